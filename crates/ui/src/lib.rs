@@ -1,1 +1,14 @@
-//! callfeed ui
+//! The one look of all Callfeed pages: templates, stylesheet, scripts and the headers they are sent with.
+//!
+//! Pages are plain structs of text. [`page`] turns one into an answer whose Content-Security-Policy allows
+//! nothing but our own files, so that a caller named `<script>` stays a name. Nothing is fetched from elsewhere.
+
+mod assets;
+mod board;
+mod pages;
+mod respond;
+
+pub use assets::{asset, assets};
+pub use board::{Card, Dialled, Link, Phase, ScreenPop};
+pub use pages::{Consent, Login, Message, ScopeGroup};
+pub use respond::{fragment, page};

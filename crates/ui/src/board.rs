@@ -1,0 +1,122 @@
+//! The screen pop page: the board, and one card a call.
+
+use askama::Template;
+
+/// The whole board as it is painted first; afterwards the page follows the events.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "screen_pop.html")]
+pub struct ScreenPop {
+    /// Newest first.
+    pub cards: Vec<Card>,
+    /// How the app stands with the phone system.
+    pub link: Link,
+    /// Login address, while nobody is signed in.
+    pub sign_in: Option<String>,
+    /// The app's clock, milliseconds since 1970; timers run against it.
+    pub now_ms: i64,
+}
+
+/// How the app stands with the phone system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    #[default]
+    Connecting,
+    Live,
+    /// Was connected; the app is trying again.
+    Lost,
+    SignInNeeded,
+}
+
+impl Link {
+    /// Name of the state for the stylesheet and the script.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Live => "live",
+            Self::Lost => "lost",
+            Self::SignInNeeded => "sign-in",
+        }
+    }
+
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connecting => "Connecting",
+            Self::Live => "Live",
+            Self::Lost => "Reconnecting",
+            Self::SignInNeeded => "Signed out",
+        }
+    }
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// With a dial plan, a queue or voicemail: answered by no person yet.
+    Waiting,
+    Ringing,
+    Answered,
+    Ended,
+    Missed,
+}
+
+impl Phase {
+    /// Name of the state for the stylesheet and the script.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Ringing => "ringing",
+            Self::Answered => "answered",
+            Self::Ended => "ended",
+            Self::Missed => "missed",
+        }
+    }
+
+    /// The call is still going on.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Waiting | Self::Ringing | Self::Answered)
+    }
+}
+
+/// The number that was dialled: its label and how it is written for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dialled {
+    pub label: Option<String>,
+    pub number: Option<String>,
+}
+
+/// One call on the board. All texts are ready to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(path = "card.html")]
+pub struct Card {
+    /// Conversation space id.
+    pub id: String,
+    pub phase: Phase,
+    /// The phase in words: "Ringing".
+    pub word: String,
+    /// Who calls; never empty.
+    pub who: String,
+    /// Their number, unless it stands in `who` already.
+    pub number: Option<String>,
+    pub dialled: Dialled,
+    /// Heading of `lines`: "Rings at".
+    pub lines_heading: String,
+    pub lines: Vec<String>,
+    /// When the running timer began, milliseconds since 1970.
+    pub since_ms: Option<i64>,
+    /// What the timer shows at the first paint, or how long the call took.
+    pub duration: Option<String>,
+    /// When the call came in: "14:05".
+    pub came_in: String,
+    /// When it came in, ISO 8601.
+    pub came_in_iso: String,
+    /// "Yesterday at 14:05, missed"
+    pub last_call: Option<String>,
+    /// "3rd call today"
+    pub today: Option<String>,
+    /// What a screen reader says when this state appears.
+    pub say: String,
+}
