@@ -1,5 +1,7 @@
 //! What a browser is handed: headers, escaping, assets.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 use axum::{
     body::{Body, to_bytes},
     http::{Request, Response, StatusCode},
