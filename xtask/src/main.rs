@@ -1,1 +1,102 @@
-fn main() {}
+//! The project's own commands, so that a fresh clone needs nothing but cargo.
+//!
+//! - `cargo xtask test` sets up what the tests need and runs everything that guards the project.
+//! - `cargo xtask tidy` checks the rules of the house that no compiler knows.
+//! - `cargo xtask postgres COMMAND…` runs a command with a PostgreSQL of its own.
+
+mod postgres;
+mod setup;
+mod steps;
+mod tidy;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::postgres::Postgres;
+use crate::steps::Steps;
+
+const HELP: &str = "\
+cargo xtask test                everything that guards the project; installs what is missing where it may
+cargo xtask test --fast         the same without PostgreSQL: formatting, tidiness, lints, tests on SQLite
+cargo xtask tidy                only the rules that no compiler knows
+cargo xtask postgres COMMAND…   runs COMMAND with a fresh PostgreSQL in CALLFEED_TEST_POSTGRES
+                                and CALLFEED_TEST_DATABASE=postgres
+";
+
+/// Which database the suites use: `sqlite` or `postgres`.
+const DATABASE: &str = "CALLFEED_TEST_DATABASE";
+/// URL of a PostgreSQL server on which the suites may create databases.
+const POSTGRES: &str = "CALLFEED_TEST_POSTGRES";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test"] => test(true),
+        ["test", "--fast"] => test(false),
+        ["tidy"] => tidy::check(root()),
+        ["postgres", command @ ..] if !command.is_empty() => with_postgres(command),
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace folder: the parent of this package.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package lies inside the workspace")
+}
+
+/// Cargo, started in the workspace folder with the flags that every step shares.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+fn test(with_postgres: bool) -> Result<()> {
+    let mut steps = Steps::new();
+    steps.run("set-up", || setup::prepare(with_postgres))?;
+    steps.run("tidy", || tidy::check(root()))?;
+    steps.command("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    steps.command("lints", &mut cargo(&lints))?;
+    // The doc tests run here as well.
+    let sqlite = &mut cargo(&["test", "--workspace"]);
+    steps.command("tests on SQLite", sqlite.env(DATABASE, "sqlite").env_remove(POSTGRES))?;
+    if with_postgres {
+        let postgres = Postgres::start()?;
+        // The whole workspace again, not two packages: another selection would unify features differently
+        // and compile everything anew, which takes longer than the few tests that need no database.
+        let tests = &mut cargo(&["test", "--workspace", "--tests"]);
+        steps.command("tests on PostgreSQL", tests.env(DATABASE, "postgres").env(POSTGRES, &postgres.url))?;
+    }
+    steps.summary();
+    Ok(())
+}
+
+fn with_postgres(command: &[&str]) -> Result<()> {
+    setup::postgres()?;
+    let postgres = Postgres::start()?;
+    let (program, arguments) = command.split_first().context("no command given")?;
+    let status = Command::new(program)
+        .args(arguments)
+        .env(DATABASE, "postgres")
+        .env(POSTGRES, &postgres.url)
+        .status()
+        .with_context(|| format!("{program} cannot be started"))?;
+    if !status.success() {
+        bail!("{program} ended with {status}");
+    }
+    Ok(())
+}
