@@ -1,1 +1,30 @@
-//! callfeed engine
+//! The pure call model: commands in, call states out, the report as a fold of the states.
+//!
+//! A source of calls (a scenario, later a browser phone or SIP) gives [`Command`]s to a [`Call`]; each command
+//! that fits yields one or two states, exactly as the Call Events API tells them (spec/call-events.md,
+//! Sequences). When the call has ended, [`fold`] makes the report and its summary from these states alone, so
+//! the log of states is the only thing that has to be kept.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: time, ids and chance are arguments. The same
+//! arguments yield the same bytes.
+
+mod call;
+mod command;
+mod example;
+mod ids;
+pub mod limits;
+mod office;
+mod outcome;
+mod report;
+mod scenario;
+mod script;
+mod situation;
+mod transitions;
+
+pub use call::{Call, instant};
+pub use command::{Command, CommandError, PlanNode, Target, Who};
+pub use ids::Nonce;
+pub use office::{CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User};
+pub use report::fold;
+pub use scenario::{Request, Scenario, ScenarioError};
+pub use script::{Script, Step, script};

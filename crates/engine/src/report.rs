@@ -1,0 +1,228 @@
+//! The report of a finished call and its summary, as a fold of the call's states.
+//!
+//! Because everything is derived, a report can be built again from the log at any time, with the same result.
+
+use std::collections::HashSet;
+
+use wire::call_events::{
+    CallEvent, LineParty, Participant, ParticipantType, PhoneNumberParty, Recording, State, StateType,
+    Status, System, SystemType, Transcript,
+};
+use wire::report::{Report, ReportLine, ReportParticipant, ReportPartyType, Summary, SummaryParty};
+use wire::{Direction, Extra};
+
+use crate::outcome::{caller_outcome, hangup_originator, two_talk};
+use crate::situation::is_talking;
+
+/// The report and its summary (spec/call-events-report.md), from all states of one call in order.
+///
+/// `truncated` says that the call was cut off and ended with `Command::Truncate`; the states cannot tell.
+/// `user_key` finds the key of a user by the user's id. `None` while the call has not ended, or when nobody was
+/// ever in it.
+#[must_use]
+pub fn fold(
+    events: &[CallEvent],
+    truncated: bool,
+    user_key: &dyn Fn(&str) -> Option<String>,
+) -> Option<(Report, Summary)> {
+    let last = events.last().filter(|event| event.state.kind == StateType::Ending)?;
+    let states: Vec<State> = events.iter().map(|event| event.state.clone()).collect();
+    let legs = legs(&states, user_key);
+    let summary = summary(last, &states, &legs, truncated)?;
+    let metadata = &last.metadata;
+    let report = Report {
+        conversation_space_id: metadata.conversation_space_id.clone(),
+        call_created: metadata.call_created.clone(),
+        call_ended: last.state.timestamp.clone(),
+        call_initiator: metadata.call_initiator.clone(),
+        direction: metadata.direction.clone(),
+        account_key: metadata.account_key.clone(),
+        participants: legs.into_iter().map(|leg| leg.report).collect(),
+        interactive_voice_response_systems: systems(&states),
+        associated_conversations: metadata.associated_conversations.clone().unwrap_or_default(),
+        hangup_originator_id: hangup_originator(&states).filter(|_| !truncated),
+        call_states: states,
+        actions: None,
+        call_reason: None,
+        ai_analysis: None,
+        extra: Extra::new(),
+    };
+    Some((report, summary))
+}
+
+/// One leg with all that is known of it at the end.
+struct Leg {
+    report: ReportParticipant,
+    /// Was through to somebody.
+    talked: bool,
+    is_caller: bool,
+}
+
+/// Every leg that was ever seen, in order of appearance, each as its last state tells it.
+fn legs(states: &[State], user_key: &dyn Fn(&str) -> Option<String>) -> Vec<Leg> {
+    let mut legs: Vec<Leg> = Vec::new();
+    for state in states {
+        let talk = two_talk(state);
+        for participant in &state.participants {
+            let index = legs.iter().position(|leg| leg.report.id == participant.id).unwrap_or_else(|| {
+                legs.push(new_leg(participant));
+                legs.len() - 1
+            });
+            let leg = &mut legs[index];
+            leg.talked |= talk && is_talking(&participant.status.value);
+            leg.report.kind = party(&participant.kind, user_key);
+            add_recordings(&mut leg.report, participant, state);
+        }
+    }
+    legs
+}
+
+fn new_leg(participant: &Participant) -> Leg {
+    Leg {
+        report: ReportParticipant {
+            id: participant.id.clone(),
+            originator: participant.originator.clone(),
+            leg_id: participant.leg_id.clone(),
+            recordings: Vec::new(),
+            live_transcripts: Vec::new(),
+            transcripts: Vec::new(),
+            kind: ReportPartyType::Other(Extra::new()),
+            extra: Extra::new(),
+        },
+        talked: false,
+        is_caller: participant.id == participant.originator,
+    }
+}
+
+/// The transcripts of a leg are those of the call whose id is that of one of the leg's recordings
+/// (spec/call-events.md, state).
+fn add_recordings(leg: &mut ReportParticipant, participant: &Participant, state: &State) {
+    for recording in participant.recordings.iter().flatten() {
+        match leg.recordings.iter_mut().find(|known: &&mut Recording| known.id == recording.id) {
+            Some(known) => *known = recording.clone(),
+            None => leg.recordings.push(recording.clone()),
+        }
+    }
+    for transcript in state.transcripts.iter().flatten() {
+        let ours = leg.recordings.iter().any(|recording| recording.id == transcript.id);
+        let known = leg.transcripts.iter().any(|known: &Transcript| known.id == transcript.id);
+        if ours && !known {
+            leg.transcripts.push(transcript.clone());
+        }
+    }
+}
+
+/// Without `contact`, and without the device: the user stands there by id and key.
+fn party(kind: &ParticipantType, user_key: &dyn Fn(&str) -> Option<String>) -> ReportPartyType {
+    match kind {
+        ParticipantType::PhoneNumber(party) => {
+            ReportPartyType::PhoneNumber(PhoneNumberParty { contact: None, ..party.clone() })
+        }
+        ParticipantType::Line(line) => ReportPartyType::Line(report_line(line, user_key)),
+        ParticipantType::Other(members) => ReportPartyType::Other(members.clone()),
+    }
+}
+
+fn report_line(line: &LineParty, user_key: &dyn Fn(&str) -> Option<String>) -> ReportLine {
+    let user_id = line.device.as_ref().and_then(|device| device.user.as_ref()).map(|user| user.id.clone());
+    ReportLine {
+        line_id: line.line_id.clone(),
+        device_id: Some(line.device_id.clone()),
+        extension_number: Some(line.extension_number.clone()),
+        name: Some(line.name.clone()),
+        user_key: user_id.as_deref().and_then(user_key),
+        user_id,
+        extra: line.extra.clone(),
+        ..ReportLine::default()
+    }
+}
+
+/// Queues and voicemail, each as its last state tells it, without status; dial plans are left out.
+fn systems(states: &[State]) -> Vec<System> {
+    let all: Vec<&System> = states.iter().flat_map(State::systems).collect();
+    let mut seen = HashSet::new();
+    all.iter()
+        .filter(|system| !matches!(system.kind, SystemType::DialPlan(_)) && seen.insert(system.id.as_str()))
+        .filter_map(|first| all.iter().rev().find(|system| system.id == first.id))
+        .map(|last| System { status: None, ..(*last).clone() })
+        .collect()
+}
+
+fn summary(last: &CallEvent, states: &[State], legs: &[Leg], truncated: bool) -> Option<Summary> {
+    let metadata = &last.metadata;
+    let caller = legs.iter().find(|leg| leg.is_caller).or(legs.first())?;
+    let called: Vec<&Leg> = legs.iter().filter(|leg| leg.report.id != caller.report.id).collect();
+    Some(Summary {
+        conversation_space_id: metadata.conversation_space_id.clone(),
+        account_key: metadata.account_key.clone(),
+        call_created: metadata.call_created.clone(),
+        call_answered: answered(states).map(|state| state.timestamp.clone()),
+        call_ended: last.state.timestamp.clone(),
+        call_initiator: metadata.call_initiator.clone(),
+        direction: metadata.direction.clone(),
+        caller: summary_party(caller),
+        caller_outcome: caller_outcome(states, truncated),
+        participants: reached(&metadata.direction, &called).into_iter().map(summary_party).collect(),
+        ai_analysis: None,
+        extra: Extra::new(),
+    })
+}
+
+/// The state in which somebody, or an automatic system, answered.
+fn answered(states: &[State]) -> Option<&State> {
+    states.iter().find(|state| {
+        state
+            .participants
+            .iter()
+            .any(|p| matches!(p.status.value, Status::Connected | Status::InInteractiveVoiceResponse))
+    })
+}
+
+/// Inbound: the lines that were reached, that is those that talked, or all that rang when none did. Outbound:
+/// what was dialled, by the same rule (spec/call-events-report.md, Summary).
+fn reached<'a>(direction: &Direction, called: &[&'a Leg]) -> Vec<&'a Leg> {
+    let fits = |leg: &Leg| *direction != Direction::Inbound || !is_phone_number(leg);
+    let fitting: Vec<&Leg> = called.iter().copied().filter(|leg| fits(leg)).collect();
+    let talked: Vec<&Leg> = fitting.iter().copied().filter(|leg| leg.talked).collect();
+    if talked.is_empty() { fitting } else { talked }
+}
+
+fn is_phone_number(leg: &Leg) -> bool {
+    matches!(leg.report.kind, ReportPartyType::PhoneNumber(_))
+}
+
+fn summary_party(leg: &Leg) -> SummaryParty {
+    let (name, number, kind) = match &leg.report.kind {
+        ReportPartyType::PhoneNumber(party) => {
+            let outside = party.caller.as_ref().or(party.callee.as_ref()).cloned().unwrap_or_default();
+            let kind = PhoneNumberParty { caller: None, callee: None, ..party.clone() };
+            (outside.name, outside.number, ReportPartyType::PhoneNumber(kind))
+        }
+        ReportPartyType::Line(line) => summary_line(line, ReportPartyType::Line),
+        ReportPartyType::Agent(agent) => summary_line(agent, ReportPartyType::Agent),
+        other @ ReportPartyType::Other(_) => (String::new(), String::new(), other.clone()),
+    };
+    SummaryParty {
+        name,
+        number,
+        leg_id: leg.report.leg_id.clone(),
+        recording_id: leg.report.recordings.first().map(|recording| recording.id.clone()),
+        live_transcript_id: leg.report.live_transcripts.first().map(|transcript| transcript.id.clone()),
+        kind,
+        extra: Extra::new(),
+    }
+}
+
+/// Name, extension, and the line by its ids alone.
+fn summary_line(
+    line: &ReportLine,
+    kind: fn(ReportLine) -> ReportPartyType,
+) -> (String, String, ReportPartyType) {
+    let ids = ReportLine {
+        line_id: line.line_id.clone(),
+        user_id: line.user_id.clone(),
+        user_key: line.user_key.clone(),
+        ..ReportLine::default()
+    };
+    (line.name.clone().unwrap_or_default(), line.extension_number.clone().unwrap_or_default(), kind(ids))
+}
