@@ -1,0 +1,231 @@
+//! The client value that everything else hangs on: one HTTP connection pool, one user's tokens.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::config::{Config, Hosts};
+use crate::error::{Error, ErrorKind};
+use crate::tokens::{TokenFile, Tokens};
+use crate::{limits, mask, oauth};
+
+/// A client of the GoTo Connect APIs for one user. Cheap to clone; all clones share tokens and connections.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub config: Config,
+    pub http: reqwest::Client,
+    pub file: TokenFile,
+    // A std mutex: held for a few assignments, never across an await.
+    held: Mutex<Option<Held>>,
+    /// Taken while a refresh is under way, so that there is one at a time.
+    pub refreshing: tokio::sync::Mutex<()>,
+    /// Says that the tokens are others than before.
+    changed: watch::Sender<u64>,
+}
+
+/// The tokens in use, with their times on a clock that nobody sets.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub tokens: Tokens,
+    pub refresh_at: Instant,
+    pub expires_at: Instant,
+    /// The authorization server refused the refresh token.
+    pub refused: bool,
+}
+
+impl Held {
+    pub fn new(tokens: Tokens) -> Self {
+        let age = tokens.age(Timestamp::now());
+        let now = Instant::now();
+        let third = refresh_pause(&tokens);
+        Self {
+            refresh_at: now + third.saturating_sub(age),
+            expires_at: now + tokens.lifetime().saturating_sub(age),
+            tokens,
+            refused: false,
+        }
+    }
+}
+
+/// One third of the token's life (spec/oauth.md, Refresh behaviour).
+pub(crate) fn refresh_pause(tokens: &Tokens) -> Duration {
+    (tokens.lifetime() / limits::REFRESH_AT_DIVISOR).max(limits::REFRESH_PAUSE_MIN)
+}
+
+/// An answer with its whole body.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// Takes up the tokens of `file`, if it has some, and keeps them fresh in the background for as long as
+    /// a clone of the client lives. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`] when the token file cannot be read or TLS cannot be set up.
+    pub fn new(config: Config, file: TokenFile) -> Result<Self, Error> {
+        // Another part of the process may have installed a provider already: any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("callfeed/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(limits::CONNECT_TIMEOUT)
+            .timeout(limits::REQUEST_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::local(format!("cannot set up HTTP: {error}")))?;
+        let tokens = file.load(&config.client_id, &issuer(&config.hosts))?;
+        let (changed, receiver) = watch::channel(0);
+        let held = Mutex::new(tokens.map(Held::new));
+        let refreshing = tokio::sync::Mutex::new(());
+        let inner = Arc::new(Inner { config, http, file, held, refreshing, changed });
+        tokio::spawn(oauth::keep_fresh(Arc::downgrade(&inner), receiver));
+        Ok(Self { inner })
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    #[must_use]
+    pub fn redirect_uri(&self) -> &Url {
+        &self.inner.config.redirect_uri
+    }
+
+    /// E-mail address of the user who signed in, if known.
+    #[must_use]
+    pub fn principal(&self) -> Option<String> {
+        self.inner.held()?.tokens.principal
+    }
+
+    /// Whether there are tokens that nobody has refused yet. Asks no server; see [`Client::ready`].
+    #[must_use]
+    pub fn is_signed_in(&self) -> bool {
+        self.inner.held().is_some_and(|held| !held.refused)
+    }
+
+    /// Makes sure that there is a living access token, refreshing it when it is too old.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SignInNeeded`] when a person must sign in; else why the refresh failed.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.inner.access_token().await.map(|_| ())
+    }
+
+    /// Resolves when other tokens are in use than at the time of the call.
+    pub(crate) fn token_changes(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+/// What a token file is bound to.
+pub(crate) fn issuer(hosts: &Hosts) -> String {
+    hosts.auth.origin().ascii_serialization()
+}
+
+impl Inner {
+    pub fn held(&self) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what is held without telling: the tokens stay the same.
+    pub fn update_held(&self, change: impl FnOnce(&mut Held)) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = held.as_mut() {
+            change(held);
+        }
+    }
+
+    /// Puts new tokens into the file, then into use.
+    pub fn install(&self, tokens: Tokens) -> Result<(), Error> {
+        let saved = self.file.save(&tokens);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held::new(tokens));
+        self.changed.send_modify(|version| *version += 1);
+        saved
+    }
+
+    /// A living access token, refreshed first when it has expired.
+    pub async fn access_token(&self) -> Result<String, Error> {
+        match self.held() {
+            None => Err(Error::new(ErrorKind::SignInNeeded, "nobody has signed in yet: sign in")),
+            Some(held) if held.refused => Err(sign_in_again()),
+            Some(held) if Instant::now() < held.expires_at => Ok(held.tokens.access_token),
+            Some(held) => {
+                self.refresh(&held.tokens.access_token).await?;
+                self.held().map(|held| held.tokens.access_token).ok_or_else(sign_in_again)
+            }
+        }
+    }
+
+    pub async fn send(&self, doing: &str, request: reqwest::Request) -> Result<Answer, Error> {
+        send(&self.http, doing, request).await
+    }
+}
+
+/// Sends one request and reads the whole answer. The debug log shows both, masked.
+pub(crate) async fn send(
+    http: &reqwest::Client,
+    doing: &str,
+    request: reqwest::Request,
+) -> Result<Answer, Error> {
+    let url = request.url().clone();
+    let host = url.host_str().unwrap_or("?").to_owned();
+    let method = request.method().clone();
+    log_request(&request);
+    let transport = |error: reqwest::Error| {
+        let error = Error::from_transport(doing, &host, &error);
+        tracing::debug!("{method} {}: {error}", mask::url(&url));
+        error
+    };
+    let mut response = http.execute(request).await.map_err(transport)?;
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(transport)? {
+        if body.len() + chunk.len() > limits::ANSWER_BYTES_MAX {
+            return Err(
+                Error::bad_answer(format!("{doing} failed: the answer is too long")).with_status(status)
+            );
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let text = mask::body(content_type(&headers), &body);
+        tracing::debug!("{method} {} answered {status} {text}", mask::url(&url));
+    }
+    Ok(Answer { status, headers, body })
+}
+
+pub(crate) fn sign_in_again() -> Error {
+    Error::new(ErrorKind::SignInNeeded, "the sign-in has ended: sign in again")
+}
+
+fn log_request(request: &reqwest::Request) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let bytes = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+        let text = mask::body(content_type(request.headers()), bytes);
+        tracing::debug!("{} {} {text}", request.method(), mask::url(request.url()));
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.unwrap_or("unknown type")
+}

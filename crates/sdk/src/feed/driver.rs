@@ -1,0 +1,308 @@
+//! The one task that owns a feed: it hands events to the pure machine and does what the machine answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+use wire::call_events::{self, CallEvent};
+use wire::notification::{Frame, FrameData, REFRESH_REQUIRED, TO_BE_CLOSED};
+use wire::report;
+
+use super::operations::{Done, Operator, trouble};
+use super::recent::RecentIds;
+use super::saved::SavedChannel;
+use super::socket::{self, FromSocket};
+use super::{FeedConfig, FeedEvent};
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::lifecycle::{Action, Event, Generation, Lifecycle, Told, Trouble};
+use crate::limits;
+
+/// Pings waiting for a socket that cannot write; further ones are not sent, which the machine notices.
+const PING_QUEUE: usize = 4;
+
+struct Driver {
+    operator: Operator,
+    machine: Lifecycle,
+    started: Instant,
+    channels: HashMap<Generation, Known>,
+    /// Dropping a sender closes its socket.
+    sockets: HashMap<Generation, mpsc::Sender<u64>>,
+    inbox: mpsc::Sender<(Generation, FromSocket)>,
+    operations: JoinSet<Done>,
+    out: mpsc::Sender<FeedEvent>,
+    stop: CancellationToken,
+    recent: RecentIds,
+    saved: Option<SavedChannel>,
+    /// Why the socket went, for the reader.
+    last_close: String,
+}
+
+struct Known {
+    channel_id: String,
+    socket_url: String,
+}
+
+pub(super) async fn run(
+    client: Client,
+    config: FeedConfig,
+    out: mpsc::Sender<FeedEvent>,
+    stop: CancellationToken,
+) {
+    let saved = SavedChannel::load(&client, &config);
+    let mut tokens = client.token_changes();
+    let (machine, actions) = Lifecycle::start(fastrand::u64(..), saved.is_some());
+    let (inbox, mut news) = mpsc::channel(limits::SOCKET_QUEUE);
+    let mut driver = Driver {
+        operator: Operator { client, config: Arc::new(config) },
+        machine,
+        started: Instant::now(),
+        channels: HashMap::new(),
+        sockets: HashMap::new(),
+        inbox,
+        operations: JoinSet::new(),
+        out,
+        stop,
+        recent: RecentIds::default(),
+        saved,
+        last_close: String::new(),
+    };
+    driver.perform(actions).await;
+    loop {
+        let deadline = driver.deadline();
+        tokio::select! {
+            () = driver.stop.cancelled() => break,
+            // Nobody reads any more: the channel stays for the next run.
+            () = driver.out.closed() => return,
+            Some(done) = driver.operations.join_next(), if !driver.operations.is_empty() => {
+                if let Ok(done) = done {
+                    driver.done(done).await;
+                }
+            }
+            Some((generation, news)) = news.recv() => driver.news(generation, news).await,
+            Ok(()) = tokens.changed() => driver.step(Event::SignedIn).await,
+            () = sleep_until(deadline) => driver.step(Event::Tick).await,
+        }
+    }
+    driver.close().await;
+}
+
+impl Driver {
+    fn deadline(&self) -> Instant {
+        // Never is far away: a clock cannot count to the end of time.
+        const NEVER: std::time::Duration = std::time::Duration::from_secs(86_400);
+        self.started.checked_add(self.machine.deadline()).unwrap_or_else(|| Instant::now() + NEVER)
+    }
+
+    async fn step(&mut self, event: Event) {
+        let actions = self.machine.handle(self.started.elapsed(), event);
+        self.perform(actions).await;
+    }
+
+    async fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Adopt(generation) => self.adopt(generation),
+                Action::Make(generation) => self.spawn(|operator| operator.make(generation)),
+                Action::Connect(generation) => self.connect(generation),
+                Action::Refresh(generation) => {
+                    if let Some(known) = self.channels.get(&generation) {
+                        let id = known.channel_id.clone();
+                        self.spawn(|operator| operator.refresh(generation, id));
+                    }
+                }
+                Action::Ping { generation, sequence } => {
+                    if let Some(pings) = self.sockets.get(&generation) {
+                        let _ = pings.try_send(sequence);
+                    }
+                }
+                Action::CloseSocket(generation) => {
+                    self.sockets.remove(&generation);
+                }
+                Action::Delete(generation) => self.delete(generation),
+                Action::Tell(told) => self.tell(told).await,
+            }
+        }
+    }
+
+    fn spawn<F>(&mut self, operation: impl FnOnce(Operator) -> F)
+    where
+        F: Future<Output = Done> + Send + 'static,
+    {
+        self.operations.spawn(operation(self.operator.clone()));
+    }
+
+    fn adopt(&mut self, generation: Generation) {
+        match self.saved.clone() {
+            Some(saved) => self.spawn(|operator| operator.adopt(generation, saved)),
+            None => self.spawn(|operator| operator.make(generation)),
+        }
+    }
+
+    fn connect(&mut self, generation: Generation) {
+        if let Some(known) = self.channels.get(&generation) {
+            let url = known.socket_url.clone();
+            self.spawn(|operator| operator.connect(generation, url));
+        }
+    }
+
+    fn delete(&mut self, generation: Generation) {
+        if let Some(known) = self.channels.remove(&generation) {
+            self.spawn(|operator| operator.delete(known.channel_id));
+        }
+    }
+
+    async fn tell(&mut self, told: Told) {
+        let event = match told {
+            Told::Connected { resumed } => FeedEvent::Connected { resumed },
+            Told::Disconnected => FeedEvent::Disconnected { reason: std::mem::take(&mut self.last_close) },
+            Told::Refreshed => FeedEvent::Refreshed,
+            Told::Recreated(reason) => FeedEvent::Recreated { reason: reason.as_str() },
+            Told::SignInNeeded => FeedEvent::SignInNeeded,
+        };
+        self.emit(event).await;
+    }
+
+    /// Waits for a slow reader, but not when the feed is to stop.
+    async fn emit(&self, event: FeedEvent) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            _ = self.out.send(event) => {}
+        }
+    }
+
+    async fn problem(&self, error: Error) {
+        if error.kind != ErrorKind::SignInNeeded {
+            self.emit(FeedEvent::Problem(error)).await;
+        }
+    }
+
+    async fn done(&mut self, done: Done) {
+        let event = match done {
+            Done::Made(generation, Ok(ready)) => {
+                let saved = SavedChannel::new(
+                    &self.operator.client,
+                    &self.operator.config,
+                    ready.channel_id.clone(),
+                    ready.socket_url.clone(),
+                );
+                saved.save(&self.operator.config);
+                let known = Known { channel_id: ready.channel_id, socket_url: ready.socket_url };
+                self.channels.insert(generation, known);
+                Event::Made { generation, lifetime: ready.lifetime }
+            }
+            Done::Made(generation, Err(error)) => self.make_failed(generation, error).await,
+            Done::Connected(generation, Ok(socket)) => {
+                let (pings, receiver) = mpsc::channel(PING_QUEUE);
+                self.sockets.insert(generation, pings);
+                tokio::spawn(socket::run(generation, *socket, receiver, self.inbox.clone()));
+                Event::SocketOpen { generation }
+            }
+            Done::Connected(generation, Err(error)) => {
+                if error.trouble == Trouble::Unreachable {
+                    self.problem(Error::new(ErrorKind::Unreachable, error.message)).await;
+                }
+                Event::SocketFailed { generation, trouble: error.trouble }
+            }
+            Done::Refreshed(generation, Ok(lifetime)) => Event::Refreshed { generation, lifetime },
+            Done::Refreshed(generation, Err(error)) => {
+                let trouble = trouble(&error);
+                self.problem(error).await;
+                Event::RefreshFailed { generation, trouble }
+            }
+            Done::Deleted { channel_id, result } => {
+                match result {
+                    Ok(()) => SavedChannel::forget(&self.operator.config, &channel_id),
+                    Err(error) => tracing::warn!("{error}; the channel ends by itself"),
+                }
+                return;
+            }
+        };
+        self.step(event).await;
+    }
+
+    async fn make_failed(&mut self, generation: Generation, error: Error) -> Event {
+        let taking_over = self.saved.is_some();
+        let trouble = match trouble(&error) {
+            // A new channel cannot be gone: something else was not found, and only a person can mend it.
+            Trouble::Gone if !taking_over => Trouble::Refused,
+            trouble => trouble,
+        };
+        if taking_over && matches!(trouble, Trouble::Gone | Trouble::Refused) {
+            tracing::debug!("the channel of the last run cannot be taken over: {error}");
+            self.saved = None;
+        } else {
+            self.problem(error).await;
+        }
+        Event::MakeFailed { generation, trouble }
+    }
+
+    async fn news(&mut self, generation: Generation, news: FromSocket) {
+        match news {
+            FromSocket::Text(text) => match serde_json::from_str::<Frame>(&text) {
+                Ok(frame) => self.frame(generation, frame.data).await,
+                Err(error) => {
+                    self.problem(Error::bad_answer(format!("unreadable frame on the socket: {error}"))).await;
+                }
+            },
+            FromSocket::Pong { sequence } => self.step(Event::Pong { generation, sequence }).await,
+            FromSocket::Closed { reason } => {
+                self.sockets.remove(&generation);
+                self.last_close = reason;
+                self.step(Event::SocketClosed { generation }).await;
+            }
+        }
+    }
+
+    async fn frame(&mut self, generation: Generation, data: FrameData) {
+        match data.kind.as_str() {
+            REFRESH_REQUIRED => return self.step(Event::RefreshAsked { generation }).await,
+            TO_BE_CLOSED => return self.step(Event::CloseAnnounced { generation }).await,
+            _ => {}
+        }
+        if data.id.as_ref().is_some_and(|id| !self.recent.is_new(id)) {
+            return;
+        }
+        let event = match data.source.as_str() {
+            call_events::SOURCE => call_event(data),
+            report::SOURCE => report_event(data),
+            _ => Ok(FeedEvent::Other(Box::new(data))),
+        };
+        match event {
+            Ok(event) => self.emit(event).await,
+            Err(error) => self.problem(error).await,
+        }
+    }
+
+    /// Gives everything back, within a bounded time.
+    async fn close(mut self) {
+        let deadline = Instant::now() + limits::CLOSE_TIMEOUT;
+        self.step(Event::Stop).await;
+        while let Ok(Some(done)) = timeout_at(deadline, self.operations.join_next()).await {
+            if let Ok(done) = done {
+                self.done(done).await;
+            }
+        }
+        if !self.operations.is_empty() {
+            tracing::warn!("the channel could not be deleted in time; it ends by itself");
+        }
+    }
+}
+
+fn call_event(data: FrameData) -> Result<FeedEvent, Error> {
+    let id = data.id.unwrap_or_default();
+    let event: CallEvent = serde_json::from_value(data.content)
+        .map_err(|error| Error::bad_answer(format!("unreadable call event {id}: {error}")))?;
+    Ok(FeedEvent::CallEvent(Box::new(event), id))
+}
+
+fn report_event(data: FrameData) -> Result<FeedEvent, Error> {
+    let id = data.content.get("conversationSpaceId").and_then(serde_json::Value::as_str);
+    let Some(id) = id else {
+        return Err(Error::bad_answer("a report notification without conversationSpaceId"));
+    };
+    Ok(FeedEvent::Report { conversation_space_id: id.to_owned(), raw: data.content })
+}

@@ -1,0 +1,78 @@
+//! The channel in use, remembered in a private file: the next run takes it over.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::FeedConfig;
+use crate::client::{Client, issuer};
+use crate::files;
+
+/// A channel with what was subscribed on it and by whom. The URL is a secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SavedChannel {
+    pub channel_id: String,
+    pub socket_url: String,
+    purpose: Purpose,
+}
+
+/// Another purpose needs another channel.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Purpose {
+    issuer: String,
+    client_id: String,
+    principal: Option<String>,
+    nickname: String,
+    account_keys: Vec<String>,
+    call_events: Option<Vec<String>>,
+    reports: bool,
+}
+
+impl Purpose {
+    fn new(client: &Client, config: &FeedConfig) -> Self {
+        let names = |types: &Vec<wire::call_events::StateType>| {
+            types.iter().map(|kind| kind.as_str().to_owned()).collect()
+        };
+        Self {
+            issuer: issuer(&client.config().hosts),
+            client_id: client.config().client_id.clone(),
+            principal: client.principal(),
+            nickname: config.nickname.clone(),
+            account_keys: config.account_keys.clone(),
+            call_events: config.call_events.as_ref().map(names),
+            reports: config.reports,
+        }
+    }
+}
+
+impl SavedChannel {
+    pub fn new(client: &Client, config: &FeedConfig, channel_id: String, socket_url: String) -> Self {
+        Self { channel_id, socket_url, purpose: Purpose::new(client, config) }
+    }
+
+    /// The channel of the last run, when it was made for the same purpose.
+    pub fn load(client: &Client, config: &FeedConfig) -> Option<Self> {
+        let saved = read(config.state_file.as_deref()?)?;
+        (saved.purpose == Purpose::new(client, config)).then_some(saved)
+    }
+
+    pub fn save(&self, config: &FeedConfig) {
+        let Some(path) = &config.state_file else { return };
+        let bytes = serde_json::to_vec_pretty(self).expect("strings serialize");
+        if let Err(error) = files::write_private(path, &bytes) {
+            tracing::warn!("cannot remember the channel in {}: {error}", path.display());
+        }
+    }
+
+    /// Forgets a channel that was deleted, unless a newer one is remembered already.
+    pub fn forget(config: &FeedConfig, channel_id: &str) {
+        let Some(path) = config.state_file.as_deref() else { return };
+        if read(path).is_some_and(|saved| saved.channel_id == channel_id) {
+            let _ = files::remove(path);
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<SavedChannel> {
+    serde_json::from_slice(&files::read_private(path).ok()??).ok()
+}

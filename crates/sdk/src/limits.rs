@@ -1,0 +1,58 @@
+//! Every limit of this crate, with what happens at it.
+
+use std::time::Duration;
+
+/// Connecting to a host; then the request counts as unreachable.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// One request from its first byte to the last of the answer; then it counts as unreachable.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of one answer; a longer one is [`BadAnswer`](crate::ErrorKind::BadAnswer).
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Tries of one request that is safe to repeat; then its last error is returned.
+pub const TRIES_MAX: u32 = 4;
+/// Pause before the second try; doubled for each further one, jittered down to half.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause between two tries, `Retry-After` included: longer wishes are cut to this.
+pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(20);
+
+/// Pages followed in one list; a longer list is an error rather than an endless loop.
+pub const PAGES_MAX: usize = 1000;
+/// `pageSize` asked for (spec/errors-and-limits.md: 100 is the default).
+pub const PAGE_SIZE: u32 = 100;
+
+/// An access token is refreshed after this part of its life (spec/oauth.md, Refresh behaviour: one third).
+pub const REFRESH_AT_DIVISOR: u32 = 3;
+/// Shortest pause between two refreshes, whatever `expires_in` says.
+pub const REFRESH_PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// Bytes of a body in a debug log; the rest is cut.
+pub const LOG_BODY_BYTES_MAX: usize = 4096;
+
+/// Pings are sent this often (spec/notification-channel.md, Ping and pong).
+pub const PING_EVERY: Duration = Duration::from_secs(8);
+/// More pings than this without a pong: the socket is dead.
+pub const PINGS_OUTSTANDING_MAX: u64 = 3;
+/// First pause before a reconnect; doubled each time, jittered down to half.
+pub const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause before a reconnect.
+pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Opening a socket; then the attempt failed.
+pub const SOCKET_OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+/// Writing one frame to a socket; then the socket is dead.
+pub const SOCKET_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Life taken for a channel whose answer names none (spec/notification-channel.md: 1200 s observed).
+pub const CHANNEL_LIFETIME_DEFAULT: Duration = Duration::from_secs(1200);
+/// Shortest life believed, so that a wrong answer cannot make a refresh loop.
+pub const CHANNEL_LIFETIME_MIN: Duration = Duration::from_secs(2);
+
+/// Bytes of one frame: a notification is at most 1 MB, plus the envelope. A larger one kills the socket.
+pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Frames between a socket and the feed. When full the socket is not read: nothing is dropped here.
+pub const SOCKET_QUEUE: usize = 64;
+/// Events between the feed and its reader. When full the feed stops reading the socket: nothing is dropped.
+pub const FEED_QUEUE: usize = 256;
+/// Ids of notifications remembered to drop repeats; the oldest is forgotten first.
+pub const RECENT_IDS_MAX: usize = 8192;
+/// Closing a feed with all deletions; what is not done by then ends with the channel's life.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
