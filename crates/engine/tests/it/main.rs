@@ -1,0 +1,11 @@
+//! The call model seen from outside: calls against the captured examples, against their rules, and for people
+//! to read.
+
+mod captured;
+mod commands;
+mod properties;
+mod reports;
+mod requests;
+mod rules;
+mod snapshots;
+mod support;
