@@ -1,1 +1,53 @@
-fn main() {}
+//! `callfeed`: the platform, the apps and the demo in one binary. One file per subcommand; nothing else knows all
+//! crates.
+
+mod call;
+mod logging;
+mod serve;
+mod stop;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Call events for people and programs: who is calling, on whose screen, and the full report when the call ends.
+///
+/// Speaks the GoTo Connect APIs on both sides: a platform that serves them, and apps that use them.
+#[derive(Debug, Parser)]
+#[command(name = "callfeed", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Call(call::Args),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("callfeed: cannot start: {error}");
+            return std::process::ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("callfeed: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Call(args) => call::run(args).await,
+    }
+}

@@ -1,1 +1,189 @@
-//! callfeed server
+//! The platform: a server of the GoTo Connect APIs, with the phones that make the calls.
+//!
+//! A call state is in the event log before anyone hears of it, and a report is stored before its notification is
+//! sent. Everything after the log reads it with a cursor, so a crash means work repeated with the same
+//! notification ids, never work lost.
+
+mod app;
+mod auth;
+mod calls;
+mod channels;
+mod config;
+mod directory;
+mod error;
+mod extract;
+pub mod limits;
+mod oauth;
+mod rate_limit;
+mod reports;
+mod router;
+mod secrets;
+mod sources;
+mod store;
+mod subscriptions;
+mod time;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use app::App;
+use channels::hub::Hub;
+pub use config::Config;
+use directory::Directory;
+pub use sources::simulator::CallRequest;
+use store::{LogWriter, Store, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("--example is for this machine alone: listen on 127.0.0.1, not on {0}")]
+    ExampleNotLoopback(SocketAddr),
+    #[error("--public-url must be http:// or https:// with a host and nothing behind it, not {0}")]
+    PublicUrl(Url),
+    #[error("the platform has no account: start it with --example, which makes one")]
+    NoAccount,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot listen: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+/// Serves until `shutdown` is cancelled; then lets open requests end, tells sockets to come back, and writes what
+/// waits. `ready` hears the public URL once requests are answered.
+///
+/// # Errors
+/// When the configuration does not fit, or the database cannot be used.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(&Url),
+) -> Result<(), Error> {
+    let (app, writer) = start(config, listener.local_addr()?, shutdown.clone()).await?;
+    let (store, tasks) = (app.store.clone(), app.tasks.clone());
+    let service = router::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+    let stop = shutdown.clone();
+    let server = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
+    let server = tokio::spawn(server.into_future());
+    tasks.spawn(sweep(Arc::clone(&app)));
+    ready(&app.public_url);
+    shutdown.cancelled().await;
+    tasks.close();
+    let ended = async {
+        tasks.wait().await;
+        let _ = server.await;
+    };
+    if tokio::time::timeout(limits::SHUTDOWN_GRACE, ended).await.is_err() {
+        tracing::warn!("some requests did not end in time and were cut off");
+    }
+    store.put_cursors(&app.hub.take_dirty_cursors()).await?;
+    drop(app);
+    // Appends that wait are written; the writer ends when its last handle is gone.
+    let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, writer).await;
+    store.close().await;
+    Ok(())
+}
+
+/// Everything up to the first request: schema, example office, calls that a crash cut off.
+async fn start(
+    config: Config,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+) -> Result<(Arc<App>, JoinHandle<()>), Error> {
+    if config.example && !address.ip().is_loopback() {
+        return Err(Error::ExampleNotLoopback(address));
+    }
+    let public_url = public_url(&config, address)?;
+    private_folder(&config.data_dir)?;
+    let store = Store::open(&config.data_dir, config.database.as_deref()).await?;
+    if config.example {
+        let origin = public_url.as_str().trim_end_matches('/');
+        directory::example::seed(&store, &config.data_dir, origin).await?;
+    }
+    let directory = Directory::load(&store).await?;
+    if directory.is_empty() {
+        return Err(Error::NoAccount);
+    }
+    let hub = Arc::new(Hub::load(&store).await?);
+    let publish = Arc::clone(&hub);
+    let (log, writer) = LogWriter::start(store.clone(), move |entries| publish.publish(&entries));
+    let truncated = sources::recovery::end_cut_off_calls(&store, &directory, &log).await?;
+    if truncated > 0 {
+        tracing::warn!(calls = truncated, "calls that were cut off by the last stop have been ended");
+    }
+    let app = App {
+        public_url,
+        hub,
+        log,
+        directory,
+        limiter: rate_limit::RateLimit::new(config.rate_limit),
+        throttle: oauth::throttle::Throttle::default(),
+        passwords: oauth::password::Passwords::default(),
+        logins: oauth::login::Waiting::default(),
+        player: sources::player::Player::default(),
+        shutdown,
+        tasks: TaskTracker::new(),
+        store,
+        config,
+    };
+    Ok((Arc::new(app), writer))
+}
+
+fn public_url(config: &Config, address: SocketAddr) -> Result<Url, Error> {
+    let Some(url) = &config.public_url else {
+        let text = format!("http://{address}");
+        return Ok(Url::parse(&text).expect("a socket address is a valid authority"));
+    };
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if plain { Ok(url.clone()) } else { Err(Error::PublicUrl(url.clone())) }
+}
+
+/// The folder holds tokens' hashes and calls: its owner's alone.
+fn private_folder(folder: &std::path::Path) -> Result<(), Error> {
+    let failed = |source| StoreError::Folder { path: folder.display().to_string(), source };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(failed)?;
+    Ok(())
+}
+
+/// Removes what has expired and writes confirmed cursors, until the platform stops.
+async fn sweep(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(limits::SWEEP_EVERY);
+    let mut sweeps: u64 = 0;
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let now_us = time::now_us();
+        for channel in app.hub.expired(now_us) {
+            channels::delete(&app, &channel).await;
+        }
+        let cursors = app.hub.take_dirty_cursors();
+        sweeps += 1;
+        let swept = async {
+            if !cursors.is_empty() {
+                app.store.put_cursors(&cursors).await?;
+            }
+            if !sweeps.is_multiple_of(limits::SWEEPS_PER_OAUTH_SWEEP) {
+                return Ok(());
+            }
+            app.store.sweep_oauth(now_us, now_us - limits::EXPIRED_TOKEN_KEPT_S * 1_000_000).await
+        };
+        if let Err(error) = swept.await {
+            tracing::warn!("sweeping failed, trying again soon: {error}");
+        }
+    }
+}

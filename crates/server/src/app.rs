@@ -1,0 +1,49 @@
+//! The one value that everything hangs on: no statics, so a test starts as many platforms as it likes.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::channels::hub::Hub;
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::oauth::login::Waiting;
+use crate::oauth::password::Passwords;
+use crate::oauth::throttle::Throttle;
+use crate::rate_limit::RateLimit;
+use crate::sources::player::Player;
+use crate::store::{LogWriter, Store};
+
+pub struct App {
+    pub config: Config,
+    /// What handed-out URLs begin with; never the Host header.
+    pub public_url: Url,
+    pub store: Store,
+    pub hub: Arc<Hub>,
+    pub log: LogWriter,
+    pub directory: Directory,
+    pub limiter: RateLimit,
+    pub throttle: Throttle,
+    pub passwords: Passwords,
+    pub logins: Waiting,
+    pub player: Player,
+    /// Cancelled when the platform stops.
+    pub shutdown: CancellationToken,
+    /// Sockets and calls; they end before the log's writer does.
+    pub tasks: TaskTracker,
+}
+
+impl App {
+    /// `path` (without a leading slash) below the public URL.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.public_url.as_str().trim_end_matches('/'))
+    }
+
+    /// The same for a WebSocket.
+    pub fn socket_url(&self, path: &str) -> String {
+        // http -> ws, https -> wss.
+        self.url(path).replacen("http", "ws", 1)
+    }
+}

@@ -1,0 +1,305 @@
+//! Notification Channel API (spec/notification-channel.md).
+
+pub mod hub;
+mod socket;
+mod system;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, State, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use wire::channel::{Channel, ChannelData, ChannelLifetime, ChannelRequest, SPELLING_SINGULAR, WEBSOCKETS};
+use wire::error::code;
+use wire::{Extra, Page};
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Body, PageKey, Params};
+use crate::limits;
+use crate::secrets;
+use crate::store::ChannelRow;
+use crate::time;
+
+/// `POST /channels/{nickname}`.
+pub async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(nickname): Path<String>,
+    body: Body,
+) -> ApiResult<Response> {
+    if nickname.is_empty() || nickname.chars().count() > limits::NICKNAME_CHARS_MAX {
+        return Err(ApiError::bad_request("channelNickname", "INVALID"));
+    }
+    make(&app, &caller, nickname, &body).await
+}
+
+/// `POST /channels`.
+pub async fn create_without_nickname(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    body: Body,
+) -> ApiResult<Response> {
+    make(&app, &caller, String::new(), &body).await
+}
+
+async fn make(app: &App, caller: &Caller, nickname: String, body: &Body) -> ApiResult<Response> {
+    let request: ChannelRequest = body.json()?;
+    check_kind(&request)?;
+    let lifetime_s = lifetime(&request)?.unwrap_or(app.config.channel_lifetime_s);
+    if app.hub.count_of_user(&caller.user.user_key) >= limits::CHANNELS_PER_USER_MAX {
+        let message = "You have too many channels. Delete some that you no longer use.";
+        return Err(ApiError::new(StatusCode::CONFLICT, code::CONFLICT, message));
+    }
+    let created_us = time::now_us();
+    let row = ChannelRow {
+        channel_id: secrets::channel_id(),
+        nickname,
+        user_key: caller.user.user_key.clone(),
+        application_tag: request.application_tag.unwrap_or_default(),
+        lifetime_s: lifetime_s as i64,
+        created_us,
+        expires_us: created_us + lifetime_s as i64 * 1_000_000,
+    };
+    app.store.put_channel(&row).await?;
+    app.hub.add(row.clone());
+    Ok((StatusCode::CREATED, Json(describe(app, &row, false))).into_response())
+}
+
+fn check_kind(request: &ChannelRequest) -> ApiResult<()> {
+    match request.kind() {
+        Some(WEBSOCKETS | SPELLING_SINGULAR) => Ok(()),
+        Some(wire::channel::WEBHOOK) => Err(ApiError::bad_request("channelType", "INVALID")
+            .with_message("Webhook channels are not available on this server. Use channelType WebSockets.")),
+        Some(_) => Err(ApiError::bad_request("channelType", "INVALID")
+            .with_message("channelType must be WebSockets or WebSocket.")),
+        None => Err(ApiError::bad_request("channelType", "REQUIRED")),
+    }
+}
+
+fn lifetime(request: &ChannelRequest) -> ApiResult<Option<u64>> {
+    request.channel_lifetime.map(check_lifetime).transpose()
+}
+
+fn check_lifetime(seconds: u64) -> ApiResult<u64> {
+    if (limits::CHANNEL_LIFE_S_MIN..=limits::CHANNEL_LIFE_S_MAX).contains(&seconds) {
+        return Ok(seconds);
+    }
+    Err(ApiError::bad_request("channelLifetime", "InvalidRange").with_message(format!(
+        "channelLifetime is in seconds, {} to {}.",
+        limits::CHANNEL_LIFE_S_MIN,
+        limits::CHANNEL_LIFE_S_MAX
+    )))
+}
+
+/// `PUT …/{channelId}`: the channel's lifetime starts again. An empty body is accepted [inferred].
+pub async fn refresh(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((nickname, id)): Path<(String, String)>,
+    body: Body,
+) -> ApiResult<Json<Channel>> {
+    let channel = owned(&app, &caller, Some(&nickname), &id)?;
+    let mut lifetime_s = channel.row().lifetime_s;
+    if !body.is_empty() {
+        let request: ChannelRequest = body.json()?;
+        if request.kind().is_some() {
+            check_kind(&request)?;
+        }
+        if let Some(seconds) = lifetime(&request)? {
+            lifetime_s = seconds as i64;
+        }
+    }
+    prolong(&app, &channel, lifetime_s).await?;
+    Ok(Json(describe(&app, &channel.row(), channel.is_connected())))
+}
+
+async fn prolong(app: &App, channel: &hub::Channel, lifetime_s: i64) -> ApiResult<()> {
+    let expires_us = time::now_us() + lifetime_s * 1_000_000;
+    if !app.store.prolong_channel(&channel.id, lifetime_s, expires_us).await? {
+        return Err(ApiError::channel_not_found(&channel.id));
+    }
+    channel.prolong(lifetime_s, expires_us);
+    Ok(())
+}
+
+/// `GET …/{nickname}/{channelId}`.
+pub async fn read(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((nickname, id)): Path<(String, String)>,
+) -> ApiResult<Json<Channel>> {
+    let channel = owned(&app, &caller, Some(&nickname), &id)?;
+    Ok(Json(describe(&app, &channel.row(), channel.is_connected())))
+}
+
+/// `GET /channels/{name}`: a channel without nickname by its id, or the newest of a nickname [inferred].
+pub async fn read_by_name(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> ApiResult<Json<Channel>> {
+    if let Ok(channel) = owned(&app, &caller, None, &name) {
+        return Ok(Json(describe(&app, &channel.row(), channel.is_connected())));
+    }
+    let key = &caller.user.user_key;
+    let rows = app.store.channels_of_user(key, time::now_us(), None, limits::PAGE_SIZE_MAX).await?;
+    let row = rows.into_iter().find(|row| row.nickname == name);
+    let row = row.ok_or_else(|| ApiError::channel_not_found(&name))?;
+    Ok(Json(describe(&app, &row, is_connected(&app, &row))))
+}
+
+/// `PUT /channels/{channelId}` of a channel without nickname.
+pub async fn refresh_by_id(
+    state: State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Body,
+) -> ApiResult<Json<Channel>> {
+    refresh(state, caller, Path((String::new(), id)), body).await
+}
+
+/// `DELETE /channels/{channelId}` of a channel without nickname.
+pub async fn remove_by_id(
+    state: State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> ApiResult<StatusCode> {
+    remove(state, caller, Path((String::new(), id))).await
+}
+
+/// `GET /channels`: all channels of the token's user, newest first.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    params: Params,
+) -> ApiResult<Json<Page<Channel>>> {
+    let size = params.page_size()?;
+    let key = params.page_key()?;
+    let before = key.as_ref().map(|key| (key.number, key.text.as_str()));
+    let user = &caller.user.user_key;
+    let mut rows = app.store.channels_of_user(user, time::now_us(), before, size + 1).await?;
+    let more = rows.len() as i64 > size;
+    rows.truncate(size as usize);
+    let next = rows
+        .last()
+        .filter(|_| more)
+        .map(|row| PageKey { number: row.created_us, text: row.channel_id.clone() }.marker());
+    let items = rows.iter().map(|row| describe(&app, row, is_connected(&app, row))).collect();
+    Ok(Json(Page::new(items, size.unsigned_abs(), next)))
+}
+
+/// `DELETE …/{channelId}`: the subscriptions on it go too.
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((nickname, id)): Path<(String, String)>,
+) -> ApiResult<StatusCode> {
+    owned(&app, &caller, Some(&nickname), &id)?;
+    if !app.store.delete_channel(&id).await? {
+        return Err(ApiError::channel_not_found(&id));
+    }
+    app.hub.remove(&id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a channel whose life is over.
+pub async fn delete(app: &App, channel_id: &str) {
+    app.hub.remove(channel_id);
+    if let Err(error) = app.store.delete_channel(channel_id).await {
+        // The sweeper meets it again.
+        tracing::warn!("an expired channel could not be deleted: {error}");
+    }
+}
+
+/// `GET …/channel-lifetime`.
+pub async fn read_lifetime(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((nickname, id)): Path<(String, String)>,
+) -> ApiResult<Json<ChannelLifetime>> {
+    let channel = owned(&app, &caller, Some(&nickname), &id)?;
+    Ok(Json(lifetime_body(channel.row().lifetime_s)))
+}
+
+/// `PUT …/channel-lifetime`.
+pub async fn set_lifetime(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((nickname, id)): Path<(String, String)>,
+    body: Body,
+) -> ApiResult<Json<ChannelLifetime>> {
+    let channel = owned(&app, &caller, Some(&nickname), &id)?;
+    let request: ChannelLifetime = body.json()?;
+    let lifetime_s = check_lifetime(request.channel_lifetime)? as i64;
+    prolong(&app, &channel, lifetime_s).await?;
+    Ok(Json(lifetime_body(lifetime_s)))
+}
+
+fn lifetime_body(lifetime_s: i64) -> ChannelLifetime {
+    ChannelLifetime { channel_lifetime: lifetime_s.unsigned_abs(), extra: Extra::new() }
+}
+
+/// `GET /channels/{channelId}/channelId/ws`: whoever has the URL can read.
+pub async fn connect(
+    State(app): State<Arc<App>>,
+    Path((id, _)): Path<(String, String)>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> ApiResult<Response> {
+    let live = app.hub.get(&id).filter(|channel| channel.row().expires_us > time::now_us());
+    let channel = live.ok_or_else(|| ApiError::channel_not_found(&id))?;
+    let upgrade = upgrade.map_err(|rejection| {
+        ApiError::bad_request("Upgrade", "REQUIRED")
+            .with_message(format!("This URL is opened as a WebSocket: {}.", rejection.body_text()))
+    })?;
+    let upgrade = upgrade
+        .read_buffer_size(limits::SOCKET_READ_BUFFER_BYTES)
+        .max_message_size(limits::SOCKET_FRAME_BYTES_MAX)
+        .max_frame_size(limits::SOCKET_FRAME_BYTES_MAX);
+    let tasks = app.tasks.clone();
+    Ok(upgrade.on_upgrade(move |web_socket| {
+        tasks.track_future(async move { socket::serve(app, web_socket, channel.connect()).await })
+    }))
+}
+
+/// The channel, if it lives, is the caller's, and has that nickname.
+pub fn owned(app: &App, caller: &Caller, nickname: Option<&str>, id: &str) -> ApiResult<Arc<hub::Channel>> {
+    let channel = app.hub.get(id).ok_or_else(|| ApiError::channel_not_found(id))?;
+    let row = channel.row();
+    let named = nickname.is_none_or(|nickname| nickname == row.nickname);
+    if row.user_key == caller.user.user_key && named && row.expires_us > time::now_us() {
+        Ok(channel)
+    } else {
+        Err(ApiError::channel_not_found(id))
+    }
+}
+
+fn is_connected(app: &App, row: &ChannelRow) -> bool {
+    app.hub.get(&row.channel_id).is_some_and(|channel| channel.is_connected())
+}
+
+fn describe(app: &App, row: &ChannelRow, connected: bool) -> Channel {
+    let id = &row.channel_id;
+    let base = "notification-channel/v1/channels";
+    let resource = match row.nickname.as_str() {
+        "" => format!("{base}/{id}"),
+        nickname => format!("{base}/{}/{id}", crate::extract::path_segment(nickname)),
+    };
+    Channel {
+        channel_id: id.clone(),
+        channel_nickname: (!row.nickname.is_empty()).then(|| row.nickname.clone()),
+        channel_data: Some(ChannelData {
+            channel_type: WEBSOCKETS.into(),
+            channel_url: Some(app.socket_url(&format!("{base}/{id}/channelId/ws"))),
+            is_connected: Some(connected),
+            extra: Extra::new(),
+        }),
+        channel_lifetime: Some(row.lifetime_s.unsigned_abs()),
+        resource_url: Some(app.url(&resource)),
+        do_not_disturb_aware: Some(false),
+        ..Channel::default()
+    }
+}

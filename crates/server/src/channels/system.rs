@@ -1,0 +1,152 @@
+//! The channel's own messages and when they are due (spec/notification-channel.md, WebSocket life cycle).
+//!
+//! Seen on the live service: of a life of 1200 s, the refresh is asked for when 600 s remain. When
+//! `WEBSOCKET_TO_BE_CLOSED` comes and what ends an unrefreshed life is [inferred]; both stand here alone.
+
+use serde_json::json;
+use tokio::time::Instant;
+use uuid::Uuid;
+use wire::notification::{REFRESH_REQUIRED, SYSTEM_SOURCE, TO_BE_CLOSED, TTL_S, USAGE_BACKGROUND};
+
+use crate::limits;
+use crate::store::ChannelRow;
+use crate::time;
+
+/// Where a channel stands in its life.
+#[derive(Debug)]
+pub struct Life {
+    lifetime_us: i64,
+    expires_us: i64,
+    next: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    AskForRefresh,
+    AnnounceEnd,
+    End,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum LifeEvent {
+    RefreshRequired { remaining_s: i64 },
+    ToBeClosed,
+    Over,
+}
+
+impl Life {
+    pub fn new(row: &ChannelRow) -> Self {
+        Self {
+            lifetime_us: row.lifetime_s * 1_000_000,
+            expires_us: row.expires_us,
+            next: Stage::AskForRefresh,
+        }
+    }
+
+    /// Begins anew if the channel was refreshed since.
+    pub fn restart(&mut self, row: &ChannelRow) {
+        if row.expires_us != self.expires_us {
+            *self = Self::new(row);
+        }
+    }
+
+    fn due_us(&self) -> i64 {
+        match self.next {
+            Stage::AskForRefresh => self.expires_us - self.lifetime_us / 2,
+            Stage::AnnounceEnd => {
+                let before_us = limits::TO_BE_CLOSED_BEFORE_END.as_micros() as i64;
+                self.expires_us - before_us.min(self.lifetime_us / 10)
+            }
+            Stage::End => self.expires_us,
+        }
+    }
+
+    /// When [`Life::pass`] has something to say.
+    pub fn next_due(&self) -> Instant {
+        let wait_us = (self.due_us() - time::now_us()).max(0);
+        Instant::now() + std::time::Duration::from_micros(wait_us.unsigned_abs())
+    }
+
+    /// What is due at `now_us`, once.
+    pub fn pass(&mut self, now_us: i64) -> Option<LifeEvent> {
+        if now_us < self.due_us() {
+            return None;
+        }
+        match self.next {
+            Stage::AskForRefresh => {
+                self.next = Stage::AnnounceEnd;
+                let remaining_us = (self.expires_us - now_us).max(0);
+                Some(LifeEvent::RefreshRequired { remaining_s: (remaining_us + 500_000) / 1_000_000 })
+            }
+            Stage::AnnounceEnd => {
+                self.next = Stage::End;
+                Some(LifeEvent::ToBeClosed)
+            }
+            Stage::End => Some(LifeEvent::Over),
+        }
+    }
+}
+
+pub fn refresh_required(remaining_s: i64) -> String {
+    data(REFRESH_REQUIRED, &json!({"remainingLifetime": remaining_s}))
+}
+
+pub fn to_be_closed() -> String {
+    data(TO_BE_CLOSED, &json!({}))
+}
+
+fn data(kind: &str, content: &serde_json::Value) -> String {
+    json!({
+        "id": Uuid::new_v4().to_string(),
+        "source": SYSTEM_SOURCE,
+        "type": kind,
+        "usage": USAGE_BACKGROUND,
+        "timestamp": null,
+        "ttl": TTL_S,
+        "topic": null,
+        "displayNotification": null,
+        "contentVersion": null,
+        "content": content,
+        "bypassDoNotDisturb": null,
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(lifetime_s: i64, expires_us: i64) -> ChannelRow {
+        ChannelRow {
+            channel_id: "0x".into(),
+            nickname: String::new(),
+            user_key: String::new(),
+            application_tag: String::new(),
+            lifetime_s,
+            created_us: 0,
+            expires_us,
+        }
+    }
+
+    #[test]
+    fn a_life_of_1200_s_asks_at_600_announces_at_10_and_ends() {
+        let s = 1_000_000;
+        let mut life = Life::new(&row(1200, 1200 * s));
+        assert_eq!(life.pass(599 * s), None);
+        assert_eq!(life.pass(600 * s), Some(LifeEvent::RefreshRequired { remaining_s: 600 }));
+        assert_eq!(life.pass(1189 * s), None);
+        assert_eq!(life.pass(1190 * s), Some(LifeEvent::ToBeClosed));
+        assert_eq!(life.pass(1199 * s), None);
+        assert_eq!(life.pass(1200 * s), Some(LifeEvent::Over));
+    }
+
+    #[test]
+    fn a_refresh_starts_a_life_again() {
+        let s = 1_000_000;
+        let mut life = Life::new(&row(1200, 1200 * s));
+        assert!(life.pass(600 * s).is_some());
+        life.restart(&row(1200, 1800 * s));
+        assert_eq!(life.pass(1199 * s), None);
+        assert_eq!(life.pass(1200 * s), Some(LifeEvent::RefreshRequired { remaining_s: 600 }));
+    }
+}

@@ -1,0 +1,38 @@
+//! What the operator sets.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::limits;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder of the database and of `example.env`; made if it is not there.
+    pub data_dir: PathBuf,
+    /// `postgres://…`; SQLite in `data_dir` if not given.
+    pub database: Option<String>,
+    /// What handed-out URLs begin with; the listen address if not given.
+    pub public_url: Option<Url>,
+    /// Requests per second per client and API; `None` for no limit.
+    pub rate_limit: Option<NonZeroU32>,
+    /// Seeds the example office and writes `example.env`; loopback only.
+    pub example: bool,
+    /// Life of a channel unless its request says otherwise, in seconds.
+    pub channel_lifetime_s: u64,
+}
+
+impl Config {
+    /// Defaults for a platform in `data_dir`.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            database: None,
+            public_url: None,
+            rate_limit: NonZeroU32::new(limits::RATE_LIMIT_PER_S),
+            example: false,
+            channel_lifetime_s: limits::CHANNEL_LIFE_S,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Every bound of the platform, with what happens when it is reached.
+
+use std::time::Duration;
+
+/// Largest request body; beyond it 413.
+pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Default requests per second per client and API; beyond it 429 (spec/errors-and-limits.md, Rate limit).
+pub const RATE_LIMIT_PER_S: u32 = 10;
+/// Clients and APIs that the rate limiter remembers before it forgets idle ones.
+pub const RATE_LIMIT_KEYS_MAX: usize = 10_000;
+
+/// An access token lives one hour (spec/oauth.md).
+pub const ACCESS_TOKEN_LIFE_S: i64 = 3600;
+/// A refresh token lives 30 days …
+pub const REFRESH_TOKEN_LIFE_S: i64 = 2_592_000;
+/// … and a refresh brings a new one from this part of its life on.
+pub const REFRESH_TOKEN_RENEW_PERCENT: i64 = 60;
+/// RFC 6749 §4.1.2: ten minutes at most.
+pub const CODE_LIFE_S: i64 = 600;
+/// From the login to the end of the consent page; after it the person signs in again.
+pub const SIGN_IN_LIFE_S: i64 = 600;
+/// Expired tokens are remembered this long, so that a client hears "expired" and not "unknown".
+pub const EXPIRED_TOKEN_KEPT_S: i64 = 24 * 3600;
+
+/// Failures of one user or one address within [`LOGIN_WINDOW`] after which logins are slowed.
+pub const LOGIN_FAILURES_FREE: usize = 4;
+pub const LOGIN_WINDOW: Duration = Duration::from_secs(60);
+/// Wait before the first slowed login; doubles with each further failure …
+pub const LOGIN_DELAY_MIN: Duration = Duration::from_secs(1);
+/// … up to this.
+pub const LOGIN_DELAY_MAX: Duration = Duration::from_secs(8);
+/// Users and addresses whose failures are remembered; the oldest are forgotten first.
+pub const LOGIN_KEYS_MAX: usize = 10_000;
+/// Passwords checked at the same time; Argon2 takes memory and a core for each.
+pub const PASSWORD_CHECKS_MAX: usize = 2;
+/// Logins that wait for their turn or their delay; beyond it 503.
+pub const LOGINS_WAITING_MAX: usize = 256;
+
+/// Life of a WebSocket channel unless asked otherwise (seen on the live service).
+pub const CHANNEL_LIFE_S: u64 = 1200;
+/// Bounds of `channelLifetime` in a request; outside of them 400.
+pub const CHANNEL_LIFE_S_MIN: u64 = 2;
+pub const CHANNEL_LIFE_S_MAX: u64 = 86_400;
+/// `WEBSOCKET_TO_BE_CLOSED` comes this long before the end, or at a tenth of the life if that is less.
+pub const TO_BE_CLOSED_BEFORE_END: Duration = Duration::from_secs(10);
+/// Nickname, in characters.
+pub const NICKNAME_CHARS_MAX: usize = 128;
+/// Live channels of one user; beyond it 409 with what to do.
+pub const CHANNELS_PER_USER_MAX: usize = 10_000;
+/// Keys in one subscription request; beyond it 400.
+pub const SUBSCRIPTION_KEYS_MAX: usize = 1_000;
+
+/// Hints waiting for one channel; beyond it they are dropped and the channel reads the log.
+pub const CHANNEL_HINTS_MAX: usize = 256;
+/// Log entries read at once when a channel catches up.
+pub const CATCH_UP_PAGE: i64 = 256;
+/// A socket that takes no bytes for this long is closed; its channel keeps its place in the log.
+pub const SOCKET_WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The server pings an idle socket this often.
+pub const SOCKET_PING_EVERY: Duration = Duration::from_secs(30);
+/// After a delivery a ping asks for confirmation this soon.
+pub const SOCKET_CONFIRM_AFTER: Duration = Duration::from_secs(1);
+/// A ping unanswered for this long (two periods) means a dead socket.
+pub const SOCKET_PONG_TIMEOUT: Duration = Duration::from_secs(60);
+/// Largest frame a client may send; clients send pings and closes only.
+pub const SOCKET_FRAME_BYTES_MAX: usize = 64 * 1024;
+pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Notifications older than their `ttl` are not sent any more.
+pub const NOTIFICATION_TTL_S: i64 = wire::notification::TTL_S as i64;
+
+/// Appends waiting for the log's writer; beyond it callers wait.
+pub const LOG_QUEUE_MAX: usize = 4_096;
+/// Entries grouped into one commit.
+pub const LOG_BATCH_MAX: usize = 512;
+/// A failed commit is tried again this often before its calls are given up.
+pub const LOG_COMMIT_TRIES: u32 = 5;
+pub const LOG_COMMIT_RETRY: Duration = Duration::from_millis(200);
+
+/// Default and largest `pageSize`; a larger one is cut to it.
+pub const PAGE_SIZE: i64 = 100;
+pub const PAGE_SIZE_MAX: i64 = 1_000;
+
+/// Calls under way on this node; further ones are refused with 503.
+pub const CALLS_UNDER_WAY_MAX: usize = 50_000;
+/// Calls of one simulator request; more is 400.
+pub const SIMULATOR_COUNT_MAX: u64 = 1_000_000;
+/// Lines waiting for the reader of a simulator answer; beyond it the calls of that request wait.
+pub const SIMULATOR_LINES_MAX: usize = 1_024;
+
+/// Expired channels are removed this often; confirmed cursors are written as often.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// Expired tokens, codes and sign-ins are removed at each so many-th sweep.
+pub const SWEEPS_PER_OAUTH_SWEEP: u64 = 30;
+/// Open requests and sockets get this long when the platform stops.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

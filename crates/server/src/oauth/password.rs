@@ -1,0 +1,61 @@
+//! Passwords of people: Argon2id, a few at a time, since each check takes a core and memory.
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use tokio::sync::Semaphore;
+
+use crate::limits;
+
+pub struct Passwords {
+    turns: std::sync::Arc<Semaphore>,
+    /// Checked when there is no such user, so that the answer takes as long.
+    decoy: String,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            turns: std::sync::Arc::new(Semaphore::new(limits::PASSWORD_CHECKS_MAX)),
+            decoy: hash("no user has this password"),
+        }
+    }
+}
+
+impl Passwords {
+    /// Whether the password fits the hash; without a hash it never does.
+    pub async fn fit(&self, password: String, hash: Option<String>) -> bool {
+        let Ok(turn) = std::sync::Arc::clone(&self.turns).acquire_owned().await else { return false };
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        let check = tokio::task::spawn_blocking(move || {
+            let fits = PasswordHash::new(&hash)
+                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+            drop(turn);
+            fits
+        });
+        check.await.unwrap_or(false) && known
+    }
+}
+
+/// PHC string of a password with a fresh salt.
+pub fn hash(password: &str) -> String {
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string())
+        .expect("the default parameters are valid and the system gives a salt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_fits_its_own_hash_only() {
+        let passwords = Passwords::default();
+        let kept = hash("correct horse");
+        assert!(passwords.fit("correct horse".into(), Some(kept.clone())).await);
+        assert!(!passwords.fit("battery staple".into(), Some(kept)).await);
+        assert!(!passwords.fit("no user has this password".into(), None).await);
+    }
+}

@@ -1,0 +1,99 @@
+//! Every path of the platform, in one readable list.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use tower_http::catch_panic::CatchPanicLayer;
+use wire::error::code;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::oauth::{authorize, login, token};
+use crate::sources::simulator;
+use crate::{calls, channels, limits, reports};
+
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(apis())
+        .route("/oauth/authorize", get(authorize::authorize))
+        .route("/oauth/token", post(token::token))
+        .route("/login", get(login::form).post(login::sign_in))
+        .route("/OAuth/approve", get(login::approve).post(login::decide))
+        .route("/simulator/v1/calls", post(simulator::calls))
+        .route("/healthz", get(|| async { "ok" }))
+        .merge(ui::assets())
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(|| async { ApiError::not_found() })
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(app)
+}
+
+/// The GoTo APIs.
+fn apis() -> Router<Arc<App>> {
+    let channels = Router::new()
+        .route("/channels", post(channels::create_without_nickname).get(channels::list))
+        .route(
+            "/channels/{name}",
+            post(channels::create)
+                .get(channels::read_by_name)
+                .put(channels::refresh_by_id)
+                .delete(channels::remove_by_id),
+        )
+        .route("/channels/{name}/{id}", put(channels::refresh).get(channels::read).delete(channels::remove))
+        .route(
+            "/channels/{name}/{id}/channel-lifetime",
+            get(channels::read_lifetime).put(channels::set_lifetime),
+        )
+        .route("/channels/{name}/{id}/ws", get(channels::connect));
+    let calls = Router::new()
+        .route("/subscriptions", post(calls::subscribe).get(calls::subscribed).delete(calls::unsubscribe))
+        .route("/conversation-spaces", get(calls::conversation_spaces))
+        .route("/conversation-spaces/{id}/events", get(calls::events));
+    let reports = Router::new()
+        .route(
+            "/subscriptions",
+            post(reports::subscribe).get(reports::subscribed).delete(reports::unsubscribe),
+        )
+        .route("/reports/{id}", get(reports::report));
+    Router::new()
+        .nest("/notification-channel/v1", channels)
+        .nest("/call-events/v1", calls)
+        .nest("/call-events-report/v1", reports)
+        .layer(middleware::from_fn(accepts_json))
+}
+
+async fn method_not_allowed() -> ApiError {
+    let message = "This path does not take this method.";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, code::METHOD_NOT_ALLOWED, message)
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    ApiError::fault("a handler panicked").into_response()
+}
+
+/// 406 unless the answer may be JSON.
+async fn accepts_json(request: Request, next: Next) -> Response {
+    if may_be_json(request.headers()) {
+        return next.run(request).await;
+    }
+    let message = "The answer is JSON. Let Accept allow application/json.";
+    ApiError::new(StatusCode::NOT_ACCEPTABLE, code::NOT_ACCEPTABLE, message).into_response()
+}
+
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let mut accepted =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    accepted.peek().is_none()
+        || accepted.flat_map(|value| value.split(',')).any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default();
+            let refused = parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0"));
+            matches!(kind, "" | "*/*" | "application/*" | "application/json") && !refused
+        })
+}

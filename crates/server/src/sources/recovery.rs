@@ -1,0 +1,41 @@
+//! Ends the calls that a crash cut off, before anything else is served.
+
+use engine::{Call, Command};
+use jiff::Timestamp;
+use wire::call_events::CallEvent;
+
+use crate::directory::Directory;
+use crate::store::{Append, Ending, LogWriter, Store, StoreResult};
+
+/// Gives every call without an end its ENDING state and a report with outcome TRUNCATED. Returns how many.
+pub async fn end_cut_off_calls(store: &Store, directory: &Directory, log: &LogWriter) -> StoreResult<usize> {
+    let calls = store.calls_without_end().await?;
+    let count = calls.len();
+    let mut appends = tokio::task::JoinSet::new();
+    for (account_key, id) in calls {
+        let mut history = Vec::new();
+        for content in store.states(&id, 1, i64::MAX, i64::MAX).await? {
+            history.push(serde_json::from_str::<CallEvent>(&content)?);
+        }
+        let Some(append) = truncate(directory, &account_key, history) else {
+            tracing::error!(call = id, "a call that was cut off could not be ended");
+            continue;
+        };
+        let log = log.clone();
+        appends.spawn(async move { log.append(append).await });
+    }
+    while let Some(done) = appends.join_next().await {
+        done.unwrap_or_else(|_| Err(crate::store::StoreError::WriterGone))?;
+    }
+    Ok(count)
+}
+
+fn truncate(directory: &Directory, account_key: &str, mut history: Vec<CallEvent>) -> Option<Append> {
+    let mut call = Call::resume(history.last()?);
+    let events = call.apply(Timestamp::now(), &Command::Truncate).ok()?;
+    history.extend(events.iter().cloned());
+    let office = directory.office(account_key);
+    let user_key = |id: &str| office.and_then(|office| office.user_key(id));
+    let (report, summary) = engine::fold(&history, true, &user_key)?;
+    Some(Append { events, ending: Some(Ending { report, summary }) })
+}

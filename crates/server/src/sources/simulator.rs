@@ -1,0 +1,182 @@
+//! `POST /simulator/v1/calls`: calls on demand. Callfeed's own path, outside the GoTo APIs; the client signs in with
+//! its own credentials, no user needed.
+//!
+//! The answer is a stream of JSON lines: `{"conversationSpaceId": …}` when a call's first state is durable,
+//! `{"conversationSpaceId": …, "ended": true}` when its report is, last `{"done": true}`. A stream that ends without
+//! it was cut off.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body as HttpBody, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use engine::{Office, Request, Scenario, Script};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use wire::error::code;
+
+use super::player::{self, Progress};
+use crate::app::App;
+use crate::auth;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::Body;
+use crate::limits;
+
+/// Body of the request. Times are in scenario time: `speed` divides them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallRequest {
+    /// `answered`, `missed`, `outbound`, `internal`, `ring-group`, `dial-plan`.
+    pub scenario: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// How many times faster than life; 0.01 to 100,000.
+    #[serde(default = "one")]
+    pub speed: f64,
+    /// Decides what is left open; each further call of `count` has the next seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    #[serde(default = "one_call")]
+    pub count: u64,
+    /// Between the starts of two calls, in milliseconds of scenario time.
+    #[serde(default = "one_second_ms")]
+    pub every_ms: u64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn one_call() -> u64 {
+    1
+}
+
+fn one_second_ms() -> u64 {
+    1000
+}
+
+/// Bounds of `speed`.
+const SPEED: std::ops::RangeInclusive<f64> = 0.01..=100_000.0;
+
+pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> ApiResult<Response> {
+    let office = office_of_client(&app, &headers).await?;
+    let request: CallRequest = body.json()?;
+    let scenario: Scenario = request.scenario.parse().map_err(refused("scenario"))?;
+    if !SPEED.contains(&request.speed) {
+        let message = format!("speed is {} to {}.", SPEED.start(), SPEED.end());
+        return Err(ApiError::bad_request("speed", "InvalidRange").with_message(message));
+    }
+    if !(1..=limits::SIMULATOR_COUNT_MAX).contains(&request.count) {
+        let message = format!("count is 1 to {}.", limits::SIMULATOR_COUNT_MAX);
+        return Err(ApiError::bad_request("count", "InvalidRange").with_message(message));
+    }
+    let asked = Request {
+        scenario,
+        from: request.from.clone(),
+        from_name: request.from_name.clone(),
+        to: request.to.clone(),
+        seed: request.seed.unwrap_or_else(|| fastrand::u64(..)),
+    };
+    // Whether the office can play it is told before the stream begins.
+    engine::script(&office, &asked).map_err(refused("to"))?;
+    let (lines, inbox) = mpsc::channel(limits::SIMULATOR_LINES_MAX);
+    app.tasks.spawn(start_calls(Arc::clone(&app), office, asked, request, lines));
+    let stream = ReceiverStream::new(inbox).map(Ok::<_, Infallible>);
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], HttpBody::from_stream(stream)).into_response())
+}
+
+async fn office_of_client(app: &App, headers: &HeaderMap) -> ApiResult<Arc<Office>> {
+    let refused = || {
+        ApiError::unauthorized(
+            code::AUTHN_INVALID_TOKEN,
+            "Sign in with Authorization: Basic and the client's id and secret.",
+        )
+    };
+    let (id, secret) = auth::basic(headers).ok_or_else(refused)?;
+    let client = auth::client(app, &id, &secret).await?.ok_or_else(refused)?;
+    let owner = app.store.user(&client.owner_user_key).await?.ok_or_else(refused)?;
+    let office = app.directory.office(&owner.account_key).ok_or_else(ApiError::not_found)?;
+    Ok(Arc::clone(office))
+}
+
+fn refused<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> ApiError {
+    move |error| ApiError::bad_request(field, "INVALID").with_message(format!("{error}."))
+}
+
+/// Starts the calls one after the other and passes on what they tell.
+async fn start_calls(
+    app: Arc<App>,
+    office: Arc<Office>,
+    asked: Request,
+    request: CallRequest,
+    lines: mpsc::Sender<Bytes>,
+) {
+    let (progress, mut inbox) = mpsc::channel(limits::SIMULATOR_LINES_MAX);
+    let starter = {
+        let (app, shutdown) = (Arc::clone(&app), app.shutdown.clone());
+        async move {
+            let pause = Duration::from_secs_f64(request.every_ms as f64 / 1000.0 / request.speed);
+            let mut due = tokio::time::Instant::now();
+            for number in 0..request.count {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep_until(due) => due += pause,
+                }
+                let asked = Request { seed: asked.seed.wrapping_add(number), ..asked.clone() };
+                match engine::script(&office, &asked) {
+                    Ok(script) => start(&app, &office, script, request.speed, &progress).await,
+                    Err(error) => {
+                        let _ = progress.send(Progress::Failed(error.to_string())).await;
+                    }
+                }
+            }
+        }
+    };
+    app.tasks.spawn(starter);
+    let mut failed = false;
+    while let Some(told) = inbox.recv().await {
+        let line = match told {
+            Progress::Started(id) => json!({"conversationSpaceId": id}),
+            Progress::Ended(id) => json!({"conversationSpaceId": id, "ended": true}),
+            Progress::Failed(why) => {
+                failed = true;
+                json!({"failed": why})
+            }
+        };
+        send(&lines, &line).await;
+    }
+    if !failed && !app.shutdown.is_cancelled() {
+        send(&lines, &json!({"done": true})).await;
+    }
+}
+
+async fn start(
+    app: &Arc<App>,
+    office: &Arc<Office>,
+    script: Script,
+    speed: f64,
+    progress: &mpsc::Sender<Progress>,
+) {
+    let Some(place) = app.player.place() else {
+        let why = format!("{} calls are under way, no more fit", limits::CALLS_UNDER_WAY_MAX);
+        let _ = progress.send(Progress::Failed(why)).await;
+        return;
+    };
+    let (app_of_call, office) = (Arc::clone(app), Arc::clone(office));
+    app.tasks.spawn(player::play(app_of_call, office, script, speed, place, progress.clone()));
+}
+
+async fn send(lines: &mpsc::Sender<Bytes>, line: &serde_json::Value) {
+    // A reader that has gone does not stop the calls.
+    let _ = lines.send(Bytes::from(format!("{line}\n"))).await;
+}

@@ -1,0 +1,113 @@
+//! Accounts and their people.
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::{Store, StoreResult};
+
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub account_key: String,
+    pub organization_id: String,
+    pub name: String,
+    /// The company's phones.
+    pub office: engine::Office,
+}
+
+#[derive(Clone, Debug)]
+pub struct User {
+    pub user_key: String,
+    pub user_id: String,
+    pub account_key: String,
+    pub email: String,
+    pub name: String,
+    pub password_hash: String,
+    pub super_admin: bool,
+}
+
+impl User {
+    fn read(row: &AnyRow) -> StoreResult<Self> {
+        Ok(Self {
+            user_key: row.try_get("user_key")?,
+            user_id: row.try_get("user_id")?,
+            account_key: row.try_get("account_key")?,
+            email: row.try_get("email")?,
+            name: row.try_get("name")?,
+            password_hash: row.try_get("password_hash")?,
+            super_admin: row.try_get::<i64, _>("super_admin")? != 0,
+        })
+    }
+}
+
+impl Store {
+    pub async fn accounts(&self) -> StoreResult<Vec<Account>> {
+        let rows = sqlx::query("select account_key, organization_id, name, office from accounts order by 1")
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Account {
+                    account_key: row.try_get("account_key")?,
+                    organization_id: row.try_get("organization_id")?,
+                    name: row.try_get("name")?,
+                    office: serde_json::from_str(row.try_get("office")?)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Adds an account with its people and its first client in one transaction: all or nothing.
+    pub async fn add_account(
+        &self,
+        account: &Account,
+        users: &[User],
+        client: &super::ClientRow,
+    ) -> StoreResult<()> {
+        let mut tx = self.write.begin().await?;
+        sqlx::query(
+            "insert into accounts (account_key, organization_id, name, log_head, office)
+             values ($1, $2, $3, 0, $4)",
+        )
+        .bind(&account.account_key)
+        .bind(&account.organization_id)
+        .bind(&account.name)
+        .bind(serde_json::to_string(&account.office)?)
+        .execute(&mut *tx)
+        .await?;
+        for user in users {
+            sqlx::query(
+                "insert into users (user_key, user_id, account_key, email, name, password_hash, super_admin)
+                 values ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(&user.user_key)
+            .bind(&user.user_id)
+            .bind(&user.account_key)
+            .bind(&user.email)
+            .bind(&user.name)
+            .bind(&user.password_hash)
+            .bind(i64::from(user.super_admin))
+            .execute(&mut *tx)
+            .await?;
+        }
+        client.insert(&mut tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// `email` in lower case.
+    pub async fn user_by_email(&self, email: &str) -> StoreResult<Option<User>> {
+        let row = sqlx::query("select * from users where email = $1")
+            .bind(email)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(User::read).transpose()
+    }
+
+    pub async fn user(&self, user_key: &str) -> StoreResult<Option<User>> {
+        let row = sqlx::query("select * from users where user_key = $1")
+            .bind(user_key)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(User::read).transpose()
+    }
+}

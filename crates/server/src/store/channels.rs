@@ -1,0 +1,145 @@
+//! Channels and how far their readers have come.
+
+use std::collections::HashMap;
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::{Store, StoreResult};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelRow {
+    pub channel_id: String,
+    /// Empty when made without one.
+    pub nickname: String,
+    pub user_key: String,
+    pub application_tag: String,
+    pub lifetime_s: i64,
+    pub created_us: i64,
+    pub expires_us: i64,
+}
+
+impl ChannelRow {
+    fn read(row: &AnyRow) -> StoreResult<Self> {
+        Ok(Self {
+            channel_id: row.try_get("channel_id")?,
+            nickname: row.try_get("nickname")?,
+            user_key: row.try_get("user_key")?,
+            application_tag: row.try_get("application_tag")?,
+            lifetime_s: row.try_get("lifetime_s")?,
+            created_us: row.try_get("created_us")?,
+            expires_us: row.try_get("expires_us")?,
+        })
+    }
+}
+
+impl Store {
+    pub async fn put_channel(&self, channel: &ChannelRow) -> StoreResult<()> {
+        sqlx::query(
+            "insert into channels
+                (channel_id, nickname, user_key, application_tag, lifetime_s, created_us, expires_us)
+             values ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(&channel.channel_id)
+        .bind(&channel.nickname)
+        .bind(&channel.user_key)
+        .bind(&channel.application_tag)
+        .bind(channel.lifetime_s)
+        .bind(channel.created_us)
+        .bind(channel.expires_us)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    /// Starts a life anew. False when the channel is gone.
+    pub async fn prolong_channel(
+        &self,
+        channel_id: &str,
+        lifetime_s: i64,
+        expires_us: i64,
+    ) -> StoreResult<bool> {
+        let done = sqlx::query("update channels set lifetime_s = $1, expires_us = $2 where channel_id = $3")
+            .bind(lifetime_s)
+            .bind(expires_us)
+            .bind(channel_id)
+            .execute(&self.write)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// A user's channels that live, newest first, starting below the key of the page before.
+    pub async fn channels_of_user(
+        &self,
+        user_key: &str,
+        now_us: i64,
+        before: Option<(i64, &str)>,
+        limit: i64,
+    ) -> StoreResult<Vec<ChannelRow>> {
+        let (created_us, channel_id) = before.unwrap_or((i64::MAX, ""));
+        let rows = sqlx::query(
+            "select * from channels where user_key = $1 and expires_us > $2
+                and (created_us < $3 or (created_us = $3 and channel_id < $4))
+             order by created_us desc, channel_id desc limit $5",
+        )
+        .bind(user_key)
+        .bind(now_us)
+        .bind(created_us)
+        .bind(channel_id)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(ChannelRow::read).collect()
+    }
+
+    /// All channels with their cursors, for the hub to begin with.
+    pub async fn all_channels(&self) -> StoreResult<Vec<(ChannelRow, HashMap<String, i64>)>> {
+        let rows = sqlx::query("select * from channels").fetch_all(&self.read).await?;
+        let mut channels = Vec::with_capacity(rows.len());
+        for row in &rows {
+            channels.push((ChannelRow::read(row)?, HashMap::new()));
+        }
+        let places: HashMap<String, usize> =
+            channels.iter().enumerate().map(|(i, (channel, _))| (channel.channel_id.clone(), i)).collect();
+        let rows = sqlx::query("select channel_id, account_key, position from cursors")
+            .fetch_all(&self.read)
+            .await?;
+        for row in &rows {
+            if let Some(&place) = places.get(row.try_get::<&str, _>("channel_id")?) {
+                channels[place].1.insert(row.try_get("account_key")?, row.try_get("position")?);
+            }
+        }
+        Ok(channels)
+    }
+
+    /// Deletes a channel with all subscriptions on it. False when it was gone.
+    pub async fn delete_channel(&self, channel_id: &str) -> StoreResult<bool> {
+        let mut tx = self.write.begin().await?;
+        sqlx::query("delete from subscriptions where channel_id = $1")
+            .bind(channel_id)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("delete from cursors where channel_id = $1").bind(channel_id).execute(&mut *tx).await?;
+        let done = sqlx::query("delete from channels where channel_id = $1")
+            .bind(channel_id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Writes cursors: `(channel, account, position)`.
+    pub async fn put_cursors(&self, cursors: &[(String, String, i64)]) -> StoreResult<()> {
+        let mut tx = self.write.begin().await?;
+        for (channel_id, account_key, position) in cursors {
+            sqlx::query("update cursors set position = $1 where channel_id = $2 and account_key = $3")
+                .bind(position)
+                .bind(channel_id)
+                .bind(account_key)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}

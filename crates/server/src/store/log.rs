@@ -1,0 +1,193 @@
+//! Reading the event log.
+
+use std::sync::OnceLock;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use wire::{call_events, notification, report};
+
+use super::{Store, StoreResult};
+use crate::time;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A call state.
+    State,
+    /// A report is ready.
+    Report,
+}
+
+impl EntryKind {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Report => "report",
+        }
+    }
+
+    fn source_and_type(self) -> (&'static str, &'static str) {
+        match self {
+            Self::State => (call_events::SOURCE, call_events::TYPE_CALL_STATE),
+            Self::Report => (report::SOURCE, report::REPORT_SUMMARY),
+        }
+    }
+}
+
+/// One entry of an account's log. Its notification is encoded once; all readers share the bytes.
+#[derive(Debug)]
+pub struct Entry {
+    pub account_key: String,
+    pub position: i64,
+    pub conversation_space_id: String,
+    pub kind: EntryKind,
+    pub notification_id: String,
+    pub at_us: i64,
+    pub content: Box<RawValue>,
+    data: OnceLock<String>,
+    subject: OnceLock<Subject>,
+}
+
+/// Whom an entry is about, for subscriptions narrower than an account.
+#[derive(Clone, Debug, Default)]
+pub struct Subject {
+    /// `STARTING`, `ACTIVE`, `ENDING`, or `REPORT_SUMMARY`.
+    pub event: String,
+    pub line_ids: Vec<String>,
+    pub user_keys: Vec<String>,
+    pub phone_number_ids: Vec<String>,
+}
+
+/// `data` of a frame, members in the order of the captures, `null` where there is no value.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    id: &'a str,
+    source: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    usage: Option<&'a str>,
+    timestamp: String,
+    ttl: u64,
+    topic: Option<()>,
+    display_notification: Option<()>,
+    content_version: Option<()>,
+    content: &'a RawValue,
+    bypass_do_not_disturb: bool,
+}
+
+impl Entry {
+    pub(super) fn new(
+        account_key: String,
+        position: i64,
+        conversation_space_id: String,
+        kind: EntryKind,
+        notification_id: String,
+        at_us: i64,
+        content: Box<RawValue>,
+    ) -> Self {
+        Self {
+            account_key,
+            position,
+            conversation_space_id,
+            kind,
+            notification_id,
+            at_us,
+            content,
+            data: OnceLock::new(),
+            subject: OnceLock::new(),
+        }
+    }
+
+    fn read(row: &AnyRow) -> StoreResult<Self> {
+        let kind = match row.try_get::<&str, _>("kind")? {
+            "report" => EntryKind::Report,
+            _ => EntryKind::State,
+        };
+        Ok(Self::new(
+            row.try_get("account_key")?,
+            row.try_get("position")?,
+            row.try_get("conversation_space_id")?,
+            kind,
+            row.try_get("notification_id")?,
+            row.try_get("at_us")?,
+            RawValue::from_string(row.try_get("content")?)?,
+        ))
+    }
+
+    /// `data` of the frame that tells of this entry.
+    pub fn data(&self) -> &str {
+        self.data.get_or_init(|| {
+            let (source, kind) = self.kind.source_and_type();
+            let data = Data {
+                id: &self.notification_id,
+                source,
+                kind,
+                usage: None,
+                timestamp: time::nanos(self.at_us),
+                ttl: notification::TTL_S,
+                topic: None,
+                display_notification: None,
+                content_version: None,
+                content: &self.content,
+                bypass_do_not_disturb: false,
+            };
+            serde_json::to_string(&data).expect("strings and JSON text always encode")
+        })
+    }
+
+    /// Whom the entry is about; read from its content when first asked for.
+    pub fn subject(&self) -> &Subject {
+        self.subject.get_or_init(|| match self.kind {
+            EntryKind::State => state_subject(self.content.get()),
+            EntryKind::Report => report_subject(self.content.get()),
+        })
+    }
+}
+
+fn state_subject(content: &str) -> Subject {
+    let Ok(event) = serde_json::from_str::<call_events::CallEvent>(content) else {
+        return Subject::default();
+    };
+    let lines = event.state.participants.iter().filter_map(|p| p.kind.as_line());
+    Subject {
+        event: event.state.kind.as_str().to_owned(),
+        line_ids: lines.map(|line| line.line_id.clone()).collect(),
+        ..Subject::default()
+    }
+}
+
+fn report_subject(content: &str) -> Subject {
+    let mut subject = Subject { event: report::REPORT_SUMMARY.into(), ..Subject::default() };
+    let Ok(summary) = serde_json::from_str::<report::Summary>(content) else { return subject };
+    for party in std::iter::once(&summary.caller).chain(&summary.participants) {
+        match &party.kind {
+            report::ReportPartyType::Line(line) | report::ReportPartyType::Agent(line) => {
+                subject.line_ids.push(line.line_id.clone());
+                subject.user_keys.extend(line.user_key.clone());
+            }
+            report::ReportPartyType::PhoneNumber(party) => {
+                subject.phone_number_ids.push(party.phone_number_id.clone());
+            }
+            report::ReportPartyType::Other(_) => {}
+        }
+    }
+    subject
+}
+
+impl Store {
+    /// Entries of an account above `after`, in order, at most `limit`.
+    pub async fn log_after(&self, account_key: &str, after: i64, limit: i64) -> StoreResult<Vec<Entry>> {
+        let rows = sqlx::query(
+            "select account_key, position, conversation_space_id, kind, notification_id, at_us, content
+             from log where account_key = $1 and position > $2 order by position limit $3",
+        )
+        .bind(account_key)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(Entry::read).collect()
+    }
+}

@@ -1,0 +1,113 @@
+//! The durable side of the platform: SQLite in one file, or PostgreSQL. SQL stands in this folder only.
+//!
+//! One writing connection on SQLite, which knows one writer anyway; PostgreSQL gets as many as its pool has.
+
+mod accounts;
+mod calls;
+mod channels;
+mod log;
+mod oauth;
+mod subscriptions;
+mod writer;
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyPool, Executor as _};
+
+pub use accounts::{Account, User};
+pub use channels::ChannelRow;
+pub use log::{Entry, EntryKind};
+pub use oauth::{ClientRow, CodeRow, TokenKind, TokenRow};
+pub use subscriptions::{Api, KeyKind, Subscription};
+pub use writer::{Append, Ending, LogWriter};
+
+/// Connections for reading.
+const READERS: u32 = 4;
+/// Connections for writing on PostgreSQL.
+const WRITERS_POSTGRES: u32 = 8;
+/// How long a query waits for a connection before it fails.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("database: {0}")]
+    Sql(#[from] sqlx::Error),
+    #[error("database schema: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("database holds a document that cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("cannot use {path}: {source}")]
+    Folder { path: String, source: std::io::Error },
+    #[error("--database must begin with postgres:// or sqlite://")]
+    UnknownDatabase,
+    #[error("the event log's writer has stopped")]
+    WriterGone,
+}
+
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// The pools. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    read: AnyPool,
+    write: AnyPool,
+}
+
+impl Store {
+    /// Opens `database`, or `callfeed.db` in `folder`, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or is newer than this program.
+    pub async fn open(folder: &Path, database: Option<&str>) -> StoreResult<Self> {
+        sqlx::any::install_default_drivers();
+        let url = match database {
+            Some(url) => url.to_owned(),
+            None => format!("sqlite://{}?mode=rwc", folder.join("callfeed.db").display()),
+        };
+        let sqlite = url.starts_with("sqlite:");
+        if !sqlite && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(StoreError::UnknownDatabase);
+        }
+        let options = AnyConnectOptions::from_str(&url)?;
+        let write = pool(if sqlite { 1 } else { WRITERS_POSTGRES }, sqlite, &options).await?;
+        sqlx::migrate!("./migrations").run(&write).await?;
+        let read = pool(READERS, sqlite, &options).await?;
+        Ok(Self { read, write })
+    }
+
+    /// Lets running queries end; on SQLite this also folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+async fn pool(size: u32, sqlite: bool, options: &AnyConnectOptions) -> StoreResult<AnyPool> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                if sqlite {
+                    // FULL: a power cut loses nothing that was notified.
+                    connection
+                        .execute(
+                            "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 10000;",
+                        )
+                        .await?;
+                }
+                Ok(())
+            })
+        })
+        .connect_with(options.clone())
+        .await?;
+    Ok(pool)
+}
+
+/// `a b c` as stored, back to its words.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}

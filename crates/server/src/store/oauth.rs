@@ -1,0 +1,233 @@
+//! Clients, consents, codes and tokens. Secrets arrive here hashed.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use super::{Store, StoreResult, words};
+
+#[derive(Clone, Debug)]
+pub struct ClientRow {
+    pub client_id: String,
+    pub owner_user_key: String,
+    pub name: String,
+    pub secret_hash: String,
+    pub redirect_uris: Vec<String>,
+    pub scopes: Vec<String>,
+}
+
+impl ClientRow {
+    pub(super) async fn insert(&self, tx: &mut AnyConnection) -> StoreResult<()> {
+        sqlx::query(
+            "insert into clients (client_id, owner_user_key, name, secret_hash, redirect_uris, scopes)
+             values ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&self.client_id)
+        .bind(&self.owner_user_key)
+        .bind(&self.name)
+        .bind(&self.secret_hash)
+        .bind(serde_json::to_string(&self.redirect_uris)?)
+        .bind(self.scopes.join(" "))
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+}
+
+/// An authorization code, not yet used.
+#[derive(Clone, Debug)]
+pub struct CodeRow {
+    pub client_id: String,
+    pub user_key: String,
+    pub redirect_uri: String,
+    pub scopes: Vec<String>,
+    pub challenge: String,
+    pub expires_us: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    Access,
+    Refresh,
+}
+
+impl TokenKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct TokenRow {
+    pub client_id: String,
+    pub user_key: String,
+    pub scopes: Vec<String>,
+    pub created_us: i64,
+    pub expires_us: i64,
+}
+
+impl TokenRow {
+    fn read(row: &AnyRow) -> StoreResult<Self> {
+        Ok(Self {
+            client_id: row.try_get("client_id")?,
+            user_key: row.try_get("user_key")?,
+            scopes: words(row.try_get("scopes")?),
+            created_us: row.try_get("created_us")?,
+            expires_us: row.try_get("expires_us")?,
+        })
+    }
+}
+
+impl Store {
+    pub async fn client(&self, client_id: &str) -> StoreResult<Option<ClientRow>> {
+        let row = sqlx::query("select * from clients where client_id = $1")
+            .bind(client_id)
+            .fetch_optional(&self.read)
+            .await?;
+        row.map(|row| {
+            Ok(ClientRow {
+                client_id: row.try_get("client_id")?,
+                owner_user_key: row.try_get("owner_user_key")?,
+                name: row.try_get("name")?,
+                secret_hash: row.try_get("secret_hash")?,
+                redirect_uris: serde_json::from_str(row.try_get("redirect_uris")?)?,
+                scopes: words(row.try_get("scopes")?),
+            })
+        })
+        .transpose()
+    }
+
+    /// Scopes that a user has granted to a client.
+    pub async fn consent(&self, user_key: &str, client_id: &str) -> StoreResult<Vec<String>> {
+        let row = sqlx::query("select scopes from consents where user_key = $1 and client_id = $2")
+            .bind(user_key)
+            .bind(client_id)
+            .fetch_optional(&self.read)
+            .await?;
+        row.map_or(Ok(Vec::new()), |row| Ok(words(row.try_get("scopes")?)))
+    }
+
+    pub async fn put_consent(&self, user_key: &str, client_id: &str, scopes: &[String]) -> StoreResult<()> {
+        sqlx::query(
+            "insert into consents (user_key, client_id, scopes) values ($1, $2, $3)
+             on conflict (user_key, client_id) do update set scopes = excluded.scopes",
+        )
+        .bind(user_key)
+        .bind(client_id)
+        .bind(scopes.join(" "))
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn put_sign_in(&self, hash: &str, user_key: &str, expires_us: i64) -> StoreResult<()> {
+        sqlx::query("insert into sign_ins (sign_in_hash, user_key, expires_us) values ($1, $2, $3)")
+            .bind(hash)
+            .bind(user_key)
+            .bind(expires_us)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// User key of a sign-in that has not expired.
+    pub async fn sign_in(&self, hash: &str, now_us: i64) -> StoreResult<Option<String>> {
+        let row = sqlx::query("select user_key from sign_ins where sign_in_hash = $1 and expires_us > $2")
+            .bind(hash)
+            .bind(now_us)
+            .fetch_optional(&self.read)
+            .await?;
+        row.map(|row| Ok(row.try_get("user_key")?)).transpose()
+    }
+
+    pub async fn delete_sign_in(&self, hash: &str) -> StoreResult<()> {
+        sqlx::query("delete from sign_ins where sign_in_hash = $1").bind(hash).execute(&self.write).await?;
+        Ok(())
+    }
+
+    pub async fn put_code(&self, hash: &str, code: &CodeRow) -> StoreResult<()> {
+        sqlx::query(
+            "insert into codes (code_hash, client_id, user_key, redirect_uri, scopes, challenge, expires_us)
+             values ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(hash)
+        .bind(&code.client_id)
+        .bind(&code.user_key)
+        .bind(&code.redirect_uri)
+        .bind(code.scopes.join(" "))
+        .bind(&code.challenge)
+        .bind(code.expires_us)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes a code out: of two that ask at the same time, one gets it.
+    pub async fn take_code(&self, hash: &str) -> StoreResult<Option<CodeRow>> {
+        let row = sqlx::query(
+            "delete from codes where code_hash = $1
+             returning client_id, user_key, redirect_uri, scopes, challenge, expires_us",
+        )
+        .bind(hash)
+        .fetch_optional(&self.write)
+        .await?;
+        row.map(|row| {
+            Ok(CodeRow {
+                client_id: row.try_get("client_id")?,
+                user_key: row.try_get("user_key")?,
+                redirect_uri: row.try_get("redirect_uri")?,
+                scopes: words(row.try_get("scopes")?),
+                challenge: row.try_get("challenge")?,
+                expires_us: row.try_get("expires_us")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// Adds one token, or an access and a refresh token together.
+    pub async fn put_tokens(&self, tokens: &[(TokenKind, String, TokenRow)]) -> StoreResult<()> {
+        let mut tx = self.write.begin().await?;
+        for (kind, hash, token) in tokens {
+            sqlx::query(
+                "insert into tokens (token_hash, kind, client_id, user_key, scopes, created_us, expires_us)
+                 values ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(hash)
+            .bind(kind.as_str())
+            .bind(&token.client_id)
+            .bind(&token.user_key)
+            .bind(token.scopes.join(" "))
+            .bind(token.created_us)
+            .bind(token.expires_us)
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A token by its hash, expired or not.
+    pub async fn token(&self, kind: TokenKind, hash: &str) -> StoreResult<Option<TokenRow>> {
+        let row = sqlx::query("select * from tokens where token_hash = $1 and kind = $2")
+            .bind(hash)
+            .bind(kind.as_str())
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(TokenRow::read).transpose()
+    }
+
+    /// Removes what expired before the given instants.
+    pub async fn sweep_oauth(&self, now_us: i64, tokens_before_us: i64) -> StoreResult<()> {
+        let mut tx = self.write.begin().await?;
+        sqlx::query("delete from codes where expires_us < $1").bind(now_us).execute(&mut *tx).await?;
+        sqlx::query("delete from sign_ins where expires_us < $1").bind(now_us).execute(&mut *tx).await?;
+        sqlx::query("delete from tokens where expires_us < $1")
+            .bind(tokens_before_us)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! What the subscriptions of all APIs have in common: store first, then the hub.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::channels::hub::Channel;
+use crate::error::{ApiError, ApiResult};
+use crate::limits;
+use crate::store::{Api, KeyKind, Subscription};
+use crate::time;
+
+/// A key to subscribe to.
+pub struct NewKey {
+    pub kind: KeyKind,
+    pub value: String,
+    pub events: Vec<String>,
+}
+
+pub fn required_channel<'a>(channel_id: Option<&'a str>, field: &str) -> ApiResult<&'a str> {
+    channel_id.filter(|id| !id.is_empty()).ok_or_else(|| ApiError::bad_request(field, "REQUIRED"))
+}
+
+/// At least one key, at most [`limits::SUBSCRIPTION_KEYS_MAX`].
+pub fn check_count(count: usize, field: &str) -> ApiResult<()> {
+    match count {
+        0 => Err(ApiError::bad_request(field, "REQUIRED")),
+        1..=limits::SUBSCRIPTION_KEYS_MAX => Ok(()),
+        _ => Err(ApiError::bad_request(field, "InvalidRange")
+            .with_message(format!("One request takes at most {} keys.", limits::SUBSCRIPTION_KEYS_MAX))),
+    }
+}
+
+/// Adds subscriptions to a channel; those it has stay as they are. Returns the channel's present ones.
+pub async fn add(
+    app: &App,
+    channel: &Channel,
+    account_key: &str,
+    api: Api,
+    keys: Vec<NewKey>,
+) -> ApiResult<Arc<Vec<Subscription>>> {
+    let created_us = time::now_us();
+    let new: Vec<Subscription> = keys
+        .into_iter()
+        .map(|key| Subscription {
+            id: Uuid::new_v4().to_string(),
+            channel_id: channel.id.clone(),
+            api,
+            key_kind: key.kind,
+            key_value: key.value,
+            account_key: account_key.to_owned(),
+            events: key.events,
+            created_us,
+        })
+        .collect();
+    if !new.is_empty() {
+        app.store.put_subscriptions(&new).await?;
+        reload(app, channel).await?;
+    }
+    Ok(channel.subscriptions())
+}
+
+/// Removes what the keys name, or everything of the API when they name nothing; of `event` only, if given.
+pub async fn remove(
+    app: &App,
+    channel: &Channel,
+    api: Api,
+    keys: &[(KeyKind, Vec<&str>)],
+    event: Option<&str>,
+) -> ApiResult<StatusCode> {
+    let everything = keys.iter().all(|(_, values)| values.is_empty());
+    let named = |s: &Subscription| {
+        everything || keys.iter().any(|(kind, v)| s.key_kind == *kind && v.contains(&s.key_value.as_str()))
+    };
+    let has_event = |s: &Subscription| event.is_none_or(|event| s.events.iter().any(|e| e == event));
+    let present = channel.subscriptions();
+    let matched = present.iter().filter(|s| s.api == api && named(s) && has_event(s));
+    let (mut delete, mut keep) = (Vec::new(), Vec::new());
+    for subscription in matched {
+        let left: Vec<String> =
+            subscription.events.iter().filter(|e| event.is_some_and(|event| *e != event)).cloned().collect();
+        match left.is_empty() {
+            true => delete.push(subscription.id.clone()),
+            false => keep.push((subscription.id.clone(), left)),
+        }
+    }
+    if delete.is_empty() && keep.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    app.store.change_subscriptions(&delete, &keep).await?;
+    reload(app, channel).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Keys of one kind, with an event if given.
+pub fn keys(channel: &Channel, api: Api, kind: KeyKind, event: Option<&str>) -> Vec<String> {
+    let present = channel.subscriptions();
+    let matched = present.iter().filter(|s| {
+        s.api == api && s.key_kind == kind && event.is_none_or(|event| s.events.iter().any(|e| e == event))
+    });
+    matched.map(|s| s.key_value.clone()).collect()
+}
+
+async fn reload(app: &App, channel: &Channel) -> ApiResult<()> {
+    let subscriptions = app.store.subscriptions(&channel.id).await?;
+    let cursors = app.store.cursors(&channel.id).await?.into_iter().collect();
+    app.hub.set_subscriptions(&channel.id, subscriptions, cursors);
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! `callfeed call`: plays calls on a running platform.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use apps::env::{self, Settings};
+use futures_util::StreamExt as _;
+use jiff::SignedDuration;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use server::CallRequest;
+
+use crate::{logging, stop};
+
+/// Play calls on a running Callfeed platform.
+///
+/// Prints {"conversationSpaceId": …} a line for each call, once its first state is durable, and ends when all calls
+/// have ended; with exit code 1 and the reason when the platform goes away.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// answered, missed, outbound, internal, ring-group or dial-plan.
+    #[arg(value_name = "SCENARIO", value_parser = scenario)]
+    scenario: String,
+    /// Settings of the platform's client, such as DIR/example.env [default: .env].
+    #[arg(long, value_name = "FILE")]
+    env: Option<PathBuf>,
+    /// Who calls: any text as the number of an inbound caller, or the extension of the calling line.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Name of an inbound caller; any text.
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    from_name: Option<String>,
+    /// Who is called: a company number, an extension, or the number that a line dials.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// How many times faster than life; at 1 a call rings about 4 s and talks about 10 s.
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    speed: f64,
+    /// Decides what is left open; the same seed plays the same call.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// How many calls; they overlap.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    count: u64,
+    /// Scenario time between the starts of two calls, such as 500ms or 2s.
+    #[arg(long, value_name = "D", default_value = "1s", value_parser = duration)]
+    every: Duration,
+}
+
+fn scenario(name: &str) -> Result<String, String> {
+    name.parse::<engine::Scenario>().map(|scenario| scenario.to_string()).map_err(|error| error.to_string())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: Option<SignedDuration> = text.parse().ok();
+    let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| "give a number and a unit, such as 500ms, 2s or 1m".to_owned())
+}
+
+/// One line of the platform's answer.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    conversation_space_id: Option<String>,
+    #[serde(default)]
+    ended: bool,
+    failed: Option<String>,
+    #[serde(default)]
+    done: bool,
+}
+
+/// How long the platform may take to answer; after that its stream may be silent as long as calls last.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let settings = env::load(args.env.as_deref())?;
+    logging::init(settings.log_level.as_str());
+    let stop = stop::token();
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        played = play(&settings, &args) => played,
+    }
+}
+
+async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
+    let api = &settings.hosts.api;
+    if *api == sdk::Hosts::default().api {
+        bail!("calls are played on a Callfeed platform, not on {api}: set GOTO_API_URL, or give --env DIR/example.env");
+    }
+    let request = CallRequest {
+        scenario: args.scenario.clone(),
+        from: args.from.clone(),
+        from_name: args.from_name.clone(),
+        to: args.to.clone(),
+        speed: args.speed,
+        seed: args.seed,
+        count: args.count,
+        every_ms: u64::try_from(args.every.as_millis()).unwrap_or(u64::MAX),
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?;
+    let answer = client
+        .post(api.join("simulator/v1/calls")?)
+        .basic_auth(&settings.client_id, Some(settings.client_secret.expose_secret()))
+        .json(&request)
+        .send()
+        .await
+        .with_context(|| format!("the platform at {api} does not answer: is it running?"))?;
+    let status = answer.status();
+    if !status.is_success() {
+        let text = answer.text().await.unwrap_or_default();
+        let error: wire::error::ApiError = serde_json::from_str(&text).unwrap_or_default();
+        bail!("the platform refuses ({status}): {}", error.message);
+    }
+    follow(answer).await
+}
+
+async fn follow(answer: reqwest::Response) -> anyhow::Result<()> {
+    let gone = "the platform went away before all calls had ended";
+    let mut bytes = answer.bytes_stream();
+    let mut text = Vec::new();
+    while let Some(chunk) = bytes.next().await {
+        text.extend_from_slice(&chunk.context(gone)?);
+        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = text.drain(..=end).collect();
+            if tell(serde_json::from_slice(&line).context("the platform's answer cannot be read")?)? {
+                return Ok(());
+            }
+        }
+    }
+    bail!(gone)
+}
+
+/// True after the last line.
+fn tell(line: Line) -> anyhow::Result<bool> {
+    if let Some(why) = line.failed {
+        bail!("a call failed: {why}");
+    }
+    if let Some(id) = line.conversation_space_id.filter(|_| !line.ended) {
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{}", serde_json::json!({"conversationSpaceId": id}))?;
+        stdout.flush()?;
+    }
+    Ok(line.done)
+}

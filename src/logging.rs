@@ -1,0 +1,19 @@
+//! Log lines on stderr, in UTC.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// `level`: `error`, `warn`, `info`, `debug` or `trace`. Other crates say warnings at most.
+pub fn init(level: &str) {
+    let ours = ["callfeed", "wire", "engine", "sdk", "server", "apps", "ui"];
+    let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
+    let filter = EnvFilter::new(format!("warn,{}", directives.join(",")));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // A second call, as in a test, keeps the first.
+    let _ = subscriber.try_init();
+}

@@ -1,0 +1,80 @@
+//! `callfeed serve`: the platform.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::{logging, stop};
+
+/// Serve the GoTo Connect APIs: OAuth, notification channels, call events, reports.
+///
+/// GET /healthz answers 200 when the platform is ready. Data is in one SQLite file unless --database says otherwise.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Folder of the database; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// postgres://… instead of SQLite in the data folder.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// What handed-out URLs begin with [default: the listen address].
+    #[arg(long, value_name = "URL")]
+    public_url: Option<Url>,
+    /// Requests a second per client and API, or "off" [default: 10, off with --example].
+    #[arg(long, value_name = "N|off", value_parser = rate_limit)]
+    rate_limit: Option<RateLimit>,
+    /// Seed an example office once and write its secrets to DIR/example.env; on this machine only.
+    #[arg(long)]
+    example: bool,
+    /// error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL", default_value = "info",
+          value_parser = ["error", "warn", "info", "debug", "trace"])]
+    log_level: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum RateLimit {
+    Off,
+    PerSecond(NonZeroU32),
+}
+
+fn rate_limit(text: &str) -> Result<RateLimit, String> {
+    if text == "off" {
+        return Ok(RateLimit::Off);
+    }
+    let number = text.parse().map_err(|_| "give a number of requests a second, 1 or more, or off")?;
+    Ok(RateLimit::PerSecond(number))
+}
+
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    logging::init(&args.log_level);
+    let mut config = server::Config::new(args.data);
+    config.database = args.database;
+    config.public_url = args.public_url;
+    config.example = args.example;
+    match args.rate_limit {
+        Some(RateLimit::PerSecond(number)) => config.rate_limit = Some(number),
+        Some(RateLimit::Off) => config.rate_limit = None,
+        None if args.example => config.rate_limit = None,
+        None => {}
+    }
+    let listener = TcpListener::bind(args.listen).await.with_context(|| {
+        format!("cannot listen on {}: is the port taken? Choose another with --listen", args.listen)
+    })?;
+    let example = args.example.then(|| config.data_dir.join("example.env"));
+    server::run(config, listener, stop::token(), |url| {
+        tracing::info!("serving at {url}");
+        if let Some(file) = example {
+            tracing::info!("the example office's secrets are in {}", file.display());
+        }
+    })
+    .await?;
+    Ok(())
+}
