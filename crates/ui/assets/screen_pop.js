@@ -11,6 +11,8 @@ const calls = document.getElementById("calls");
 const say = document.getElementById("say");
 const link = document.getElementById("link");
 const linkWord = document.getElementById("link-word");
+const problemBox = document.getElementById("problem");
+const problemText = document.getElementById("problem-text");
 const lost = document.getElementById("lost");
 const dismissed = new Set(readDismissed());
 
@@ -112,9 +114,11 @@ function snapshot({ cards: list }) {
   settle();
 }
 
-function setLink({ key, word }) {
+function setLink({ key, word, problem }) {
   link.dataset.link = key;
   if (linkWord.textContent !== word) linkWord.textContent = word;
+  problemText.textContent = problem ?? "";
+  problemBox.hidden = !problem;
 }
 
 function dismiss(card) {

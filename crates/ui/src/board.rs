@@ -12,6 +12,8 @@ pub struct ScreenPop {
     pub link: Link,
     /// Login address, while nobody is signed in.
     pub sign_in: Option<String>,
+    /// What only a person can mend.
+    pub problem: Option<String>,
     /// The app's clock, milliseconds since 1970; timers run against it.
     pub now_ms: i64,
 }

@@ -1,0 +1,226 @@
+//! The board: which inbound calls there are and how each stands. Pure: time and events are arguments.
+//!
+//! Calls pop once, follow their states by sequence number and never ring for ever: after a reconnect
+//! [`Board::reconcile`] compares them with the calls under way, and [`Board::close`] ends what is gone.
+
+use std::collections::{HashSet, VecDeque};
+
+use jiff::Timestamp;
+use wire::{Direction, call_events::CallEvent};
+
+use super::{
+    call::{Call, History, Outcome},
+    limits::{FINISHED_CARDS_MAX, FORGOTTEN_IDS_MAX, LIVE_CARDS_MAX, STALE_AFTER, WANTED_MAX},
+};
+
+/// The calls, newest first.
+#[derive(Debug, Default)]
+pub struct Board {
+    calls: Vec<Call>,
+    forgotten: VecDeque<String>,
+    forgotten_ids: HashSet<String>,
+    wanted: HashSet<String>,
+}
+
+/// What an event did to the board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Known already, or no inbound call.
+    Nothing,
+    Changed(Change),
+    /// An inbound call whose caller this state does not tell: its earlier states are needed ([`Board::replay`]).
+    NeedsHistory(String),
+}
+
+/// One card that is new or different.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub id: String,
+    /// The call appears: the one pop of this call.
+    pub new: bool,
+    /// It is at another stage than before.
+    pub moved: bool,
+    /// Cards that had to leave.
+    pub gone: Vec<String>,
+}
+
+impl Change {
+    /// Two changes of one card as one.
+    fn then(mut self, next: Self) -> Self {
+        self.new |= next.new;
+        self.moved |= next.moved;
+        self.gone.extend(next.gone);
+        self
+    }
+}
+
+impl Board {
+    /// Calls, newest first.
+    #[must_use]
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// A call and its place from the top.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<(usize, &Call)> {
+        self.calls.iter().enumerate().find(|(_, call)| call.id == id)
+    }
+
+    /// Takes in one state of a call; repeats and late ones change nothing.
+    pub fn apply(&mut self, now: Timestamp, event: &CallEvent) -> Applied {
+        let id = &event.metadata.conversation_space_id;
+        if event.metadata.direction != Direction::Inbound || self.forgotten_ids.contains(id) {
+            return Applied::Nothing;
+        }
+        if let Some(call) = self.calls.iter_mut().find(|call| call.id == *id) {
+            if event.state.sequence_number <= call.sequence {
+                return Applied::Nothing;
+            }
+            let before = call.stage.clone();
+            call.take(&event.state, now);
+            let moved = call.stage != before;
+            return Applied::Changed(Change { id: id.clone(), new: false, moved, gone: self.trim() });
+        }
+        match Call::first_seen(event, now) {
+            Some(call) => self.insert(call),
+            None => self.want(id),
+        }
+    }
+
+    /// Takes in all states of a call that [`Applied::NeedsHistory`] named; without any it is forgotten.
+    pub fn replay(&mut self, now: Timestamp, id: &str, events: &[CallEvent]) -> Option<Change> {
+        self.wanted.remove(id);
+        let mut result: Option<Change> = None;
+        for event in in_order(events, id) {
+            if let Applied::Changed(change) = self.apply(now, event) {
+                result = Some(match result {
+                    Some(before) => before.then(change),
+                    None => change,
+                });
+            }
+        }
+        self.wanted.remove(id);
+        if self.find(id).is_none() {
+            self.forget(id.to_owned());
+        }
+        result
+    }
+
+    /// Takes back a call that the store remembers; changes nothing if it is known.
+    pub fn restore(&mut self, call: Call) {
+        if self.find(&call.id).is_none() {
+            let at = self.place_of(&call);
+            self.calls.insert(at, call);
+            self.trim();
+        }
+    }
+
+    /// Ids of the calls believed to be under way.
+    #[must_use]
+    pub fn live_ids(&self) -> Vec<String> {
+        self.calls.iter().filter(|call| call.is_live()).map(|call| call.id.clone()).collect()
+    }
+
+    /// There is a call under way without news for long.
+    #[must_use]
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        let old = |call: &Call| now.duration_since(call.heard).unsigned_abs() >= STALE_AFTER;
+        self.calls.iter().any(|call| call.is_live() && old(call))
+    }
+
+    /// Compares with the list of calls under way. `suspects` are the calls that were believed to be under way when
+    /// the list was asked for; those of them that are missing in it come back beside the changes.
+    pub fn reconcile(
+        &mut self,
+        now: Timestamp,
+        suspects: &[String],
+        live: &[CallEvent],
+    ) -> (Vec<Applied>, Vec<String>) {
+        let listed: HashSet<&str> =
+            live.iter().map(|event| event.metadata.conversation_space_id.as_str()).collect();
+        let mut missing = Vec::new();
+        for call in &mut self.calls {
+            if listed.contains(call.id.as_str()) {
+                call.heard = now;
+            } else if call.is_live() && suspects.contains(&call.id) {
+                missing.push(call.id.clone());
+            }
+        }
+        let changes = live.iter().map(|event| self.apply(now, event)).collect();
+        (changes, missing)
+    }
+
+    /// Ends a call that is gone, after all that could be learned of it was applied.
+    pub fn close(&mut self, now: Timestamp, id: &str) -> Option<Change> {
+        let call = self.calls.iter_mut().find(|call| call.id == id && call.is_live())?;
+        let outcome = if call.answered_at.is_some() { Outcome::Answered } else { Outcome::Unknown };
+        call.end(outcome, now);
+        Some(Change { id: id.to_owned(), new: false, moved: true, gone: self.trim() })
+    }
+
+    pub fn set_history(&mut self, id: &str, history: History) {
+        if let Some(call) = self.calls.iter_mut().find(|call| call.id == id) {
+            call.history = Some(history);
+        }
+    }
+
+    fn insert(&mut self, call: Call) -> Applied {
+        if call.is_live() && self.calls.iter().filter(|call| call.is_live()).count() >= LIVE_CARDS_MAX {
+            tracing::warn!(
+                limit = LIVE_CARDS_MAX,
+                "too many calls under way at once: a further one is not shown"
+            );
+            self.forget(call.id);
+            return Applied::Nothing;
+        }
+        self.wanted.remove(&call.id);
+        let id = call.id.clone();
+        let at = self.place_of(&call);
+        self.calls.insert(at, call);
+        Applied::Changed(Change { id, new: true, moved: true, gone: self.trim() })
+    }
+
+    /// Newest first; of two created at the same instant the one heard of last.
+    fn place_of(&self, call: &Call) -> usize {
+        self.calls.partition_point(|other| other.created > call.created)
+    }
+
+    fn want(&mut self, id: &str) -> Applied {
+        if self.wanted.len() >= WANTED_MAX || !self.wanted.insert(id.to_owned()) {
+            return Applied::Nothing;
+        }
+        Applied::NeedsHistory(id.to_owned())
+    }
+
+    fn trim(&mut self) -> Vec<String> {
+        let mut finished = self.calls.iter().filter(|call| !call.is_live()).count();
+        let mut gone = Vec::new();
+        while finished > FINISHED_CARDS_MAX {
+            let Some(at) = self.calls.iter().rposition(|call| !call.is_live()) else { break };
+            gone.push(self.calls.remove(at).id);
+            finished -= 1;
+        }
+        for id in &gone {
+            self.forget(id.clone());
+        }
+        gone
+    }
+
+    fn forget(&mut self, id: String) {
+        if self.forgotten_ids.insert(id.clone()) {
+            self.forgotten.push_back(id);
+        }
+        while self.forgotten.len() > FORGOTTEN_IDS_MAX {
+            if let Some(oldest) = self.forgotten.pop_front() {
+                self.forgotten_ids.remove(&oldest);
+            }
+        }
+    }
+}
+
+fn in_order<'a>(events: &'a [CallEvent], id: &str) -> Vec<&'a CallEvent> {
+    let mut list: Vec<_> = events.iter().filter(|event| event.metadata.conversation_space_id == id).collect();
+    list.sort_by_key(|event| event.state.sequence_number);
+    list
+}

@@ -1,0 +1,276 @@
+//! One inbound call as the board knows it, and how a state of it changes what is known.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use wire::call_events::{
+    CallEvent, LineParty, Participant, PhoneNumberParty, State, StateType, Status, SystemType,
+};
+
+use super::{
+    limits::LINES_KEPT_MAX,
+    phone::{Number, tidy},
+};
+
+/// An inbound call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Conversation space id.
+    pub id: String,
+    pub created: Timestamp,
+    pub caller_name: String,
+    pub caller: Number,
+    /// Label of the number dialled.
+    pub dialled_label: String,
+    pub dialled: Number,
+    pub stage: Stage,
+    /// Ring now.
+    pub ringing: Vec<Line>,
+    /// Rang at any time.
+    pub rang: Vec<Line>,
+    /// Talk now, or talked last.
+    pub answered_by: Vec<Line>,
+    pub answered_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// Voicemail took the call.
+    pub voicemail: bool,
+    /// What the app saw of this caller before.
+    pub history: Option<History>,
+    /// Highest sequence number seen.
+    pub(crate) sequence: u64,
+    /// When the app heard of the call last.
+    pub(crate) heard: Timestamp,
+}
+
+/// Where a call stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Waiting(Place),
+    Ringing,
+    Answered,
+    Ended(Outcome),
+}
+
+/// What handles a call that no person has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Menu,
+    /// Name of the queue; can be empty.
+    Queue(String),
+    Voicemail,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Two parties talked.
+    Answered,
+    /// Nobody answered.
+    Missed,
+    /// The end was not seen.
+    Unknown,
+}
+
+/// A line, known by its id; the same line on two devices is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub id: String,
+    pub name: String,
+    pub extension: String,
+}
+
+/// What the app saw of a caller before this call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    pub last: Option<LastCall>,
+    /// Calls of today, this one included.
+    pub today: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastCall {
+    pub created: Timestamp,
+    /// None while it goes on.
+    pub outcome: Option<Outcome>,
+    pub answered_by: Option<String>,
+}
+
+impl Call {
+    /// A call seen for the first time; none if the state does not tell who calls.
+    pub(super) fn first_seen(event: &CallEvent, now: Timestamp) -> Option<Self> {
+        let party = event.state.participants.iter().find_map(caller)?;
+        let outside = party.caller.clone().unwrap_or_default();
+        let caller = Number::read(&outside.number);
+        let name = tidy(&outside.name);
+        // Networks without a name for the caller often repeat the number.
+        let is_number = !name.is_empty() && Number::read(&name) == caller;
+        let mut call = Self {
+            id: event.metadata.conversation_space_id.clone(),
+            created: instant(&event.metadata.call_created, now),
+            caller_name: if is_number || name.eq_ignore_ascii_case("anonymous") {
+                String::new()
+            } else {
+                name
+            },
+            caller,
+            dialled_label: tidy(party.name.as_deref().unwrap_or_default()),
+            dialled: Number::read(&party.number),
+            stage: Stage::Ringing,
+            ringing: Vec::new(),
+            rang: Vec::new(),
+            answered_by: Vec::new(),
+            answered_at: None,
+            ended_at: None,
+            voicemail: false,
+            history: None,
+            sequence: 0,
+            heard: now,
+        };
+        call.take(&event.state, now);
+        Some(call)
+    }
+
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !matches!(self.stage, Stage::Ended(_))
+    }
+
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        if let Stage::Ended(outcome) = self.stage { Some(outcome) } else { None }
+    }
+
+    /// Takes in a newer state.
+    pub(super) fn take(&mut self, state: &State, now: Timestamp) {
+        self.sequence = state.sequence_number;
+        self.heard = now;
+        let at = instant(&state.timestamp, now);
+        if state.kind == StateType::Ending {
+            let outcome = if self.answered_at.is_some() { Outcome::Answered } else { Outcome::Missed };
+            self.end(outcome, at);
+            return;
+        }
+        // News of a call that was given up: it goes on after all.
+        self.ended_at = None;
+        self.ringing.clear();
+        for line in lines(state, |status| *status == Status::Ringing) {
+            remember(&mut self.rang, &line);
+            remember(&mut self.ringing, &line);
+        }
+        let place = place(state);
+        self.voicemail |= place == Some(Place::Voicemail);
+        if talks(state) {
+            self.answered_at.get_or_insert(at);
+            let talking = lines(state, in_talk);
+            if !talking.is_empty() {
+                self.answered_by = talking;
+            }
+        }
+        self.stage = self.stage_of(state, place);
+    }
+
+    fn stage_of(&self, state: &State, place: Option<Place>) -> Stage {
+        if self.answered_at.is_some() {
+            return Stage::Answered;
+        }
+        if !self.ringing.is_empty() {
+            return Stage::Ringing;
+        }
+        let waits = state
+            .participants
+            .iter()
+            .any(|party| caller(party).is_some() && party.status.value == Status::InInteractiveVoiceResponse);
+        match (place, &self.stage) {
+            (Some(place), _) => Stage::Waiting(place),
+            // Systems and parties leave one by one before the end: nothing new is known yet.
+            (None, Stage::Waiting(place)) => Stage::Waiting(place.clone()),
+            (None, _) if waits => Stage::Waiting(Place::Menu),
+            (None, _) => Stage::Ringing,
+        }
+    }
+
+    /// The call is over.
+    pub(super) fn end(&mut self, outcome: Outcome, at: Timestamp) {
+        self.ringing.clear();
+        self.ended_at = Some(at.max(self.created));
+        self.stage = Stage::Ended(outcome);
+    }
+}
+
+/// An instant of the wire; `now` if it cannot be read.
+pub(super) fn instant(text: &str, now: Timestamp) -> Timestamp {
+    text.parse().unwrap_or(now)
+}
+
+fn caller(party: &Participant) -> Option<&PhoneNumberParty> {
+    party.kind.as_phone_number().filter(|number| number.caller.is_some())
+}
+
+fn in_talk(status: &Status) -> bool {
+    matches!(
+        status,
+        Status::Connected
+            | Status::OnHold
+            | Status::Parked
+            | Status::InDirectTransfer
+            | Status::InWarmTransfer
+    )
+}
+
+/// Two parties are connected, or the state shows one leaving a talk whose start was not seen.
+fn talks(state: &State) -> bool {
+    let connected = state.participants.iter().filter(|party| in_talk(&party.status.value)).count();
+    let line = !lines(state, in_talk).is_empty();
+    let left = state
+        .participants
+        .iter()
+        .all(|party| caller(party).is_none() || party.status.value == Status::Disconnecting);
+    connected >= 2 || (line && left)
+}
+
+/// What handles the call: the system that took it last.
+fn place(state: &State) -> Option<Place> {
+    let connected = |status: &Option<wire::Tagged<Status>>| {
+        status.as_ref().is_none_or(|status| status.value != Status::Disconnecting)
+    };
+    state.systems().iter().rev().find(|system| connected(&system.status)).and_then(|system| {
+        match &system.kind {
+            SystemType::DialPlan(_) => Some(Place::Menu),
+            SystemType::CallQueue(queue) => Some(Place::Queue(tidy(&queue.queue_name))),
+            SystemType::Voicemail(_) => Some(Place::Voicemail),
+            SystemType::Other(_) => None,
+        }
+    })
+}
+
+fn lines(state: &State, wanted: impl Fn(&Status) -> bool) -> Vec<Line> {
+    let mut found = Vec::new();
+    for party in state.participants.iter().filter(|party| wanted(&party.status.value)) {
+        if let Some(line) = party.kind.as_line() {
+            remember(&mut found, &Line::of(line));
+        }
+    }
+    found
+}
+
+fn remember(lines: &mut Vec<Line>, line: &Line) {
+    if lines.len() < LINES_KEPT_MAX && !lines.iter().any(|known| known.id == line.id) {
+        lines.push(line.clone());
+    }
+}
+
+impl Line {
+    fn of(line: &LineParty) -> Self {
+        Self { id: line.line_id.clone(), name: tidy(&line.name), extension: tidy(&line.extension_number) }
+    }
+
+    /// "Front Desk · 1001"
+    #[must_use]
+    pub fn people(&self) -> String {
+        match (self.name.as_str(), self.extension.as_str()) {
+            ("", "") => "A line without a name".to_owned(),
+            ("", extension) => format!("Extension {extension}"),
+            (name, "") => name.to_owned(),
+            (name, extension) => format!("{name} · {extension}"),
+        }
+    }
+}

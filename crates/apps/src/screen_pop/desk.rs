@@ -1,0 +1,184 @@
+//! Takes in what is heard of calls: board first, then the pages, then the store.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, Zoned};
+use sqlx::SqlitePool;
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use wire::call_events::CallEvent;
+
+use super::{
+    board::{Applied, Change},
+    call::Call,
+    hub::Hub,
+    limits::{HISTORY_WAIT, RESTORED_MAX, WRITES_MAX},
+    view,
+};
+use crate::store::screen_pop as store;
+
+/// A call popped up on the pages.
+#[derive(Clone, Debug)]
+pub struct Pop {
+    pub conversation_space_id: String,
+    /// When the call came in, by the platform's clock.
+    pub call_created: Timestamp,
+    /// When its card was handed to the pages.
+    pub popped: Timestamp,
+    /// Who calls, as the card says it.
+    pub who: String,
+    /// Address of the page.
+    pub screen: String,
+}
+
+/// The one place where calls come in.
+pub struct Desk {
+    hub: Arc<Hub>,
+    pool: SqlitePool,
+    writes: mpsc::Sender<Call>,
+    writer: JoinHandle<()>,
+    pops: Option<mpsc::Sender<Pop>>,
+    screen: String,
+}
+
+impl Desk {
+    /// Takes back the last calls from the store and is ready for more. `screen` is the address of the page.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open(
+        hub: Arc<Hub>,
+        pool: SqlitePool,
+        pops: Option<mpsc::Sender<Pop>>,
+        screen: String,
+    ) -> sqlx::Result<Self> {
+        let now = Timestamp::now();
+        store::forget_old(&pool, now).await?;
+        for mut call in store::recent(&pool, now, RESTORED_MAX).await? {
+            call.history = store::history(&pool, &call, day_start(&call, &hub)).await?;
+            hub.board(|board| board.restore(call));
+        }
+        let (writes, queue) = mpsc::channel(WRITES_MAX);
+        let writer = tokio::spawn(write(pool.clone(), queue));
+        Ok(Self { hub, pool, writes, writer, pops, screen })
+    }
+
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Takes in one state of a call. The id of a call comes back whose earlier states are needed.
+    pub async fn take(&self, event: &CallEvent) -> Option<String> {
+        let applied = self.hub.board(|board| board.apply(Timestamp::now(), event));
+        self.applied(applied).await
+    }
+
+    /// Takes in all states of a call that [`Desk::take`] asked for.
+    pub async fn replay(&self, id: &str, events: &[CallEvent]) {
+        if let Some(change) = self.hub.board(|board| board.replay(Timestamp::now(), id, events)) {
+            self.show(change).await;
+        }
+    }
+
+    /// Compares with the calls under way; see [`super::board::Board::reconcile`]. Ids of missing calls, and of those
+    /// whose earlier states are needed, come back.
+    pub async fn reconcile(&self, suspects: &[String], live: &[CallEvent]) -> (Vec<String>, Vec<String>) {
+        let (changes, missing) = self.hub.board(|board| board.reconcile(Timestamp::now(), suspects, live));
+        let mut needed = Vec::new();
+        for applied in changes {
+            needed.extend(self.applied(applied).await);
+        }
+        (missing, needed)
+    }
+
+    /// Ends a call that is gone, after the states that are known of it.
+    pub async fn gone(&self, id: &str, events: &[CallEvent]) {
+        self.replay(id, events).await;
+        if let Some(change) = self.hub.board(|board| board.close(Timestamp::now(), id)) {
+            self.show(change).await;
+        }
+    }
+
+    /// Writes what waits and ends.
+    pub async fn close(self) {
+        drop(self.writes);
+        if let Err(error) = self.writer.await {
+            tracing::error!(%error, "the last calls could not be stored");
+        }
+    }
+
+    async fn applied(&self, applied: Applied) -> Option<String> {
+        match applied {
+            Applied::Nothing => None,
+            Applied::NeedsHistory(id) => Some(id),
+            Applied::Changed(change) => {
+                self.show(change).await;
+                None
+            }
+        }
+    }
+
+    async fn show(&self, change: Change) {
+        let Some(call) = self.hub.board(|board| board.find(&change.id).map(|(_, call)| call.clone())) else {
+            return;
+        };
+        if change.new
+            && let Some(history) = self.history(&call).await
+        {
+            self.hub.board(|board| board.set_history(&call.id, history));
+        }
+        self.hub.publish(&change);
+        if let (true, Some(pops)) = (change.new, &self.pops) {
+            let pop = Pop {
+                conversation_space_id: call.id.clone(),
+                call_created: call.created,
+                popped: Timestamp::now(),
+                who: view::who(&call),
+                screen: self.screen.clone(),
+            };
+            // Nobody listens any more: the pages still do.
+            let _ = pops.send(pop).await;
+        }
+        if change.moved && self.writes.send(call).await.is_err() {
+            tracing::error!("calls are no longer stored: start the screen pop again");
+        }
+    }
+
+    async fn history(&self, call: &Call) -> Option<super::call::History> {
+        match timeout(HISTORY_WAIT, store::history(&self.pool, call, day_start(call, &self.hub))).await {
+            Ok(Ok(history)) => history,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "earlier calls of this caller could not be read");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("reading earlier calls of this caller took too long");
+                None
+            }
+        }
+    }
+}
+
+fn day_start(call: &Call, hub: &Hub) -> Timestamp {
+    let created: Zoned = call.created.to_zoned(hub.zone().clone());
+    created.start_of_day().map_or(call.created, |start| start.timestamp())
+}
+
+/// Writes calls to the store, all that wait in one transaction.
+async fn write(pool: SqlitePool, mut queue: mpsc::Receiver<Call>) {
+    let mut calls = Vec::new();
+    while queue.recv_many(&mut calls, WRITES_MAX).await > 0 {
+        if let Err(error) = write_all(&pool, &calls).await {
+            tracing::warn!(%error, calls = calls.len(), "calls could not be stored");
+        }
+        calls.clear();
+    }
+}
+
+async fn write_all(pool: &SqlitePool, calls: &[Call]) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    for call in calls {
+        store::save(&mut transaction, call).await?;
+    }
+    transaction.commit().await
+}

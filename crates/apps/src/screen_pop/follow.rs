@@ -1,0 +1,231 @@
+//! Keeps the board in step with the phone system: feeds it with call states, compares it with the calls under way
+//! after each break, and gets a person to sign in when that is needed.
+
+use std::{path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+use sdk::{Authorization, Client, Error, ErrorKind, Feed, FeedConfig, FeedEvent};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use ui::Link;
+use wire::call_events::CallEvent;
+
+use super::{
+    desk::Desk,
+    hub::{Hub, SignIn},
+    limits::{HISTORIES_MAX, SIGN_IN_RETRY, STALE_CHECK},
+    server::Code,
+};
+use crate::SCOPES;
+
+/// Nickname of the channel.
+const NICKNAME: &str = "callfeed-screen-pop";
+
+/// What to follow.
+pub struct Source {
+    pub client: Client,
+    pub account_keys: Vec<String>,
+    /// Where the channel is remembered.
+    pub state_file: PathBuf,
+    /// Shows a login address to a person.
+    pub invite: Box<dyn Fn(&str) + Send>,
+}
+
+/// Work done beside the feed, so that a slow answer holds up no call.
+enum Done {
+    Compared { suspects: Vec<String>, live: Result<Vec<CallEvent>, Error> },
+    History { id: String, gone: bool, events: Result<Vec<CallEvent>, Error> },
+    Asked(Authorization),
+    Exchanged { result: Result<(), Error>, done: oneshot::Sender<Result<(), String>> },
+}
+
+struct Follower {
+    source: Source,
+    desk: Desk,
+    hub: Arc<Hub>,
+    work: JoinSet<Done>,
+    /// Known calls are being compared; one comparison at a time.
+    comparing: bool,
+    /// A login address is being asked for.
+    asking: bool,
+}
+
+/// Follows until `shutdown`; then closes the channel and writes what waits.
+pub async fn follow(
+    source: Source,
+    desk: Desk,
+    hub: Arc<Hub>,
+    mut codes: mpsc::Receiver<Code>,
+    shutdown: CancellationToken,
+) {
+    let config = FeedConfig {
+        nickname: NICKNAME.to_owned(),
+        account_keys: source.account_keys.clone(),
+        call_events: Some(Vec::new()),
+        reports: false,
+        state_file: Some(source.state_file.clone()),
+    };
+    let mut feed = Feed::open(source.client.clone(), config);
+    let mut follower = Follower { source, desk, hub, work: JoinSet::new(), comparing: false, asking: false };
+    let mut stale = interval(STALE_CHECK);
+    stale.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            event = feed.next() => match event {
+                Some(event) => follower.hear(event).await,
+                None => break,
+            },
+            Some(code) = codes.recv() => follower.exchange(code),
+            Some(done) = follower.work.join_next() => match done {
+                Ok(done) => follower.done(done).await,
+                Err(error) => tracing::error!(%error, "work beside the feed failed"),
+            },
+            _ = stale.tick() => {
+                if follower.hub.board(|board| board.is_stale(Timestamp::now())) {
+                    follower.compare();
+                }
+            }
+        }
+    }
+    feed.close().await;
+    follower.desk.close().await;
+}
+
+impl Follower {
+    async fn hear(&mut self, event: FeedEvent) {
+        match event {
+            FeedEvent::CallEvent(event, _) => {
+                if let Some(id) = self.desk.take(&event).await {
+                    self.read_history(id, false);
+                }
+            }
+            FeedEvent::Connected { resumed } => {
+                tracing::info!(resumed, "connected: calls appear as they ring");
+                self.hub.set_problem(None);
+                self.hub.set_link(Link::Live);
+                self.compare();
+            }
+            FeedEvent::Disconnected { reason } => {
+                tracing::warn!(reason, "connection lost, trying again");
+                self.hub.set_link(Link::Lost);
+            }
+            FeedEvent::SignInNeeded => self.ask(),
+            FeedEvent::Problem(error) => {
+                tracing::warn!("{error}");
+                if !matches!(error.kind, ErrorKind::Unreachable | ErrorKind::RateLimited) {
+                    self.hub.set_problem(Some(error.to_string()));
+                }
+            }
+            FeedEvent::Recreated { reason } => tracing::info!(reason, "new channel"),
+            FeedEvent::Refreshed => tracing::debug!("channel refreshed"),
+            FeedEvent::Report { .. } | FeedEvent::Other(_) => {}
+        }
+    }
+
+    async fn done(&mut self, done: Done) {
+        match done {
+            Done::Compared { suspects, live } => {
+                self.comparing = false;
+                match live {
+                    Ok(live) => self.compared(&suspects, &live).await,
+                    // A call without news is compared again soon.
+                    Err(error) => tracing::warn!("{error}"),
+                }
+            }
+            Done::History { id, gone, events } => self.history(&id, gone, events).await,
+            Done::Asked(authorization) => {
+                self.asking = false;
+                let login_url = authorization.login_url.to_string();
+                (self.source.invite)(&login_url);
+                self.hub.set_sign_in(Some(SignIn { login_url, state: authorization.state }));
+            }
+            Done::Exchanged { result, done } => {
+                if result.is_ok() {
+                    tracing::info!("signed in");
+                    self.hub.set_sign_in(None);
+                }
+                // The browser may have gone away meanwhile.
+                let _ = done.send(result.map_err(|error| error.to_string()));
+            }
+        }
+    }
+
+    fn compare(&mut self) {
+        if std::mem::replace(&mut self.comparing, true) {
+            return;
+        }
+        let suspects = self.hub.board(|board| board.live_ids());
+        let (client, keys) = (self.source.client.clone(), self.source.account_keys.clone());
+        self.work.spawn(async move {
+            let live = client.conversation_spaces(&keys).await;
+            Done::Compared { suspects, live }
+        });
+    }
+
+    async fn compared(&mut self, suspects: &[String], live: &[CallEvent]) {
+        let (missing, needed) = self.desk.reconcile(suspects, live).await;
+        for id in needed {
+            self.read_history(id, false);
+        }
+        for (at, id) in missing.into_iter().enumerate() {
+            if at < HISTORIES_MAX {
+                self.read_history(id, true);
+            } else {
+                self.desk.gone(&id, &[]).await;
+            }
+        }
+    }
+
+    fn read_history(&mut self, id: String, gone: bool) {
+        let client = self.source.client.clone();
+        self.work.spawn(async move {
+            let events = client.events(&id, None, None).await;
+            Done::History { id, gone, events }
+        });
+    }
+
+    async fn history(&mut self, id: &str, gone: bool, events: Result<Vec<CallEvent>, Error>) {
+        let events = match events {
+            Ok(events) => events,
+            Err(error) if error.kind == ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                tracing::warn!("{error}");
+                if gone {
+                    // Still on the board and without news: compared again soon.
+                    return;
+                }
+                Vec::new()
+            }
+        };
+        if gone { self.desk.gone(id, &events).await } else { self.desk.replay(id, &events).await }
+    }
+
+    fn ask(&mut self) {
+        if self.hub.sign_in().is_some() || std::mem::replace(&mut self.asking, true) {
+            return;
+        }
+        let client = self.source.client.clone();
+        self.work.spawn(async move {
+            loop {
+                match client.authorization(&SCOPES).await {
+                    Ok(authorization) => return Done::Asked(authorization),
+                    Err(error) => tracing::warn!("{error}"),
+                }
+                sleep(SIGN_IN_RETRY).await;
+            }
+        });
+    }
+
+    fn exchange(&mut self, Code { code, done }: Code) {
+        let client = self.source.client.clone();
+        self.work.spawn(async move {
+            let result = client.exchange(&code).await;
+            Done::Exchanged { result, done }
+        });
+    }
+}

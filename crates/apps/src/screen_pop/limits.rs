@@ -1,0 +1,46 @@
+//! Every bound of the screen pop, and what happens at it.
+
+use std::time::Duration;
+
+/// Finished calls kept on the board; the oldest leaves the page, the store keeps it.
+pub const FINISHED_CARDS_MAX: usize = 100;
+/// Calls under way on the board; a further one is not shown, and that is logged.
+pub const LIVE_CARDS_MAX: usize = 1000;
+/// Ids of calls that left the board, remembered so that a late repeat does not pop again; the oldest is forgotten.
+pub const FORGOTTEN_IDS_MAX: usize = 10_000;
+/// Lines named on one card; the rest is counted.
+pub const LINES_SHOWN_MAX: usize = 12;
+/// Lines kept for one call; further ones are not remembered.
+pub const LINES_KEPT_MAX: usize = 64;
+/// Characters of a name or label that are kept; the rest is cut.
+pub const TEXT_CHARS_MAX: usize = 120;
+
+/// Pages open at a time; a further one gets 503.
+pub const PAGES_MAX: usize = 64;
+/// Changes waiting for one page; when full the page is closed, comes back and gets a fresh snapshot.
+pub const PAGE_QUEUE_MAX: usize = 128;
+/// A comment this often tells both ends that the connection lives.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long a card waits for its caller's history; then it is shown without.
+pub const HISTORY_WAIT: Duration = Duration::from_millis(250);
+/// Seen calls waiting to be written; when full the next one waits, and with it the feed.
+pub const WRITES_MAX: usize = 1024;
+/// Calls taken back onto the board at the start.
+pub const RESTORED_MAX: u32 = 50;
+
+/// A call without news for this long is compared with the calls under way.
+pub const STALE_AFTER: Duration = Duration::from_secs(60);
+/// How often the board is searched for such calls, and how soon a failed comparison is tried again.
+pub const STALE_CHECK: Duration = Duration::from_secs(15);
+/// Calls whose history is read in one comparison; the others are closed with the outcome unknown.
+pub const HISTORIES_MAX: usize = 100;
+/// Calls whose history is wanted and not yet asked for; when full a further one is not shown.
+pub const WANTED_MAX: usize = 256;
+
+/// How long the server waits for its open pages at the end.
+pub const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
+/// How long the app waits before it asks the authorization server again.
+pub const SIGN_IN_RETRY: Duration = Duration::from_secs(5);
+/// Calls seen longer ago than this many days are dropped from the store at the start.
+pub const SEEN_KEPT_DAYS: i64 = 400;

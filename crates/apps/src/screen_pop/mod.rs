@@ -1,0 +1,83 @@
+//! The screen pop: a page that shows who is calling while it rings.
+
+//!
+//! [`run`] puts the parts together: `follow` hears of calls from the SDK, `desk` takes them in, `board` is the pure
+//! model, `hub` hands changes to the pages, `server` answers the browser.
+
+pub mod board;
+pub mod call;
+pub mod desk;
+pub mod follow;
+pub mod hub;
+pub mod limits;
+pub mod phone;
+pub mod server;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub use desk::Pop;
+
+use crate::{env::Settings, session, sign_in, store::Store};
+use desk::Desk;
+use follow::Source;
+use hub::Hub;
+use server::{Pages, REDIRECT_PATH};
+
+/// Where the channel is remembered in the state folder.
+const CHANNEL_FILE: &str = "screen-pop-channel.json";
+
+/// How the screen pop is to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Tokens, the channel and the calls seen are kept here.
+    pub state_dir: PathBuf,
+    /// Host and port of the page and of the redirect URI: `localhost:5000`.
+    pub listen: String,
+    /// Print the login address and open nothing.
+    pub no_browser: bool,
+    /// Told of each call that appears on the page.
+    pub on_pop: Option<mpsc::Sender<Pop>>,
+}
+
+/// Runs the screen pop until `shutdown`; then closes the socket and deletes subscription and channel.
+///
+/// # Errors
+/// When the address is taken or wrong, or the state folder cannot be used. All else is tried again for ever.
+pub async fn run(settings: Settings, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let (host, port) = server::split_listen(&options.listen).map_err(anyhow::Error::msg)?;
+    let listeners = server::listen(&host, port).await.map_err(anyhow::Error::msg)?;
+    let port = listeners.first().context("nothing to listen on")?.local_addr()?.port();
+    let page = Url::parse(&format!("http://{host}:{port}/")).context("--listen is no address")?;
+    let client = session(&settings, &options.state_dir, page.join(REDIRECT_PATH)?)?;
+    let store = Store::open(&options.state_dir).await?;
+    let hub = Hub::new(TimeZone::system());
+    let desk = Desk::open(Arc::clone(&hub), store.pool, options.on_pop, page.to_string()).await?;
+
+    // One sign-in at a time; a second one waits for its turn.
+    let (codes_sender, codes) = mpsc::channel(1);
+    let stop = CancellationToken::new();
+    let pages = Pages { hub: Arc::clone(&hub), codes: codes_sender, host };
+    let server = tokio::spawn(server::serve(listeners, pages, stop.clone()));
+    eprintln!("The screen pop is at {page}");
+
+    let no_browser = options.no_browser;
+    let source = Source {
+        client,
+        account_keys: vec![settings.account_key],
+        state_file: options.state_dir.join(CHANNEL_FILE),
+        invite: Box::new(move |login_url| sign_in::show(login_url, no_browser)),
+    };
+    follow::follow(source, desk, hub, codes, shutdown).await;
+    stop.cancel();
+    server.await.context("the page's server failed")
+}

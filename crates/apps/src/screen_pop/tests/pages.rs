@@ -1,0 +1,281 @@
+//! What a browser gets: the page, its events, the way back from the sign-in.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, BodyDataStream, to_bytes},
+    http::{Request, Response, StatusCode},
+};
+use futures_util::StreamExt;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use tokio::{sync::mpsc, time::timeout};
+use tower::ServiceExt;
+
+use super::{ending, inbound, ring, with_id};
+use crate::{
+    screen_pop::{
+        desk::{Desk, Pop},
+        hub::{Hub, SignIn},
+        limits::{PAGE_QUEUE_MAX, PAGES_MAX},
+        server::{Code, Pages, router},
+    },
+    store::screen_pop as store,
+};
+
+const CREATED: &str = "2026-02-03T17:00:00Z";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct App {
+    hub: Arc<Hub>,
+    desk: Desk,
+    pages: Pages,
+    codes: mpsc::Receiver<Code>,
+    pops: mpsc::Receiver<Pop>,
+    folder: tempfile::TempDir,
+}
+
+async fn pool(folder: &tempfile::TempDir) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(folder.path().join("test.db")).create_if_missing(true);
+    let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+    sqlx::raw_sql(store::SCHEMA).execute(&pool).await.unwrap();
+    pool
+}
+
+impl App {
+    async fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir) -> Self {
+        let hub = Hub::new(TimeZone::UTC);
+        let (pop_sender, pops) = mpsc::channel(1000);
+        let screen = "http://localhost:5000/".to_owned();
+        let desk = Desk::open(Arc::clone(&hub), pool(&folder).await, Some(pop_sender), screen).await.unwrap();
+        let (code_sender, codes) = mpsc::channel(1);
+        let pages = Pages { hub: Arc::clone(&hub), codes: code_sender, host: "localhost".into() };
+        Self { hub, desk, pages, codes, pops, folder }
+    }
+
+    async fn restart(self) -> Self {
+        self.desk.close().await;
+        Self::start_in(self.folder).await
+    }
+
+    async fn get(&self, path: &str) -> Response<Body> {
+        get(&self.pages, path, "localhost:5000").await
+    }
+
+    async fn text(&self, path: &str) -> String {
+        text(self.get(path).await).await
+    }
+
+    async fn events(&self) -> Events {
+        let response = self.get("/events").await;
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Events { stream: response.into_body().into_data_stream(), text: String::new() }
+    }
+}
+
+async fn get(pages: &Pages, path: &str, host: &str) -> Response<Body> {
+    let request = Request::get(path).header("host", host).body(Body::empty()).unwrap();
+    router(pages.clone()).oneshot(request).await.unwrap()
+}
+
+async fn text(response: Response<Body>) -> String {
+    String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
+}
+
+struct Events {
+    stream: BodyDataStream,
+    text: String,
+}
+
+impl Events {
+    /// The next event and its data; none at the end.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                let Some(block) = block.strip_prefix("event: ") else { continue };
+                let (name, data) = block.split_once("\ndata: ").unwrap();
+                return Some((name.to_owned(), serde_json::from_str(data).unwrap()));
+            }
+            let chunk = timeout(PATIENCE, self.stream.next()).await.expect("no event came")?.unwrap();
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    async fn expect(&mut self, name: &str) -> Value {
+        loop {
+            let (event, data) = self.next().await.expect("the events ended");
+            if event == name {
+                return data;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_shows_what_is_and_then_hears_what_changes() {
+    let mut app = App::start().await;
+    assert!(app.text("/").await.contains("No calls yet"));
+    let mut events = app.events().await;
+    assert_eq!(events.expect("snapshot").await["cards"], Value::Array(Vec::new()));
+    assert_eq!(events.expect("link").await["key"], "connecting");
+
+    let states = inbound();
+    let id = states[0].metadata.conversation_space_id.clone();
+    assert_eq!(app.desk.take(&states[0]).await, None);
+    let card = events.expect("card").await;
+    assert_eq!((&card["id"], &card["position"]), (&Value::from(id.clone()), &Value::from(0)));
+    let html = card["html"].as_str().unwrap();
+    for words in ["EXAMPLE CALLER", "(312) 555-0147", "Ringing", "Main Number", "(202) 555-0123", "1st call"]
+    {
+        assert!(html.contains(words), "{words} is missing in {html}");
+    }
+    app.desk.take(&states[1]).await;
+    assert!(events.expect("card").await["html"].as_str().unwrap().contains("Front Desk · 1001"));
+    assert!(app.text("/").await.contains("EXAMPLE CALLER"));
+    assert_eq!(app.events().await.expect("snapshot").await["cards"][0]["id"], id.as_str());
+
+    let pop = app.pops.recv().await.unwrap();
+    assert_eq!((pop.conversation_space_id, pop.who), (id, "EXAMPLE CALLER".into()));
+    assert!(app.pops.try_recv().is_err(), "a call pops once");
+}
+
+#[tokio::test]
+async fn markup_in_a_name_stays_text() {
+    let app = App::start().await;
+    app.desk.take(&ring("\"><script>", CREATED, "<img src=x onerror=alert(1)>", "<b>\"'")).await;
+    let page = app.text("/").await;
+    assert!(!page.contains("<img src=x") && !page.contains("<b>") && !page.contains("><script>"), "{page}");
+    assert!(page.contains("&#60;img src=x"), "{page}");
+}
+
+#[tokio::test]
+async fn earlier_calls_are_told_and_survive_a_restart() {
+    let app = App::start().await;
+    for (id, created, number) in [
+        ("1", "2026-02-02T09:05:00Z", "+13125550147"),
+        ("2", "2026-02-03T09:05:00Z", "(312) 555-0147"),
+        ("x", "2026-02-03T09:30:00Z", "+13125550148"),
+    ] {
+        app.desk.take(&ring(id, created, "Ada", number)).await;
+        app.desk.take(&ending(id, created, 2)).await;
+    }
+    app.desk.take(&ring("a1", "2026-02-03T09:40:00Z", "", "Anonymous")).await;
+    let mut app = app.restart().await;
+    assert!(app.text("/").await.contains("Missed"), "the last calls are back");
+    app.desk.take(&ring("3", "2026-02-03T17:00:00Z", "Ada", "+13125550147")).await;
+    let page = app.text("/").await;
+    assert!(page.contains("2nd call"), "{page}");
+    assert!(page.contains("Feb 3, 9:05 AM, missed") || page.contains("9:05 AM, missed"), "{page}");
+    app.desk.take(&ring("a2", "2026-02-03T17:01:00Z", "", "Anonymous")).await;
+    let mut events = app.events().await;
+    let cards = events.expect("snapshot").await;
+    let anonymous = cards["cards"][0]["html"].as_str().unwrap();
+    assert!(anonymous.contains("Anonymous caller") && !anonymous.contains("Last call"), "{anonymous}");
+
+    // Unfinished before the restart, and gone since: it does not ring for ever.
+    assert!(app.hub.board(|board| board.live_ids()).contains(&"a1".to_owned()));
+    let (missing, _) = app.desk.reconcile(&["a1".to_owned()], &[]).await;
+    assert_eq!(missing, ["a1"]);
+    app.desk.gone("a1", &[]).await;
+    assert!(!app.hub.board(|board| board.live_ids()).contains(&"a1".to_owned()));
+    assert_eq!(app.pops.recv().await.unwrap().conversation_space_id, "3", "restored calls do not pop again");
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_keep_up_is_closed_and_starts_afresh() {
+    let app = App::start().await;
+    let mut slow = app.events().await;
+    let calls = PAGE_QUEUE_MAX + 10;
+    for n in 0..calls {
+        app.desk.take(&ring(&format!("call {n}"), CREATED, "Ada", "+13125550147")).await;
+    }
+    let mut heard = 0;
+    while slow.next().await.is_some() {
+        heard += 1;
+    }
+    assert!(heard <= PAGE_QUEUE_MAX, "{heard}");
+    let fresh = app.events().await.expect("snapshot").await;
+    assert_eq!(fresh["cards"].as_array().unwrap().len(), calls);
+}
+
+#[tokio::test]
+async fn pages_are_counted() {
+    let app = App::start().await;
+    let mut open = Vec::new();
+    for _ in 0..PAGES_MAX {
+        open.push(app.events().await);
+    }
+    assert_eq!(app.get("/events").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    open.pop();
+    assert_eq!(app.get("/events").await.status(), StatusCode::OK);
+    app.hub.close();
+    while open[0].next().await.is_some() {}
+    assert_eq!(app.get("/events").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn the_sign_in_comes_back_with_its_state_only() {
+    let mut app = App::start().await;
+    let sign_in = SignIn { login_url: "https://login.example/?a=1&b=2".into(), state: "right".into() };
+    app.hub.set_sign_in(Some(sign_in));
+    let page = app.text("/").await;
+    assert!(page.contains(r#"href="https://login.example/?a=1&#38;b=2""#), "{page}");
+
+    for path in
+        ["/app/redirect?code=c&state=wrong", "/app/redirect?code=c", "/app/redirect?code=&state=right"]
+    {
+        assert_eq!(app.get(path).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    let refused = app.get("/app/redirect?state=right&error=access_denied").await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert!(app.codes.try_recv().is_err());
+
+    let pages = app.pages.clone();
+    let hub = Arc::clone(&app.hub);
+    let exchange = tokio::spawn(async move {
+        let code = app.codes.recv().await.unwrap();
+        assert_eq!(code.code, "good");
+        hub.set_sign_in(None);
+        code.done.send(Ok(())).unwrap();
+    });
+    let response = get(&pages, "/app/redirect?code=good&state=right", "localhost:5000").await;
+    assert_eq!(
+        (response.status(), &response.headers()["location"]),
+        (StatusCode::SEE_OTHER, &"/".parse().unwrap())
+    );
+    exchange.await.unwrap();
+    // The browser's back button after a sign-in.
+    let again = get(&pages, "/app/redirect?code=good&state=right", "localhost:5000").await;
+    assert_eq!(again.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn other_names_are_refused_and_headers_are_strict() {
+    let app = App::start().await;
+    for path in ["/", "/events", "/healthz", "/assets/callfeed.css"] {
+        let response = get(&app.pages, path, "evil.example:5000").await;
+        assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST, "{path}");
+    }
+    let page = app.get("/").await;
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(app.get("/healthz").await.status(), StatusCode::OK);
+    assert_eq!(app.get("/nothing").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_call_that_passed_during_a_break_is_on_the_board() {
+    let mut app = App::start().await;
+    let states = with_id(inbound(), "passed");
+    assert_eq!(app.desk.take(&states[7]).await, Some("passed".into()));
+    app.desk.replay("passed", &states).await;
+    assert!(app.text("/").await.contains("Ended"));
+    assert_eq!(app.pops.recv().await.unwrap().conversation_space_id, "passed");
+}

@@ -1,0 +1,229 @@
+//! A call as a card: the words, times and numbers that a person reads.
+
+use jiff::{Timestamp, Zoned, civil::Date, tz::TimeZone};
+use ui::{Card, Dialled, Phase};
+
+use super::{
+    call::{Call, LastCall, Line, Outcome, Place, Stage},
+    limits::LINES_SHOWN_MAX,
+    phone::Number,
+};
+
+/// Who calls, for people: name, else number, else "Anonymous caller".
+#[must_use]
+pub fn who(call: &Call) -> String {
+    match (call.caller_name.as_str(), call.caller.people()) {
+        ("", None) => "Anonymous caller".to_owned(),
+        ("", Some(number)) => number.to_owned(),
+        (name, _) => name.to_owned(),
+    }
+}
+
+/// The card of a call, in words of the zone `zone`.
+#[must_use]
+pub fn card(call: &Call, now: Timestamp, zone: &TimeZone) -> Card {
+    let who = who(call);
+    let (lines_heading, lines) = lines(call);
+    let word = word(call);
+    let created = call.created.to_zoned(zone.clone());
+    Card {
+        id: call.id.clone(),
+        phase: phase(call),
+        say: say(call, &who, &word),
+        word,
+        number: number(call),
+        who,
+        dialled: Dialled {
+            label: Some(call.dialled_label.clone()).filter(|label| !label.is_empty()),
+            number: call.dialled.people().map(str::to_owned),
+        },
+        lines_heading: lines_heading.to_owned(),
+        lines: shown(lines),
+        since_ms: since(call).map(Timestamp::as_millisecond),
+        duration: duration(call, now),
+        came_in: came_in(&created, now),
+        came_in_iso: call.created.to_string(),
+        last_call: call.history.as_ref().map(|history| match &history.last {
+            Some(last) => last_call(last, now, zone),
+            None => "None on record".to_owned(),
+        }),
+        today: call.history.as_ref().map(|history| format!("{} call", ordinal(history.today))),
+    }
+}
+
+fn phase(call: &Call) -> Phase {
+    match call.stage {
+        Stage::Waiting(_) => Phase::Waiting,
+        Stage::Ringing => Phase::Ringing,
+        Stage::Answered => Phase::Answered,
+        Stage::Ended(Outcome::Missed) => Phase::Missed,
+        Stage::Ended(Outcome::Answered | Outcome::Unknown) => Phase::Ended,
+    }
+}
+
+fn word(call: &Call) -> String {
+    match &call.stage {
+        Stage::Waiting(Place::Menu) => "In the menu".to_owned(),
+        Stage::Waiting(Place::Queue(name)) if name.is_empty() => "In a queue".to_owned(),
+        Stage::Waiting(Place::Queue(name)) => format!("In queue {name}"),
+        Stage::Waiting(Place::Voicemail) => "At voicemail".to_owned(),
+        Stage::Ringing => "Ringing".to_owned(),
+        Stage::Answered => "Answered".to_owned(),
+        Stage::Ended(Outcome::Missed) if call.voicemail => "Missed, went to voicemail".to_owned(),
+        Stage::Ended(Outcome::Missed) => "Missed".to_owned(),
+        Stage::Ended(Outcome::Answered | Outcome::Unknown) => "Ended".to_owned(),
+    }
+}
+
+fn number(call: &Call) -> Option<String> {
+    match (&call.caller, call.caller_name.is_empty()) {
+        (Number::Withheld, true) => None,
+        (Number::Withheld, false) => Some("Number withheld".to_owned()),
+        (_, true) => None,
+        (number, false) => number.people().map(str::to_owned),
+    }
+}
+
+fn lines(call: &Call) -> (&'static str, &[Line]) {
+    match call.stage {
+        Stage::Waiting(_) | Stage::Ringing => ("Rings at", &call.ringing),
+        Stage::Answered => ("Answered by", &call.answered_by),
+        Stage::Ended(_) if call.answered_at.is_some() => ("Answered by", &call.answered_by),
+        Stage::Ended(_) => ("Rang at", &call.rang),
+    }
+}
+
+fn shown(lines: &[Line]) -> Vec<String> {
+    let mut texts: Vec<String> = lines.iter().take(LINES_SHOWN_MAX).map(Line::people).collect();
+    if lines.len() > LINES_SHOWN_MAX {
+        texts.push(format!("and {} more", lines.len() - LINES_SHOWN_MAX));
+    }
+    texts
+}
+
+fn say(call: &Call, who: &str, word: &str) -> String {
+    let by = |lines: &[Line]| lines.first().map(|line| line.name.clone()).filter(|name| !name.is_empty());
+    match &call.stage {
+        Stage::Ringing => format!("{who} is calling"),
+        Stage::Waiting(_) => format!("{who} is calling: {}", lower(word)),
+        Stage::Answered => match by(&call.answered_by) {
+            Some(name) => format!("{who}: answered by {name}"),
+            None => format!("{who}: answered"),
+        },
+        Stage::Ended(_) => format!("{who}: {}", lower(word)),
+    }
+}
+
+fn lower(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// When the running timer began.
+fn since(call: &Call) -> Option<Timestamp> {
+    match call.stage {
+        Stage::Waiting(_) | Stage::Ringing => Some(call.created),
+        Stage::Answered => call.answered_at,
+        Stage::Ended(_) => None,
+    }
+}
+
+fn duration(call: &Call, now: Timestamp) -> Option<String> {
+    let start = match call.stage {
+        // How long a call took whose end was not seen is not known.
+        Stage::Ended(Outcome::Unknown) => return None,
+        _ => call.answered_at.unwrap_or(call.created),
+    };
+    Some(clock(call.ended_at.unwrap_or(now).duration_since(start).as_secs()))
+}
+
+/// "0:07", "12:30", "1:02:03"
+fn clock(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
+}
+
+fn came_in(created: &Zoned, now: Timestamp) -> String {
+    let time = created.strftime("%-I:%M %p").to_string();
+    let today = now.to_zoned(created.time_zone().clone()).date();
+    match day(created.date(), today) {
+        Day::Today => time,
+        Day::Yesterday => format!("Yesterday, {time}"),
+        Day::Earlier => format!("{}, {time}", created.strftime("%b %-d")),
+        Day::OtherYear => format!("{}, {time}", created.strftime("%b %-d, %Y")),
+    }
+}
+
+enum Day {
+    Today,
+    Yesterday,
+    Earlier,
+    OtherYear,
+}
+
+fn day(date: Date, today: Date) -> Day {
+    match date {
+        _ if date == today => Day::Today,
+        _ if today.yesterday().is_ok_and(|yesterday| date == yesterday) => Day::Yesterday,
+        _ if date.year() == today.year() => Day::Earlier,
+        _ => Day::OtherYear,
+    }
+}
+
+fn last_call(last: &LastCall, now: Timestamp, zone: &TimeZone) -> String {
+    let created = last.created.to_zoned(zone.clone());
+    let time = came_in(&created, now);
+    let is_today = created.date() == now.to_zoned(zone.clone()).date();
+    let time = if is_today { format!("Today, {time}") } else { time };
+    match (last.outcome, &last.answered_by) {
+        (None, _) => format!("{time}, still going on"),
+        (Some(Outcome::Answered), Some(line)) => format!("{time}, answered by {line}"),
+        (Some(Outcome::Answered), None) => format!("{time}, answered"),
+        (Some(Outcome::Missed), _) => format!("{time}, missed"),
+        (Some(Outcome::Unknown), _) => time,
+    }
+}
+
+/// "1st", "22nd", "113th"
+fn ordinal(n: u64) -> String {
+    let ending = match (n % 10, n % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{n}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinals() {
+        let texts: Vec<_> = [1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111].into_iter().map(ordinal).collect();
+        assert_eq!(texts.join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 22nd 101st 111th");
+    }
+
+    #[test]
+    fn clocks() {
+        assert_eq!([clock(-5), clock(7), clock(750), clock(3723)], ["0:00", "0:07", "12:30", "1:02:03"]);
+    }
+
+    #[test]
+    fn days_are_those_of_the_zone() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let now: Timestamp = "2026-03-02T03:30:00Z".parse().unwrap();
+        let text = |at: &str| {
+            let last =
+                LastCall { created: at.parse().unwrap(), outcome: Some(Outcome::Missed), answered_by: None };
+            last_call(&last, now, &zone)
+        };
+        assert_eq!(text("2026-03-02T01:05:00Z"), "Today, 8:05 PM, missed");
+        assert_eq!(text("2026-03-01T04:59:00Z"), "Yesterday, 11:59 PM, missed");
+        assert_eq!(text("2026-01-15T15:00:00Z"), "Jan 15, 10:00 AM, missed");
+        assert_eq!(text("2025-12-31T15:00:00Z"), "Dec 31, 2025, 10:00 AM, missed");
+    }
+}

@@ -1,0 +1,183 @@
+//! Calls that the screen pop saw: who called when and how it ended, so that the next card can tell.
+//!
+//! Instants are microseconds since 1970. Callers who withhold their number have no `caller_key` and never match.
+
+use jiff::Timestamp;
+use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+
+use crate::screen_pop::{
+    call::{Call, History, LastCall, Line, Outcome, Stage},
+    limits::SEEN_KEPT_DAYS,
+    phone::Number,
+};
+
+/// Tables of the screen pop; run at each start.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS screen_pop_calls (
+    conversation_space_id text PRIMARY KEY,
+    created_us bigint NOT NULL,
+    caller_key text,
+    caller_number text NOT NULL,
+    caller_name text NOT NULL,
+    dialled_number text NOT NULL,
+    dialled_label text NOT NULL,
+    rang text NOT NULL,
+    answered_by text NOT NULL,
+    answered_us bigint,
+    voicemail bigint NOT NULL,
+    ended_us bigint,
+    outcome text
+);
+CREATE INDEX IF NOT EXISTS screen_pop_calls_by_caller ON screen_pop_calls (caller_key, created_us);
+CREATE INDEX IF NOT EXISTS screen_pop_calls_by_time ON screen_pop_calls (created_us);
+";
+
+/// Writes a call as it stands now, over what was written of it before.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn save(connection: &mut SqliteConnection, call: &Call) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO screen_pop_calls (conversation_space_id, created_us, caller_key, caller_number, caller_name,
+             dialled_number, dialled_label, rang, answered_by, answered_us, voicemail, ended_us, outcome)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (conversation_space_id) DO UPDATE SET rang = excluded.rang, answered_by = excluded.answered_by,
+             answered_us = excluded.answered_us, voicemail = excluded.voicemail, ended_us = excluded.ended_us,
+             outcome = excluded.outcome",
+    )
+    .bind(&call.id)
+    .bind(call.created.as_microsecond())
+    .bind(call.caller.key())
+    .bind(call.caller.key().unwrap_or_default())
+    .bind(&call.caller_name)
+    .bind(call.dialled.key().unwrap_or_default())
+    .bind(&call.dialled_label)
+    .bind(lines_text(&call.rang))
+    .bind(lines_text(&call.answered_by))
+    .bind(call.answered_at.map(Timestamp::as_microsecond))
+    .bind(i64::from(call.voicemail))
+    .bind(call.ended_at.map(Timestamp::as_microsecond))
+    .bind(call.outcome().map(outcome_text))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What was seen of the caller of `call` before it; `day_start` is when the day of the call began. None for callers
+/// who withhold their number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn history(pool: &SqlitePool, call: &Call, day_start: Timestamp) -> sqlx::Result<Option<History>> {
+    let Some(key) = call.caller.key() else { return Ok(None) };
+    let created = call.created.as_microsecond();
+    let last = sqlx::query(
+        "SELECT created_us, outcome, answered_by FROM screen_pop_calls
+         WHERE caller_key = $1 AND created_us <= $2 AND conversation_space_id <> $3
+         ORDER BY created_us DESC LIMIT 1",
+    )
+    .bind(key)
+    .bind(created)
+    .bind(&call.id)
+    .fetch_optional(pool)
+    .await?;
+    let today: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM screen_pop_calls
+         WHERE caller_key = $1 AND created_us >= $2 AND created_us <= $3 AND conversation_space_id <> $4",
+    )
+    .bind(key)
+    .bind(day_start.as_microsecond())
+    .bind(created)
+    .bind(&call.id)
+    .fetch_one(pool)
+    .await?;
+    let last = last.map(|row| last_call(&row)).transpose()?;
+    Ok(Some(History { last, today: u64::try_from(today).unwrap_or_default() + 1 }))
+}
+
+/// The newest calls, at most `max`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn recent(pool: &SqlitePool, now: Timestamp, max: u32) -> sqlx::Result<Vec<Call>> {
+    let rows = sqlx::query("SELECT * FROM screen_pop_calls ORDER BY created_us DESC LIMIT $1")
+        .bind(i64::from(max))
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(|row| call_of(row, now)).collect()
+}
+
+/// Drops what is too old to be told.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_old(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()> {
+    let oldest = now.as_microsecond() - SEEN_KEPT_DAYS * 24 * 3600 * 1_000_000;
+    sqlx::query("DELETE FROM screen_pop_calls WHERE created_us < $1").bind(oldest).execute(pool).await?;
+    Ok(())
+}
+
+fn last_call(row: &SqliteRow) -> sqlx::Result<LastCall> {
+    let lines = lines_of(row.try_get("answered_by")?);
+    Ok(LastCall {
+        created: instant(row.try_get("created_us")?),
+        outcome: outcome_of(row.try_get("outcome")?),
+        answered_by: lines.first().map(Line::people),
+    })
+}
+
+fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
+    let rang = lines_of(row.try_get("rang")?);
+    let answered_at = row.try_get::<Option<i64>, _>("answered_us")?.map(instant);
+    let stage = match outcome_of(row.try_get("outcome")?) {
+        Some(outcome) => Stage::Ended(outcome),
+        None if answered_at.is_some() => Stage::Answered,
+        None => Stage::Ringing,
+    };
+    Ok(Call {
+        id: row.try_get("conversation_space_id")?,
+        created: instant(row.try_get("created_us")?),
+        caller_name: row.try_get("caller_name")?,
+        caller: Number::read(row.try_get("caller_number")?),
+        dialled_label: row.try_get("dialled_label")?,
+        dialled: Number::read(row.try_get("dialled_number")?),
+        ringing: if stage == Stage::Ringing { rang.clone() } else { Vec::new() },
+        stage,
+        rang,
+        answered_by: lines_of(row.try_get("answered_by")?),
+        answered_at,
+        ended_at: row.try_get::<Option<i64>, _>("ended_us")?.map(instant),
+        voicemail: row.try_get::<i64, _>("voicemail")? != 0,
+        history: None,
+        sequence: 0,
+        heard: now,
+    })
+}
+
+fn instant(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn lines_text(lines: &[Line]) -> String {
+    serde_json::to_string(lines).expect("lines are plain texts")
+}
+
+fn lines_of(text: &str) -> Vec<Line> {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+fn outcome_text(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answered => "ANSWERED",
+        Outcome::Missed => "MISSED",
+        Outcome::Unknown => "UNKNOWN",
+    }
+}
+
+fn outcome_of(text: Option<&str>) -> Option<Outcome> {
+    match text? {
+        "ANSWERED" => Some(Outcome::Answered),
+        "MISSED" => Some(Outcome::Missed),
+        _ => Some(Outcome::Unknown),
+    }
+}
