@@ -1,1 +1,17 @@
+//! Callfeed from outside: every story runs the real binary and speaks to it as its users do, over HTTP,
+//! WebSocket and a browser. `CALLFEED_TEST_DATABASE` tells on which database (see `harness/database.rs`).
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops with a panic")]
 
+mod channel_life;
+mod channels;
+mod crash;
+mod demo;
+mod errors;
+mod harness;
+mod reports_app;
+mod scenarios;
+mod screen_pop;
+mod serve;
+mod sign_in;
+mod tutorial_call_events;
+mod tutorial_reports;

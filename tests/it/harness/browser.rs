@@ -1,0 +1,154 @@
+//! A real browser: headless Chromium behind ChromeDriver, with its console and its requests.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::{SOON, eventually, http, ports};
+
+/// No sandbox (tests may run as root), nothing that talks to the outside by itself.
+const FLAGS: &[&str] = &[
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+];
+
+pub struct Browser {
+    pub page: Client,
+    driver: String,
+    _chromedriver: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub async fn start() -> Self {
+        let port = ports::free();
+        let driver = format!("http://127.0.0.1:{port}");
+        let chromedriver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("chromedriver is missing: cargo xtask test installs it or says how");
+        let status = format!("{driver}/status");
+        eventually("chromedriver answers", SOON, async || http().get(&status).send().await.ok()).await;
+        let profile = TempDir::new().expect("the temporary folder can be written");
+        let page = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(&profile))
+            .connect(&driver)
+            .await
+            .expect("Chromium starts");
+        Self { page, driver, _chromedriver: chromedriver, _profile: profile }
+    }
+
+    pub async fn open(&self, url: &str) {
+        self.page.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
+    /// The text that a person sees.
+    pub async fn text(&self) -> String {
+        let body = self.page.execute("return document.body.innerText", Vec::new()).await;
+        body.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    /// Waits until the page shows all of these words, whatever their case, and returns its text.
+    pub async fn sees(&self, words: &[&str]) -> String {
+        self.sees_within(words, SOON).await
+    }
+
+    async fn sees_within(&self, words: &[&str], deadline: Duration) -> String {
+        let started = tokio::time::Instant::now();
+        loop {
+            let text = self.text().await;
+            let lower = text.to_lowercase();
+            if words.iter().all(|word| lower.contains(&word.to_lowercase())) {
+                return text;
+            }
+            if started.elapsed() > deadline {
+                let url = self.page.current_url().await.map(|url| url.to_string());
+                panic!("the page at {url:?} does not show {words:?} but:\n{text}");
+            }
+            tokio::time::sleep(super::LOOK).await;
+        }
+    }
+
+    pub async fn type_into(&self, css: &str, text: &str) {
+        let field = self.page.wait().at_most(SOON).for_element(Locator::Css(css)).await;
+        let field = field.unwrap_or_else(|error| panic!("no field {css}: {error}"));
+        field.send_keys(text).await.expect("the field takes keys");
+    }
+
+    /// Presses the button or link with these words on it.
+    pub async fn press(&self, label: &str) {
+        let path = format!("//button[normalize-space()='{label}'] | //a[normalize-space()='{label}']");
+        let button = self.page.wait().at_most(SOON).for_element(Locator::XPath(&path)).await;
+        let button = button.unwrap_or_else(|error| panic!("no button {label}: {error}"));
+        button.click().await.expect("the button can be pressed");
+    }
+
+    /// Console messages of level SEVERE so far, and requests to anywhere but these origins.
+    pub async fn complaints(&self, origins: &[&str]) -> Vec<String> {
+        let console = self.log("browser").await;
+        let severe = console.iter().filter(|entry| entry["level"] == "SEVERE");
+        let mut complaints: Vec<String> =
+            severe.map(|entry| format!("console: {}", entry["message"])).collect();
+        for entry in self.log("performance").await {
+            let message: Value =
+                serde_json::from_str(entry["message"].as_str().unwrap_or_default()).unwrap_or_default();
+            if message["message"]["method"] != "Network.requestWillBeSent" {
+                continue;
+            }
+            let url = message["message"]["params"]["request"]["url"].as_str().unwrap_or_default().to_owned();
+            let inner = ["data:", "blob:", "about:", "chrome:"].iter().any(|scheme| url.starts_with(scheme));
+            if !inner && !origins.iter().any(|origin| url.starts_with(&format!("{origin}/"))) {
+                complaints.push(format!("request to {url}"));
+            }
+        }
+        complaints
+    }
+
+    async fn log(&self, kind: &str) -> Vec<Value> {
+        let session = self.page.session_id().await.ok().flatten().expect("the session is open");
+        let url = format!("{}/session/{session}/se/log", self.driver);
+        let answer =
+            http().post(url).json(&json!({"type": kind})).send().await.expect("chromedriver answers");
+        let body: Value = answer.json().await.expect("chromedriver answers JSON");
+        body["value"].as_array().cloned().unwrap_or_else(|| panic!("no {kind} log: {body}"))
+    }
+
+    pub async fn close(self) {
+        let _ = self.page.close().await;
+    }
+}
+
+fn capabilities(profile: &TempDir) -> Map<String, Value> {
+    let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
+    flags.push(format!("--user-data-dir={}", profile.path().display()));
+    let mut options = json!({"args": flags, "perfLoggingPrefs": {"enableNetwork": true}});
+    // Elsewhere ChromeDriver finds the browser it belongs to.
+    if let Some(binary) = chromium() {
+        options["binary"] = json!(binary);
+    }
+    let logs = json!({"browser": "ALL", "performance": "ALL"});
+    Map::from_iter([("goog:chromeOptions".to_owned(), options), ("goog:loggingPrefs".to_owned(), logs)])
+}
+
+fn chromium() -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut folders = std::env::split_paths(&path).map(|folder| folder.join("chromium"));
+    folders.find(|file| file.is_file())
+}

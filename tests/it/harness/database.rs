@@ -1,0 +1,27 @@
+//! Which database the platform uses. `CALLFEED_TEST_DATABASE=postgres` gives every platform a database of its
+//! own on the server of `CALLFEED_TEST_POSTGRES`; otherwise it uses its own file.
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use url::Url;
+
+/// The URL of a fresh PostgreSQL database, or nothing for the default.
+pub async fn fresh() -> Option<String> {
+    match std::env::var("CALLFEED_TEST_DATABASE").unwrap_or_default().as_str() {
+        "" | "sqlite" => None,
+        "postgres" => Some(create().await),
+        other => panic!("CALLFEED_TEST_DATABASE is {other:?}, it can be sqlite or postgres"),
+    }
+}
+
+async fn create() -> String {
+    let server = std::env::var("CALLFEED_TEST_POSTGRES")
+        .expect("CALLFEED_TEST_POSTGRES is not set: start the tests with cargo xtask postgres cargo test");
+    let name = format!("callfeed_it_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = PgConnection::connect(&server).await.expect("the PostgreSQL of the tests answers");
+    let create = format!("CREATE DATABASE {name}");
+    connection.execute(AssertSqlSafe(create)).await.expect("the tests may create databases");
+    connection.close().await.expect("the connection closes");
+    let mut url = Url::parse(&server).expect("CALLFEED_TEST_POSTGRES is a URL");
+    url.set_path(&name);
+    url.into()
+}
