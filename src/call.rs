@@ -76,7 +76,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
-    logging::init(settings.log_level.as_str());
+    logging::init(logging::level(&settings));
     let stop = stop::token();
     tokio::select! {
         () = stop.cancelled() => Ok(()),
@@ -87,7 +87,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
     let api = &settings.hosts.api;
     if *api == sdk::Hosts::default().api {
-        bail!("calls are played on a Callfeed platform, not on {api}: set GOTO_API_URL, or give --env DIR/example.env");
+        bail!(
+            "calls are played on a Callfeed platform, not on {api}: set GOTO_API_URL, or give --env DIR/example.env"
+        );
     }
     let request = CallRequest {
         scenario: args.scenario.clone(),

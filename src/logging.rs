@@ -17,3 +17,13 @@ pub fn init(level: &str) {
     // A second call, as in a test, keeps the first.
     let _ = subscriber.try_init();
 }
+
+/// `SHOW_DEBUG_LOGS` asks for requests and responses, which are logged at `debug`.
+pub fn level(settings: &apps::env::Settings) -> &'static str {
+    use apps::env::LogLevel;
+    match settings.log_level {
+        LogLevel::Trace => "trace",
+        _ if settings.show_debug_logs => "debug",
+        other => other.as_str(),
+    }
+}

@@ -2,7 +2,10 @@
 //! crates.
 
 mod call;
+mod demo;
 mod logging;
+mod reports;
+mod screen_pop;
 mod serve;
 mod stop;
 
@@ -25,6 +28,10 @@ struct Cli {
 enum Command {
     Serve(serve::Args),
     Call(call::Args),
+    Reports(reports::Args),
+    Login(reports::LoginArgs),
+    ScreenPop(screen_pop::Args),
+    Demo(demo::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -49,5 +56,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => serve::run(args).await,
         Command::Call(args) => call::run(args).await,
+        Command::Reports(args) => reports::run(args).await,
+        Command::Login(args) => reports::login(args).await,
+        Command::ScreenPop(args) => screen_pop::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
     }
 }

@@ -40,12 +40,21 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum RateLimit {
+pub enum RateLimit {
     Off,
     PerSecond(NonZeroU32),
 }
 
-fn rate_limit(text: &str) -> Result<RateLimit, String> {
+impl RateLimit {
+    pub fn per_second(self) -> Option<NonZeroU32> {
+        match self {
+            Self::Off => None,
+            Self::PerSecond(number) => Some(number),
+        }
+    }
+}
+
+pub fn rate_limit(text: &str) -> Result<RateLimit, String> {
     if text == "off" {
         return Ok(RateLimit::Off);
     }
@@ -60,8 +69,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     config.public_url = args.public_url;
     config.example = args.example;
     match args.rate_limit {
-        Some(RateLimit::PerSecond(number)) => config.rate_limit = Some(number),
-        Some(RateLimit::Off) => config.rate_limit = None,
+        Some(limit) => config.rate_limit = limit.per_second(),
         None if args.example => config.rate_limit = None,
         None => {}
     }

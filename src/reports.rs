@@ -1,0 +1,97 @@
+//! `callfeed reports`, `callfeed reports list` and `callfeed login`: the report collector.
+
+use std::path::PathBuf;
+
+use apps::env;
+use apps::reports::{self, LISTEN_DEFAULT, Options};
+
+use crate::{logging, stop};
+
+/// Print and keep each call's report the moment the call ends.
+///
+/// Signs in through the pages the first time, and keeps the token. On Ctrl-C it deletes its subscription and channel.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    List(ListArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// Settings: OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, ACCOUNT_KEY, LOG_LEVEL, SHOW_DEBUG_LOGS, and GOTO_AUTH_URL,
+    /// GOTO_API_URL, GOTO_CHANNEL_URL, GOTO_ADMIN_URL for another host than GoTo's [default: .env].
+    #[arg(long, value_name = "FILE")]
+    env: Option<PathBuf>,
+    /// Folder of the store and the token.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
+    /// One bare report a line on stdout; everything else on stderr.
+    #[arg(long)]
+    json: bool,
+    /// Print the login address and open nothing.
+    #[arg(long)]
+    no_browser: bool,
+    /// Host and port of the redirect URI, which is http://HOST:PORT/app/redirect.
+    #[arg(long, value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
+    listen: String,
+}
+
+/// Print the reports in the store.
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
+    /// One bare report a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(Command::List(list)) = args.command {
+        return reports::list(&list.state, list.json, Box::new(tokio::io::stdout())).await;
+    }
+    let args = args.run;
+    let settings = env::load(args.env.as_deref())?;
+    logging::init(logging::level(&settings));
+    let options = Options {
+        state_dir: args.state,
+        json: args.json,
+        no_browser: args.no_browser,
+        listen: args.listen,
+        out: Box::new(tokio::io::stdout()),
+        on_report: None,
+    };
+    reports::run(settings, options, stop::token()).await
+}
+
+/// Sign in through the pages and keep the token; nothing else.
+#[derive(Debug, clap::Args)]
+pub struct LoginArgs {
+    /// Settings, as for `callfeed reports` [default: .env].
+    #[arg(long, value_name = "FILE")]
+    env: Option<PathBuf>,
+    /// Folder of the token.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
+    /// Print the login address and open nothing.
+    #[arg(long)]
+    no_browser: bool,
+    /// Host and port of the redirect URI, which is http://HOST:PORT/app/redirect.
+    #[arg(long, value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
+    listen: String,
+}
+
+pub async fn login(args: LoginArgs) -> anyhow::Result<()> {
+    let settings = env::load(args.env.as_deref())?;
+    logging::init(logging::level(&settings));
+    reports::login(&settings, &args.state, &args.listen, args.no_browser, &stop::token()).await
+}
