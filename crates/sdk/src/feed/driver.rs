@@ -14,7 +14,7 @@ use wire::report;
 use super::operations::{Done, Operator, trouble};
 use super::recent::RecentIds;
 use super::saved::SavedChannel;
-use super::socket::{self, FromSocket};
+use super::socket::{self, FromSocket, News, SocketId};
 use super::{FeedConfig, FeedEvent};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -29,9 +29,9 @@ struct Driver {
     machine: Lifecycle,
     started: Instant,
     channels: HashMap<Generation, Known>,
-    /// Dropping a sender closes its socket.
-    sockets: HashMap<Generation, mpsc::Sender<u64>>,
-    inbox: mpsc::Sender<(Generation, FromSocket)>,
+    sockets: HashMap<Generation, Held>,
+    sockets_opened: u64,
+    inbox: mpsc::Sender<FromSocket>,
     operations: JoinSet<Done>,
     out: mpsc::Sender<FeedEvent>,
     stop: CancellationToken,
@@ -39,6 +39,12 @@ struct Driver {
     saved: Option<SavedChannel>,
     /// Why the socket went, for the reader.
     last_close: String,
+}
+
+/// An open socket. Dropping the sender closes it.
+struct Held {
+    number: u64,
+    pings: mpsc::Sender<u64>,
 }
 
 struct Known {
@@ -62,6 +68,7 @@ pub(super) async fn run(
         started: Instant::now(),
         channels: HashMap::new(),
         sockets: HashMap::new(),
+        sockets_opened: 0,
         inbox,
         operations: JoinSet::new(),
         out,
@@ -82,7 +89,7 @@ pub(super) async fn run(
                     driver.done(done).await;
                 }
             }
-            Some((generation, news)) = news.recv() => driver.news(generation, news).await,
+            Some(news) = news.recv() => driver.news(news).await,
             Ok(()) = tokens.changed() => driver.step(Event::SignedIn).await,
             () = sleep_until(deadline) => driver.step(Event::Tick).await,
         }
@@ -115,8 +122,8 @@ impl Driver {
                     }
                 }
                 Action::Ping { generation, sequence } => {
-                    if let Some(pings) = self.sockets.get(&generation) {
-                        let _ = pings.try_send(sequence);
+                    if let Some(held) = self.sockets.get(&generation) {
+                        let _ = held.pings.try_send(sequence);
                     }
                 }
                 Action::CloseSocket(generation) => {
@@ -158,12 +165,20 @@ impl Driver {
     async fn tell(&mut self, told: Told) {
         let event = match told {
             Told::Connected { resumed } => FeedEvent::Connected { resumed },
-            Told::Disconnected => FeedEvent::Disconnected { reason: std::mem::take(&mut self.last_close) },
+            Told::Disconnected => FeedEvent::Disconnected { reason: self.reason_of_loss() },
             Told::Refreshed => FeedEvent::Refreshed,
             Told::Recreated(reason) => FeedEvent::Recreated { reason: reason.as_str() },
             Told::SignInNeeded => FeedEvent::SignInNeeded,
         };
         self.emit(event).await;
+    }
+
+    fn reason_of_loss(&mut self) -> String {
+        match std::mem::take(&mut self.last_close) {
+            // We closed it ourselves.
+            reason if reason.is_empty() => "the socket did not answer pings".to_owned(),
+            reason => reason,
+        }
     }
 
     /// Waits for a slow reader, but not when the feed is to stop.
@@ -197,8 +212,10 @@ impl Driver {
             Done::Made(generation, Err(error)) => self.make_failed(generation, error).await,
             Done::Connected(generation, Ok(socket)) => {
                 let (pings, receiver) = mpsc::channel(PING_QUEUE);
-                self.sockets.insert(generation, pings);
-                tokio::spawn(socket::run(generation, *socket, receiver, self.inbox.clone()));
+                self.sockets_opened += 1;
+                let id = SocketId { generation, number: self.sockets_opened };
+                self.sockets.insert(generation, Held { number: id.number, pings });
+                tokio::spawn(socket::run(id, *socket, receiver, self.inbox.clone()));
                 Event::SocketOpen { generation }
             }
             Done::Connected(generation, Err(error)) => {
@@ -240,20 +257,24 @@ impl Driver {
         Event::MakeFailed { generation, trouble }
     }
 
-    async fn news(&mut self, generation: Generation, news: FromSocket) {
+    async fn news(&mut self, FromSocket { from, news }: FromSocket) {
+        let generation = from.generation;
+        let is_held = self.sockets.get(&generation).is_some_and(|held| held.number == from.number);
         match news {
-            FromSocket::Text(text) => match serde_json::from_str::<Frame>(&text) {
+            // What a socket that we gave up still had counts like any other.
+            News::Text(text) => match serde_json::from_str::<Frame>(&text) {
                 Ok(frame) => self.frame(generation, frame.data).await,
                 Err(error) => {
                     self.problem(Error::bad_answer(format!("unreadable frame on the socket: {error}"))).await;
                 }
             },
-            FromSocket::Pong { sequence } => self.step(Event::Pong { generation, sequence }).await,
-            FromSocket::Closed { reason } => {
+            News::Pong { sequence } if is_held => self.step(Event::Pong { generation, sequence }).await,
+            News::Closed { reason } if is_held => {
                 self.sockets.remove(&generation);
                 self.last_close = reason;
                 self.step(Event::SocketClosed { generation }).await;
             }
+            News::Pong { .. } | News::Closed { .. } => {}
         }
     }
 

@@ -7,8 +7,6 @@ mod operations;
 mod recent;
 mod saved;
 mod socket;
-#[cfg(test)]
-mod tests;
 
 use std::path::PathBuf;
 

@@ -28,8 +28,20 @@ pub(super) struct SocketError {
     pub message: String,
 }
 
+/// Tells the sockets of one feed apart; a channel can have several, one after the other.
+#[derive(Clone, Copy)]
+pub(super) struct SocketId {
+    pub generation: Generation,
+    pub number: u64,
+}
+
 /// What a socket reports.
-pub(super) enum FromSocket {
+pub(super) struct FromSocket {
+    pub from: SocketId,
+    pub news: News,
+}
+
+pub(super) enum News {
     Text(Utf8Bytes),
     Pong { sequence: u64 },
     Closed { reason: String },
@@ -70,16 +82,16 @@ pub(super) async fn connect(url: &str) -> Result<Socket, SocketError> {
 /// Reads until the socket ends or `pings` is closed; then closes it in good order. A full `inbox` stops the
 /// reading, which the other side sees: nothing is dropped.
 pub(super) async fn run(
-    generation: Generation,
+    from: SocketId,
     mut socket: Socket,
     mut pings: mpsc::Receiver<u64>,
-    inbox: mpsc::Sender<(Generation, FromSocket)>,
+    inbox: mpsc::Sender<FromSocket>,
 ) {
     let reason = loop {
         tokio::select! {
             message = socket.next() => match read(message) {
                 Ok(Some(news)) => {
-                    if inbox.send((generation, news)).await.is_err() {
+                    if inbox.send(FromSocket { from, news }).await.is_err() {
                         return;
                     }
                 }
@@ -95,23 +107,23 @@ pub(super) async fn run(
                     }
                 }
                 None => {
-                    close(generation, &mut socket, &inbox).await;
+                    close(from, &mut socket, &inbox).await;
                     break "closed by us".to_owned();
                 }
             },
         }
     };
-    let _ = inbox.send((generation, FromSocket::Closed { reason })).await;
+    let _ = inbox.send(FromSocket { from, news: News::Closed { reason } }).await;
 }
 
 /// What was on its way before the close still counts.
-async fn close(generation: Generation, socket: &mut Socket, inbox: &mpsc::Sender<(Generation, FromSocket)>) {
+async fn close(from: SocketId, socket: &mut Socket, inbox: &mpsc::Sender<FromSocket>) {
     let deadline = Instant::now() + CLOSE_WAIT;
     let _ = tokio::time::timeout_at(deadline, socket.close(None)).await;
     while let Ok(message) = tokio::time::timeout_at(deadline, socket.next()).await {
         match read(message) {
             Ok(Some(news)) => {
-                if inbox.send((generation, news)).await.is_err() {
+                if inbox.send(FromSocket { from, news }).await.is_err() {
                     return;
                 }
             }
@@ -122,14 +134,14 @@ async fn close(generation: Generation, socket: &mut Socket, inbox: &mpsc::Sender
 }
 
 /// Sorts what a socket yields: news, nothing of interest, or the reason of its end.
-fn read(message: Option<Result<Message, tungstenite::Error>>) -> Result<Option<FromSocket>, String> {
+fn read(message: Option<Result<Message, tungstenite::Error>>) -> Result<Option<News>, String> {
     match message {
-        Some(Ok(Message::Text(text))) => Ok(Some(FromSocket::Text(text))),
+        Some(Ok(Message::Text(text))) => Ok(Some(News::Text(text))),
         Some(Ok(Message::Pong(payload))) => {
             // A server that does not echo the payload still answers: it counts for all pings so far.
             let sequence =
                 serde_json::from_slice(&payload).map_or(u64::MAX, |ping: PingPayload| ping.sequence);
-            Ok(Some(FromSocket::Pong { sequence }))
+            Ok(Some(News::Pong { sequence }))
         }
         Some(Ok(Message::Close(Some(frame)))) => Err(match frame.reason.as_str() {
             "" => format!("closed by the server with code {}", frame.code),

@@ -52,6 +52,7 @@ pub enum Event {
         generation: Generation,
         trouble: Trouble,
     },
+    /// By the other side; of a socket that the machine has closed it wants to hear nothing.
     SocketClosed {
         generation: Generation,
     },
