@@ -1,1 +1,11 @@
-//! callfeed apps
+//! The apps for people: the screen pop and the report collector. They know the world through `sdk` alone.
+
+pub mod env;
+pub mod limits;
+pub mod reports;
+pub mod screen_pop;
+mod session;
+pub mod sign_in;
+pub mod store;
+
+pub use session::{SCOPES, session};

@@ -1,0 +1,191 @@
+//! The run of the report app: feed in, store in the middle, lines out.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use sdk::{Client, ErrorKind, Feed, FeedConfig, FeedEvent};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::fetch::Fetcher;
+use super::print::Printer;
+use super::{CHANNEL_FILE, NICKNAME, Options, redirect_uri, sign_in_options};
+use crate::env::Settings;
+use crate::limits;
+use crate::session::session;
+use crate::sign_in;
+use crate::store::{Store, reports as table};
+use table::StoredReport;
+
+struct Collector {
+    client: Client,
+    store: Store,
+    printer: Printer,
+    on_report: Option<mpsc::Sender<StoredReport>>,
+    wake: Arc<Notify>,
+    sign_ins: JoinSet<anyhow::Result<()>>,
+    no_browser: bool,
+    was_connected: bool,
+    shutdown: CancellationToken,
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    End,
+}
+
+pub(super) async fn run(
+    settings: Settings,
+    options: Options,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let store = Store::open(&options.state_dir).await?;
+    let client = session(&settings, &options.state_dir, redirect_uri(&options.listen)?)?;
+    let mut collector = Collector {
+        client: client.clone(),
+        store: store.clone(),
+        printer: Printer::new(options.out, options.json),
+        on_report: options.on_report,
+        wake: Arc::new(Notify::new()),
+        sign_ins: JoinSet::new(),
+        no_browser: options.no_browser,
+        was_connected: false,
+        shutdown: shutdown.clone(),
+    };
+    if collector.print_all().await? == Flow::End || collector.sign_in_first().await? == Flow::End {
+        return Ok(());
+    }
+    let stored = Arc::new(Notify::new());
+    let fetching = shutdown.child_token();
+    let fetcher =
+        Fetcher { client: client.clone(), store, wake: collector.wake.clone(), stored: stored.clone() };
+    let fetcher = tokio::spawn(fetcher.run(fetching.clone()));
+    let config = FeedConfig {
+        nickname: NICKNAME.to_owned(),
+        account_keys: vec![settings.account_key.clone()],
+        call_events: None,
+        reports: true,
+        state_file: Some(options.state_dir.join(CHANNEL_FILE)),
+    };
+    let mut feed = Feed::open(client, config);
+    let result = collector.work(&mut feed, &stored).await;
+    feed.close().await;
+    fetching.cancel();
+    let _ = fetcher.await;
+    tracing::info!("stopped");
+    result
+}
+
+impl Collector {
+    async fn work(&mut self, feed: &mut Feed, stored: &Notify) -> anyhow::Result<()> {
+        loop {
+            let flow = tokio::select! {
+                () = self.shutdown.cancelled() => Flow::End,
+                event = feed.next() => match event {
+                    Some(event) => self.event(event).await?,
+                    None => anyhow::bail!("the feed has ended by a fault"),
+                },
+                () = stored.notified() => self.print_all().await?,
+                Some(done) = self.sign_ins.join_next(), if !self.sign_ins.is_empty() => {
+                    done.context("the sign-in has ended by a fault")??;
+                    Flow::GoOn
+                }
+            };
+            if flow == Flow::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A person is asked only when there is no other way. When the platform is away the feed waits for it.
+    async fn sign_in_first(&self) -> anyhow::Result<Flow> {
+        let needed = self.client.ready().await.is_err_and(|error| sign_in::is_needed(&error));
+        if !needed {
+            return Ok(Flow::GoOn);
+        }
+        let options = sign_in_options(self.no_browser);
+        match sign_in::sign_in(&self.client, options, &self.shutdown).await {
+            Ok(_) => {
+                tracing::info!("signed in");
+                Ok(Flow::GoOn)
+            }
+            Err(_) if self.shutdown.is_cancelled() => Ok(Flow::End),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn event(&mut self, event: FeedEvent) -> anyhow::Result<Flow> {
+        match event {
+            FeedEvent::Connected { resumed } => {
+                self.was_connected = true;
+                let again = if resumed { " to the channel of before" } else { "" };
+                tracing::info!("connected{again}: reports are printed as they arrive");
+                let now = Timestamp::now();
+                table::hurry(&self.store.pool, now).await.context("cannot write the store")?;
+                self.wake.notify_one();
+            }
+            FeedEvent::Disconnected { reason } => tracing::warn!("disconnected: {reason}; connecting again"),
+            FeedEvent::Refreshed => tracing::info!("channel refreshed"),
+            FeedEvent::Recreated { reason } => tracing::info!("new channel: {reason}"),
+            FeedEvent::Report { conversation_space_id: id, .. } => {
+                let now = Timestamp::now();
+                table::announce(&self.store.pool, &id, now).await.context("cannot write the store")?;
+                tracing::debug!("report {id} is announced");
+                self.wake.notify_one();
+            }
+            FeedEvent::CallEvent(..) | FeedEvent::Other(_) => {}
+            FeedEvent::SignInNeeded => self.sign_in_again(),
+            FeedEvent::Problem(error) => {
+                let final_word =
+                    matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Rejected | ErrorKind::NotFound);
+                if final_word && !self.was_connected {
+                    return Err(error.into());
+                }
+                tracing::warn!("{error}");
+            }
+        }
+        Ok(Flow::GoOn)
+    }
+
+    fn sign_in_again(&mut self) {
+        if !self.sign_ins.is_empty() {
+            return;
+        }
+        tracing::warn!("the sign-in has ended: sign in again");
+        let (client, shutdown) = (self.client.clone(), self.shutdown.clone());
+        let options = sign_in_options(self.no_browser);
+        self.sign_ins.spawn(async move {
+            match sign_in::sign_in(&client, options, &shutdown).await {
+                Err(error) if !shutdown.is_cancelled() => Err(error),
+                _ => Ok(()),
+            }
+        });
+    }
+
+    /// Prints what is stored and not printed. A reader of the output that has gone is the end, in good order.
+    async fn print_all(&mut self) -> anyhow::Result<Flow> {
+        loop {
+            let page = table::unprinted(&self.store.pool, limits::LIST_PAGE)
+                .await
+                .context("cannot read the store")?;
+            if page.is_empty() {
+                return Ok(Flow::GoOn);
+            }
+            for report in page {
+                if !self.printer.print(&report).await.context("cannot print")? {
+                    tracing::info!("nobody reads the output any more");
+                    return Ok(Flow::End);
+                }
+                let id = report.conversation_space_id.clone();
+                if let Some(receiver) = &self.on_report {
+                    let _ = receiver.send(report).await;
+                }
+                table::mark_printed(&self.store.pool, &id).await.context("cannot write the store")?;
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One report in one line, for people: when, who with whom, how it went.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use sdk::wire::Direction;
+use sdk::wire::call_events::{State, Status};
+use sdk::wire::report::{Report, ReportParticipant, ReportPartyType};
+
+use super::StoredReport;
+use crate::screen_pop::phone::{Number, tidy};
+
+/// `2026-02-03 09:00:00  inbound   Ada (312) 555-0147 to Front Desk 1001  answered, talked 2:33`.
+pub(super) fn line(stored: &StoredReport, zone: &TimeZone) -> String {
+    let Ok(report) = serde_json::from_str::<Report>(&stored.raw) else {
+        return format!("{}  a report in a form that this version cannot read", stored.conversation_space_id);
+    };
+    let created = match report.call_created.parse::<Timestamp>() {
+        Ok(created) => created.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => tidy(&report.call_created),
+    };
+    let direction = match &report.direction {
+        Direction::Inbound => "inbound".to_owned(),
+        Direction::Outbound => "outbound".to_owned(),
+        Direction::Other(text) => tidy(text),
+    };
+    format!("{created}  {direction:<8}  {}  {}", parties(&report), outcome(&report))
+}
+
+fn parties(report: &Report) -> String {
+    let outside = report.participants.iter().find_map(outside);
+    let talking = answered_by(report);
+    let mut lines: Vec<String> = report.participants.iter().filter_map(line_name).collect();
+    lines.dedup();
+    match (&report.direction, outside) {
+        (Direction::Inbound, Some(caller)) => {
+            let to =
+                talking.unwrap_or_else(|| if lines.is_empty() { "nobody".into() } else { lines.join(", ") });
+            format!("{caller} to {to}")
+        }
+        (_, Some(callee)) => {
+            format!("{} to {callee}", lines.first().map_or("somebody", String::as_str))
+        }
+        (_, None) => {
+            let mut both = lines.into_iter();
+            let first = both.next().unwrap_or_else(|| "somebody".to_owned());
+            let second = both.next().unwrap_or_else(|| "nobody".to_owned());
+            format!("{first} to {second}")
+        }
+    }
+}
+
+fn outside(participant: &ReportParticipant) -> Option<String> {
+    let ReportPartyType::PhoneNumber(party) = &participant.kind else { return None };
+    let other = party.caller.as_ref().or(party.callee.as_ref())?;
+    let number = Number::read(&other.number);
+    let name = tidy(&other.name);
+    Some(match (name.as_str(), number.people()) {
+        ("", None) => "Anonymous caller".to_owned(),
+        ("", Some(number)) => number.to_owned(),
+        (name, None) => name.to_owned(),
+        (name, Some(number)) => format!("{name} {number}"),
+    })
+}
+
+fn line_name(participant: &ReportParticipant) -> Option<String> {
+    let line = match &participant.kind {
+        ReportPartyType::Line(line) | ReportPartyType::Agent(line) => line,
+        _ => return None,
+    };
+    let name = tidy(line.name.as_deref().unwrap_or_default());
+    let extension = tidy(line.extension_number.as_deref().unwrap_or_default());
+    Some(format!("{name} {extension}").trim().to_owned())
+}
+
+/// The line that was connected while somebody else was, too.
+fn answered_by(report: &Report) -> Option<String> {
+    let state = report.call_states.iter().find(|state| is_talk(state))?;
+    let ids = connected(state);
+    let answering = report.participants.iter().filter(|participant| ids.contains(&participant.id.as_str()));
+    answering.filter_map(line_name).next()
+}
+
+fn outcome(report: &Report) -> String {
+    let Some(talk) = talk_time(&report.call_states) else { return "not answered".to_owned() };
+    let seconds = talk.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("talked {minutes}:{seconds:02}"),
+        _ => format!("talked {hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// From the first state with two parties connected to the first with fewer (spec/call-events-report.md, How to
+/// derive common figures); none when nobody talked.
+fn talk_time(states: &[State]) -> Option<SignedDuration> {
+    let start = states.iter().position(is_talk)?;
+    let end = states[start..].iter().find(|state| !is_talk(state)).or(states.last())?;
+    let instant = |state: &State| state.timestamp.parse::<Timestamp>().ok();
+    let talk = instant(end)?.duration_since(instant(&states[start])?);
+    Some(talk.max(SignedDuration::ZERO))
+}
+
+fn is_talk(state: &State) -> bool {
+    connected(state).len() >= 2
+}
+
+fn connected(state: &State) -> Vec<&str> {
+    let parties =
+        state.participants.iter().filter(|participant| participant.status.value == Status::Connected);
+    parties.map(|participant| participant.id.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(file: &str, expect: &str) {
+        let path = format!("{}/../wire/tests/examples/{file}", env!("CARGO_MANIFEST_DIR"));
+        let stored = StoredReport {
+            number: 1,
+            conversation_space_id: String::new(),
+            account_key: String::new(),
+            call_created: String::new(),
+            call_ended: String::new(),
+            stored: Timestamp::UNIX_EPOCH,
+            raw: std::fs::read_to_string(path).unwrap(),
+        };
+        assert_eq!(line(&stored, &TimeZone::UTC), expect);
+    }
+
+    #[test]
+    fn a_report_is_one_readable_line() {
+        check(
+            "report-inbound-call.json",
+            "2026-02-03 17:00:00  inbound   EXAMPLE CALLER (312) 555-0147 to Front Desk 1001  talked 2:33",
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! Writes reports out: one bare JSON document a line, or a line for people.
+
+use std::io;
+
+use jiff::tz::TimeZone;
+use tokio::io::AsyncWriteExt as _;
+
+use super::{Out, StoredReport, people};
+
+pub(super) struct Printer {
+    out: Out,
+    json: bool,
+}
+
+impl Printer {
+    pub fn new(out: Out, json: bool) -> Self {
+        Self { out, json }
+    }
+
+    /// Prints one report and makes sure that it is out. `false` when nobody reads any more (a closed pipe).
+    pub async fn print(&mut self, report: &StoredReport) -> io::Result<bool> {
+        let mut line =
+            if self.json { one_line(&report.raw) } else { people::line(report, &TimeZone::system()) };
+        line.push('\n');
+        let written = match self.out.write_all(line.as_bytes()).await {
+            Ok(()) => self.out.flush().await,
+            failed => failed,
+        };
+        match written {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The same JSON without white space between its parts; strings, numbers and the order of members stay letter
+/// for letter, which a parser would not promise.
+fn one_line(json: &str) -> String {
+    let mut line = String::with_capacity(json.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    for letter in json.chars() {
+        if in_string {
+            in_string = escaped || letter != '"';
+            escaped = !escaped && letter == '\\';
+        } else if letter == '"' {
+            in_string = true;
+        } else if letter.is_ascii_whitespace() {
+            continue;
+        }
+        line.push(letter);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_becomes_one_line_and_nothing_else_changes() {
+        let text = "{\n  \"b\": \"a \\\" \\\\\",\n \"a\": [ 1.50 ,\t2 ],\r\n \"c\": \"\\\\\" }\n";
+        assert_eq!(one_line(text), r#"{"b":"a \" \\","a":[1.50,2],"c":"\\"}"#);
+    }
+}

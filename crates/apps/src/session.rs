@@ -1,0 +1,28 @@
+//! One way for all apps to become a client of the APIs.
+
+use std::path::Path;
+
+use sdk::{Client, Config, TokenFile};
+use url::Url;
+
+use crate::env::Settings;
+
+/// What the apps ask for at sign-in.
+pub const SCOPES: [&str; 3] = sdk::wire::scope::TUTORIALS;
+
+/// Name of the token file in the state folder, shared by the apps that use the same folder.
+const TOKEN_FILE: &str = "tokens.json";
+
+/// A client for `settings` that keeps its tokens in `state_dir`. Must be called inside a Tokio runtime.
+///
+/// # Errors
+/// When the token file cannot be read.
+pub fn session(settings: &Settings, state_dir: &Path, redirect_uri: Url) -> Result<Client, sdk::Error> {
+    let config = Config {
+        client_id: settings.client_id.clone(),
+        client_secret: settings.client_secret.clone(),
+        redirect_uri,
+        hosts: settings.hosts.clone(),
+    };
+    Client::new(config, TokenFile(state_dir.join(TOKEN_FILE)))
+}

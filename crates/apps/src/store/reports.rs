@@ -1,0 +1,229 @@
+//! Reports, each exactly once, and those that were announced and are still to be fetched.
+//!
+//! Instants are microseconds since 1970. A report's text is kept as it came.
+
+use jiff::Timestamp;
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+
+/// Tables of the report app; run at each start.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS reports (
+    conversation_space_id text PRIMARY KEY,
+    account_key text NOT NULL,
+    call_created text NOT NULL,
+    call_ended text NOT NULL,
+    stored_us bigint NOT NULL,
+    printed bigint NOT NULL,
+    report text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS reports_to_print ON reports (conversation_space_id) WHERE printed = 0;
+CREATE TABLE IF NOT EXISTS reports_pending (
+    conversation_space_id text PRIMARY KEY,
+    announced_us bigint NOT NULL,
+    attempts bigint NOT NULL,
+    next_try_us bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS reports_pending_by_time ON reports_pending (next_try_us);
+";
+
+/// A report as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredReport {
+    /// Order of storing.
+    pub number: i64,
+    pub conversation_space_id: String,
+    pub account_key: String,
+    pub call_created: String,
+    pub call_ended: String,
+    pub stored: Timestamp,
+    /// JSON text as it came.
+    pub raw: String,
+}
+
+/// A report that was announced and is to be fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub conversation_space_id: String,
+    pub announced: Timestamp,
+    pub attempts: u32,
+}
+
+/// Remembers that a report is to be fetched. One that is there, or known to be fetched, changes nothing.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn announce(pool: &SqlitePool, conversation_space_id: &str, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us)
+         SELECT $1, $2, 0, $2 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1)
+         ON CONFLICT (conversation_space_id) DO NOTHING",
+    )
+    .bind(conversation_space_id)
+    .bind(now.as_microsecond())
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// What is to be fetched now, longest waiting first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn due(pool: &SqlitePool, now: Timestamp, count: usize) -> sqlx::Result<Vec<Pending>> {
+    let rows = sqlx::query(
+        "SELECT conversation_space_id, announced_us, attempts FROM reports_pending
+         WHERE next_try_us <= $1 ORDER BY next_try_us, conversation_space_id LIMIT $2",
+    )
+    .bind(now.as_microsecond())
+    .bind(i64::try_from(count).unwrap_or(i64::MAX))
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(pending).collect()
+}
+
+/// When the next report that is not due yet will be.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn next_try(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<Option<Timestamp>> {
+    let row = sqlx::query("SELECT min(next_try_us) FROM reports_pending WHERE next_try_us > $1")
+        .bind(now.as_microsecond())
+        .fetch_one(pool)
+        .await?;
+    Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
+}
+
+/// Puts a report off after a failed try.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn postpone(pool: &SqlitePool, conversation_space_id: &str, next: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2 WHERE conversation_space_id = $1",
+    )
+    .bind(conversation_space_id)
+    .bind(next.as_microsecond())
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Makes everything that waits due now: the platform is back.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hurry(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query("UPDATE reports_pending SET next_try_us = $1 WHERE next_try_us > $1")
+        .bind(now.as_microsecond())
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Gives a report up.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn give_up(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM reports_pending WHERE conversation_space_id = $1")
+        .bind(conversation_space_id)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Stores a fetched report, not printed yet; `false` when it was there already, which changes nothing.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn save(
+    pool: &SqlitePool,
+    report: &sdk::wire::report::Report,
+    raw: &str,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let mut transaction = pool.begin().await?;
+    let inserted = sqlx::query(
+        "INSERT INTO reports (conversation_space_id, account_key, call_created, call_ended, stored_us, printed, report)
+         VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (conversation_space_id) DO NOTHING",
+    )
+    .bind(&report.conversation_space_id)
+    .bind(&report.account_key)
+    .bind(&report.call_created)
+    .bind(&report.call_ended)
+    .bind(now.as_microsecond())
+    .bind(raw)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query("DELETE FROM reports_pending WHERE conversation_space_id = $1")
+        .bind(&report.conversation_space_id)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// What is stored and not printed, in order of storing.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn unprinted(pool: &SqlitePool, count: u32) -> sqlx::Result<Vec<StoredReport>> {
+    let rows = sqlx::query(
+        "SELECT rowid, conversation_space_id, account_key, call_created, call_ended, stored_us, report FROM reports
+         WHERE printed = 0 ORDER BY rowid LIMIT $1",
+    )
+    .bind(count)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(stored).collect()
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn mark_printed(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Result<()> {
+    sqlx::query("UPDATE reports SET printed = 1 WHERE conversation_space_id = $1")
+        .bind(conversation_space_id)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Reports in order of storing, from after the one with number `after` (0 for the first page).
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list(pool: &SqlitePool, after: i64, count: u32) -> sqlx::Result<Vec<StoredReport>> {
+    let rows = sqlx::query(
+        "SELECT rowid, conversation_space_id, account_key, call_created, call_ended, stored_us, report FROM reports
+         WHERE rowid > $1 ORDER BY rowid LIMIT $2",
+    )
+    .bind(after)
+    .bind(count)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(stored).collect()
+}
+
+fn stored(row: &SqliteRow) -> sqlx::Result<StoredReport> {
+    Ok(StoredReport {
+        number: row.try_get(0)?,
+        conversation_space_id: row.try_get(1)?,
+        account_key: row.try_get(2)?,
+        call_created: row.try_get(3)?,
+        call_ended: row.try_get(4)?,
+        stored: instant(row.try_get(5)?),
+        raw: row.try_get(6)?,
+    })
+}
+
+fn pending(row: &SqliteRow) -> sqlx::Result<Pending> {
+    Ok(Pending {
+        conversation_space_id: row.try_get(0)?,
+        announced: instant(row.try_get(1)?),
+        attempts: u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX),
+    })
+}
+
+fn instant(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
