@@ -263,6 +263,12 @@ impl Line {
         Self { id: line.line_id.clone(), name: tidy(&line.name), extension: tidy(&line.extension_number) }
     }
 
+    /// "Front Desk"
+    #[must_use]
+    pub fn short(&self) -> String {
+        if self.name.is_empty() { self.people() } else { self.name.clone() }
+    }
+
     /// "Front Desk · 1001"
     #[must_use]
     pub fn people(&self) -> String {

@@ -142,12 +142,12 @@ impl Follower {
                 self.asking = false;
                 let login_url = authorization.login_url.to_string();
                 (self.source.invite)(&login_url);
-                self.hub.set_sign_in(Some(SignIn { login_url, state: authorization.state }));
+                self.hub.invite(SignIn { login_url, state: authorization.state });
             }
             Done::Exchanged { result, done } => {
                 if result.is_ok() {
                     tracing::info!("signed in");
-                    self.hub.set_sign_in(None);
+                    self.hub.signed_in();
                 }
                 // The browser may have gone away meanwhile.
                 let _ = done.send(result.map_err(|error| error.to_string()));

@@ -13,7 +13,7 @@ use ui::{Card, Link, ScreenPop};
 
 use super::{
     board::{Board, Change},
-    limits::{PAGE_QUEUE_MAX, PAGES_MAX},
+    limits::{PAGE_QUEUE_MAX, PAGE_RETRY, PAGES_MAX},
     view,
 };
 
@@ -29,6 +29,8 @@ struct Inner {
     board: Board,
     link: Link,
     sign_in: Option<SignIn>,
+    /// State of the last sign-in that worked.
+    signed_in: Option<String>,
     problem: Option<String>,
     pages: Vec<mpsc::Sender<Bytes>>,
     closed: bool,
@@ -119,13 +121,27 @@ impl Hub {
         }
     }
 
-    /// A person has to sign in, or no longer (`None`).
-    pub fn set_sign_in(&self, sign_in: Option<SignIn>) {
+    /// A person has to sign in.
+    pub fn invite(&self, sign_in: SignIn) {
         let mut inner = self.lock();
-        inner.sign_in = sign_in;
+        inner.sign_in = Some(sign_in);
         inner.send_link();
     }
 
+    /// The person has signed in.
+    pub fn signed_in(&self) {
+        let mut inner = self.lock();
+        inner.signed_in = inner.sign_in.take().map(|sign_in| sign_in.state);
+        inner.send_link();
+    }
+
+    /// Whether `state` is that of the last sign-in that worked.
+    #[must_use]
+    pub fn was_signed_in_by(&self, state: Option<&str>) -> bool {
+        state.is_some() && self.lock().signed_in.as_deref() == state
+    }
+
+    /// The sign-in that waits for a person.
     #[must_use]
     pub fn sign_in(&self) -> Option<SignIn> {
         self.lock().sign_in.clone()
@@ -157,11 +173,15 @@ impl Hub {
         let cards = self.cards(&inner, now);
         let cards =
             cards.iter().map(|card| SnapshotCard { id: card.id.clone(), html: ui::fragment(card) }).collect();
-        let first =
-            [frame("snapshot", &SnapshotFrame { cards, now: now.as_millisecond() }), inner.link_frame()];
+        let first = [
+            // Browsers wait several seconds by themselves.
+            Bytes::from(format!("retry: {}\n\n", PAGE_RETRY.as_millis())),
+            frame("snapshot", &SnapshotFrame { cards, now: now.as_millisecond() }),
+            inner.link_frame(),
+        ];
         let (page, events) = mpsc::channel(PAGE_QUEUE_MAX);
         for bytes in first {
-            page.try_send(bytes).expect("a new queue has room for two");
+            page.try_send(bytes).expect("a new queue has room for three");
         }
         inner.pages.push(page);
         Some(events)

@@ -19,6 +19,8 @@ pub const TEXT_CHARS_MAX: usize = 120;
 pub const PAGES_MAX: usize = 64;
 /// Changes waiting for one page; when full the page is closed, comes back and gets a fresh snapshot.
 pub const PAGE_QUEUE_MAX: usize = 128;
+/// How soon a page that lost its connection tries again.
+pub const PAGE_RETRY: Duration = Duration::from_secs(1);
 /// A comment this often tells both ends that the connection lives.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 

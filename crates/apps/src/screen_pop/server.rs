@@ -102,10 +102,11 @@ fn heartbeat() -> Interval {
 }
 
 async fn redirect(State(pages): State<Pages>, Query(query): Query<RedirectQuery>) -> Response<Body> {
-    let Some(sign_in) = pages.hub.sign_in() else {
+    if pages.hub.was_signed_in_by(query.state.as_deref()) {
         // The browser's back button leads here after a sign-in that worked.
         return Redirect::to("/").into_response();
-    };
+    }
+    let Some(sign_in) = pages.hub.sign_in() else { return sign_in::foreign_page() };
     let code = match query.judge(&sign_in.state) {
         sign_in::Redirect::Foreign => return sign_in::foreign_page(),
         sign_in::Redirect::Refused(reason) => return sign_in::failed_page(&reason),

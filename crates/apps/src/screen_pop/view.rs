@@ -47,7 +47,7 @@ pub fn card(call: &Call, now: Timestamp, zone: &TimeZone) -> Card {
             Some(last) => last_call(last, now, zone),
             None => "None on record".to_owned(),
         }),
-        today: call.history.as_ref().map(|history| format!("{} call", ordinal(history.today))),
+        today: call.history.as_ref().map(|history| format!("{} call today", ordinal(history.today))),
     }
 }
 
@@ -134,7 +134,12 @@ fn duration(call: &Call, now: Timestamp) -> Option<String> {
         Stage::Ended(Outcome::Unknown) => return None,
         _ => call.answered_at.unwrap_or(call.created),
     };
-    Some(clock(call.ended_at.unwrap_or(now).duration_since(start).as_secs()))
+    let text = clock(call.ended_at.unwrap_or(now).duration_since(start).as_secs());
+    Some(match call.stage {
+        Stage::Ended(Outcome::Answered) => format!("Talked {text}"),
+        Stage::Ended(_) => format!("Rang {text}"),
+        _ => text,
+    })
 }
 
 /// "0:07", "12:30", "1:02:03"

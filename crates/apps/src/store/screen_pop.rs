@@ -122,7 +122,7 @@ fn last_call(row: &SqliteRow) -> sqlx::Result<LastCall> {
     Ok(LastCall {
         created: instant(row.try_get("created_us")?),
         outcome: outcome_of(row.try_get("outcome")?),
-        answered_by: lines.first().map(Line::people),
+        answered_by: lines.first().map(Line::short),
     })
 }
 

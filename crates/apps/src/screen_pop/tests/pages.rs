@@ -132,7 +132,8 @@ async fn the_page_shows_what_is_and_then_hears_what_changes() {
     let card = events.expect("card").await;
     assert_eq!((&card["id"], &card["position"]), (&Value::from(id.clone()), &Value::from(0)));
     let html = card["html"].as_str().unwrap();
-    for words in ["EXAMPLE CALLER", "(312) 555-0147", "Ringing", "Main Number", "(202) 555-0123", "1st call"]
+    for words in
+        ["EXAMPLE CALLER", "(312) 555-0147", "Ringing", "Main Number", "(202) 555-0123", "1st call today"]
     {
         assert!(html.contains(words), "{words} is missing in {html}");
     }
@@ -171,7 +172,7 @@ async fn earlier_calls_are_told_and_survive_a_restart() {
     assert!(app.text("/").await.contains("Missed"), "the last calls are back");
     app.desk.take(&ring("3", "2026-02-03T17:00:00Z", "Ada", "+13125550147")).await;
     let page = app.text("/").await;
-    assert!(page.contains("2nd call"), "{page}");
+    assert!(page.contains("2nd call today"), "{page}");
     assert!(page.contains("Feb 3, 9:05 AM, missed") || page.contains("9:05 AM, missed"), "{page}");
     app.desk.take(&ring("a2", "2026-02-03T17:01:00Z", "", "Anonymous")).await;
     let mut events = app.events().await;
@@ -224,7 +225,7 @@ async fn pages_are_counted() {
 async fn the_sign_in_comes_back_with_its_state_only() {
     let mut app = App::start().await;
     let sign_in = SignIn { login_url: "https://login.example/?a=1&b=2".into(), state: "right".into() };
-    app.hub.set_sign_in(Some(sign_in));
+    app.hub.invite(sign_in);
     let page = app.text("/").await;
     assert!(page.contains(r#"href="https://login.example/?a=1&#38;b=2""#), "{page}");
 
@@ -242,7 +243,7 @@ async fn the_sign_in_comes_back_with_its_state_only() {
     let exchange = tokio::spawn(async move {
         let code = app.codes.recv().await.unwrap();
         assert_eq!(code.code, "good");
-        hub.set_sign_in(None);
+        hub.signed_in();
         code.done.send(Ok(())).unwrap();
     });
     let response = get(&pages, "/app/redirect?code=good&state=right", "localhost:5000").await;
@@ -254,6 +255,8 @@ async fn the_sign_in_comes_back_with_its_state_only() {
     // The browser's back button after a sign-in.
     let again = get(&pages, "/app/redirect?code=good&state=right", "localhost:5000").await;
     assert_eq!(again.status(), StatusCode::SEE_OTHER);
+    let forged = get(&pages, "/app/redirect?code=good&state=other", "localhost:5000").await;
+    assert_eq!(forged.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
