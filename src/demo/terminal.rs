@@ -1,23 +1,28 @@
 //! What the demo's terminal shows: addresses on stderr; calls, pops and reports on stdout as they happen.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use apps::reports::StoredReport;
 use apps::screen_pop::Pop;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use url::Url;
 use wire::call_events::{CallEvent, ParticipantType, State, StateType, Status};
-use wire::report::Report;
+use wire::report::{Report, ReportPartyType};
 
 pub struct Terminal {
     json: bool,
+    /// Who calls whom, by conversation space, for the lines of calls under way.
+    labels: Mutex<HashMap<String, String>>,
 }
 
 impl Terminal {
     pub fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, labels: Mutex::default() }
     }
 
     pub fn addresses(&self, platform: &Url, screen: &Url, env_file: &Path) {
@@ -40,9 +45,17 @@ impl Terminal {
         if self.json {
             return;
         }
-        let state = &event.state;
-        let Some(words) = change_in_words(event) else { return };
-        line(&state.timestamp, words.0, &words.1);
+        let id = &event.metadata.conversation_space_id;
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        if event.state.sequence_number == 1 {
+            labels.insert(id.clone(), starting(event));
+        }
+        let Some((what, words)) = change_in_words(event) else { return };
+        let label = match event.state.kind {
+            StateType::Ending => labels.remove(id),
+            _ => labels.get(id).cloned(),
+        };
+        line(&event.state.timestamp, what, label.as_deref().unwrap_or_default(), &words);
     }
 
     pub fn pop(&self, pop: &Pop) {
@@ -50,18 +63,18 @@ impl Terminal {
             print(&json!({"pop": {"conversationSpaceId": pop.conversation_space_id, "screen": pop.screen}}));
         } else {
             let took_ms = (pop.popped.as_millisecond() - pop.call_created.as_millisecond()).max(0);
-            line(&pop.popped.to_string(), "pop", &format!("{} on the screen after {took_ms} ms", pop.who));
+            line(&pop.popped.to_string(), "pop", &pop.who, &format!("on the screen after {took_ms} ms"));
         }
     }
 
     pub fn report(&self, report: &StoredReport) {
+        // The report as it came; it is JSON, or it would not have been stored.
         if self.json {
-            // The report as it came; it is JSON, or it would not have been stored.
             let raw: Value = serde_json::from_str(&report.raw).unwrap_or_default();
             print(&json!({"report": raw}));
-        } else {
-            let words = serde_json::from_str(&report.raw).map_or_else(|_| String::new(), |r| in_words(&r));
-            line(&report.stored.to_string(), "report", &words);
+        } else if let Ok(read) = serde_json::from_str::<Report>(&report.raw) {
+            let (who, words) = in_words(&read);
+            line(&report.stored.to_string(), "report", &who, &words);
         }
     }
 
@@ -89,19 +102,29 @@ impl Terminal {
 /// What a state says that the one before did not; most states say nothing new to people.
 fn change_in_words(event: &CallEvent) -> Option<(&'static str, String)> {
     let state = &event.state;
-    let lines = |status: Status| {
-        let ringing = state.participants.iter().filter(|p| p.status.value == status);
-        let names: Vec<&str> =
-            ringing.filter_map(|p| p.kind.as_line()).map(|line| line.name.as_str()).collect();
-        names.join(", ")
-    };
     match (&state.kind, state.sequence_number) {
-        (StateType::Starting, 1) => Some(("call", starting(event))),
+        (StateType::Starting, 1) => Some(("call", String::new())),
         (StateType::Ending, _) => Some(("ended", String::new())),
-        (StateType::Starting, 2) => Some(("rings", ringing_outside(state).unwrap_or(lines(Status::Ringing)))),
-        _ if just_answered(state) => Some(("answer", lines(Status::Connected))),
+        (StateType::Starting, 2) => Some(("rings", others(state, &Status::Ringing))),
+        _ if just_answered(state) => Some(("talks", others(state, &Status::Connected))),
         _ => None,
     }
+}
+
+/// Names of those in a status, without the one who started the call.
+fn others(state: &State, status: &Status) -> String {
+    let named = state.participants.iter().filter(|p| p.status.value == *status && p.id != p.originator);
+    let names: Vec<&str> = named
+        .map(|participant| match &participant.kind {
+            ParticipantType::Line(line) => line.name.as_str(),
+            ParticipantType::PhoneNumber(party) => party
+                .callee
+                .as_ref()
+                .map_or("", |callee| if callee.name.is_empty() { &callee.number } else { &callee.name }),
+            ParticipantType::Other(_) => "",
+        })
+        .collect();
+    names.join(", ")
 }
 
 fn starting(event: &CallEvent) -> String {
@@ -109,8 +132,8 @@ fn starting(event: &CallEvent) -> String {
         Some(ParticipantType::PhoneNumber(party)) => {
             let caller = party.caller.clone().unwrap_or_default();
             let dialled = party.name.as_deref().unwrap_or(&party.number);
-            let name = if caller.name.is_empty() { "Unknown" } else { &caller.name };
-            format!("{name} ({}) calls {dialled}", caller.number)
+            let name = if caller.name.is_empty() { caller.number } else { caller.name };
+            format!("{name} calls {dialled}")
         }
         Some(ParticipantType::Line(line)) => {
             let dialled = event.metadata.dial_string.as_deref().unwrap_or("somebody");
@@ -120,13 +143,7 @@ fn starting(event: &CallEvent) -> String {
     }
 }
 
-fn ringing_outside(state: &State) -> Option<String> {
-    let callee = state.participants.iter().find_map(|p| p.kind.as_phone_number()?.callee.as_ref())?;
-    Some(if callee.name.is_empty() { callee.number.clone() } else { callee.name.clone() })
-}
-
-/// Two parties connected and nobody leaving or ringing: true for one state of a call, as the engine tells it, or for
-/// the few that a dial plan adds; the first of them counts.
+/// Two parties connected, nobody else in the call, and no system that leaves.
 fn just_answered(state: &State) -> bool {
     let connected = state.participants.iter().filter(|p| p.status.value == Status::Connected).count();
     let plan_ends = state
@@ -136,20 +153,24 @@ fn just_answered(state: &State) -> bool {
     connected == 2 && !plan_ends && state.participants.len() == 2
 }
 
-fn in_words(report: &Report) -> String {
-    let names = report.participants.iter().map(|participant| match &participant.kind {
-        wire::report::ReportPartyType::PhoneNumber(party) => {
+/// Who called, and what became of it.
+fn in_words(report: &Report) -> (String, String) {
+    let name = |kind: &ReportPartyType| match kind {
+        ReportPartyType::PhoneNumber(party) => {
             let outside = party.caller.as_ref().or(party.callee.as_ref());
-            outside.map_or("outside", |p| if p.name.is_empty() { &p.number } else { &p.name }).to_owned()
+            outside.map_or("", |p| if p.name.is_empty() { &p.number } else { &p.name }).to_owned()
         }
-        wire::report::ReportPartyType::Line(line) | wire::report::ReportPartyType::Agent(line) => {
-            line.name.clone().unwrap_or_default()
-        }
-        wire::report::ReportPartyType::Other(_) => String::new(),
-    });
-    let names: Vec<String> = names.collect();
-    let took = seconds(&report.call_created, &report.call_ended);
-    format!("{}: {} states, {took:.1} s", names.join(", "), report.call_states.len())
+        ReportPartyType::Line(line) | ReportPartyType::Agent(line) => line.name.clone().unwrap_or_default(),
+        ReportPartyType::Other(_) => String::new(),
+    };
+    let caller = report.participants.first().map(|p| name(&p.kind)).unwrap_or_default();
+    let talk = report.call_states.iter().find(|state| just_answered(state));
+    let took = format!("{:.1} s", seconds(&report.call_created, &report.call_ended));
+    let words = match talk {
+        Some(state) => format!("talked to {}, {took} in all", others(state, &Status::Connected)),
+        None => format!("missed after {took}"),
+    };
+    (caller, words)
 }
 
 fn seconds(from: &str, to: &str) -> f64 {
@@ -159,9 +180,11 @@ fn seconds(from: &str, to: &str) -> f64 {
     }
 }
 
-fn line(instant: &str, what: &str, words: &str) {
-    let time = instant.get(11..19).unwrap_or(instant);
-    write_line(&format!("{time}  {what:<7} {words}"));
+/// In the zone of whoever watches.
+fn line(instant: &str, what: &str, who: &str, words: &str) {
+    let zoned = instant.parse::<Timestamp>().map(|at| at.to_zoned(TimeZone::system()));
+    let time = zoned.map(|at| at.strftime("%H:%M:%S").to_string()).unwrap_or_default();
+    write_line(format!("{time}  {what:<7} {who:<40} {words}").trim_end());
 }
 
 fn print(value: &Value) {
