@@ -13,10 +13,14 @@ use crate::harness::{
     App, LATER, Log, Person, Platform, SCOPES, SOON, Session, apps, eventually, http, ports, seed,
 };
 
-/// Scenarios of one round with their share; all calls start within a few seconds.
+/// Scenarios of one round with their share: 200 calls, all started within a few seconds.
 const ROUND: [(&str, &str); 4] =
-    [("answered", "40"), ("ring-group", "20"), ("dial-plan", "20"), ("missed", "20")];
+    [("answered", "80"), ("ring-group", "40"), ("dial-plan", "40"), ("missed", "40")];
 const ROUNDS: usize = 2;
+/// The cut comes this long after the first calls, at most.
+const CUT_MS_MAX: u64 = 4_000;
+/// A second cut hits the start after the first one this early, at most.
+const SECOND_CUT_MS_MAX: u64 = 400;
 
 /// What clients were told: per call its states by sequence number, and its report's summary.
 #[derive(Default)]
@@ -48,21 +52,25 @@ impl Told {
     }
 }
 
+/// Not a wait for anything: the moment of a cut is the random choice that these tests are about.
+async fn moment(random: &mut fastrand::Rng, max_ms: u64) {
+    tokio::time::sleep(Duration::from_millis(random.u64(0..max_ms))).await;
+}
+
 /// Starts one round of calls and kills the platform while they run.
 async fn calls_until_the_power_cut(platform: &mut Platform, random: &mut fastrand::Rng) -> BTreeSet<String> {
     let seed = random.u32(..).to_string();
     let mut running: Vec<App> = ROUND
         .iter()
         .map(|(scenario, count)| {
-            let flags = ["--count", count, "--every", "2s", "--speed", "20", "--seed", &seed];
+            let flags = ["--count", count, "--every", "1s", "--speed", "20", "--seed", &seed];
             platform.call(scenario, &flags)
         })
         .collect();
     for app in &running {
         calls::first_space(app).await;
     }
-    // Not a wait for anything: the moment of the cut is the random choice that this test is about.
-    tokio::time::sleep(Duration::from_millis(random.u64(0..4_000))).await;
+    moment(random, CUT_MS_MAX).await;
     platform.kill9().await;
     let mut printed = BTreeSet::new();
     for app in &mut running {
@@ -124,6 +132,11 @@ async fn check_nothing_told_is_missing(
                 "state {number} of {space} was told and is not served"
             );
         }
+        assert_eq!(
+            served.len(),
+            heard.len(),
+            "what was missed during the cut is delivered afterwards: {space}"
+        );
         assert_eq!(served.last().map(|state| &state["type"]), Some(&Value::from("ENDING")), "{space} ended");
         assert_eq!(reports[space]["callStates"], Value::from(served), "the report of {space} has all states");
     }
@@ -134,13 +147,63 @@ async fn check_nothing_told_is_missing(
     truncated
 }
 
-/// Waits until our own socket has heard the report of every call.
-async fn heard_all(frames: &Log<Value>, spaces: &BTreeSet<String>) {
-    let all = |frames: &[Value]| {
-        let told = Told::of(frames);
-        spaces.iter().all(|space| told.summaries.contains_key(space)).then_some(())
-    };
-    frames.wait("the report of every call", LATER, all).await;
+/// A client with a socket of its own that remembers everything it was told.
+struct Witness {
+    session: Session,
+    frames: Log<Value>,
+    follower: tokio::task::JoinHandle<()>,
+    /// Every call that anybody was told of.
+    spaces: BTreeSet<String>,
+}
+
+impl Witness {
+    async fn new(platform: &Platform) -> Self {
+        Self::new_beside(platform, 1).await
+    }
+
+    /// The same when all these sockets, ours included, must be connected before anything starts.
+    async fn new_beside(platform: &Platform, sockets: usize) -> Self {
+        let session = Person::admin(platform).grant(platform, SCOPES).await.session;
+        let channel = Channel::subscribed(platform, &session, "witness").await;
+        let (frames, follower) = follow(&channel.url);
+        let witness = Self { session, frames, follower, spaces: BTreeSet::new() };
+        witness.listening(sockets).await;
+        witness
+    }
+
+    /// Waits until so many sockets of the admin are connected.
+    async fn listening(&self, sockets: usize) {
+        eventually("everybody listens", SOON, async || {
+            let channels = self.session.get("/notification-channel/v1/channels").await.is(200).json();
+            let items = channels["items"].as_array()?;
+            let connected = items.iter().filter(|item| item["channelData"]["isConnected"] == true).count();
+            (connected == sockets).then_some(())
+        })
+        .await;
+    }
+
+    /// After a restart: every call ends, every report comes, and all that was told is served as it was told.
+    async fn check(&mut self, platform: &Platform) {
+        self.spaces.extend(Told::of(&self.frames.all()).states.into_keys());
+        let spaces = &self.spaces;
+        let all = |frames: &[Value]| {
+            let told = Told::of(frames);
+            spaces.iter().all(|space| told.summaries.contains_key(space)).then_some(())
+        };
+        self.frames.wait("the report of every call", LATER, all).await;
+        let told = Told::of(&self.frames.all());
+        self.spaces.extend(told.states.keys().cloned());
+        let reports = finished(platform, &self.session, &self.spaces).await;
+        let truncated = check_nothing_told_is_missing(&self.session, &told, &reports).await;
+        eprintln!("{} calls so far, {truncated} of them cut off", self.spaces.len());
+        assert!(truncated > 0, "the cut came while calls were under way");
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
 }
 
 async fn stored_exactly(platform: &Platform, state: &Path, spaces: &BTreeSet<String>) {
@@ -176,7 +239,22 @@ async fn screen_pop_is_back(platform: &Platform, page: &str, round: usize) -> St
 async fn nothing_that_was_told_is_lost_when_the_platform_is_killed() {
     let mut random = fastrand::Rng::with_seed(seed());
     let mut platform = Platform::start().await;
-    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    let mut witness = Witness::new(&platform).await;
+    for _ in 0..ROUNDS {
+        witness.spaces.extend(calls_until_the_power_cut(&mut platform, &mut random).await);
+        // The power fails again while the platform ends what the first cut left open.
+        platform.start_again();
+        moment(&mut random, SECOND_CUT_MS_MAX).await;
+        platform.kill9().await;
+        platform.restart().await;
+        witness.check(&platform).await;
+    }
+}
+
+#[tokio::test]
+async fn the_apps_come_back_without_a_person_when_the_platform_was_killed() {
+    let mut random = fastrand::Rng::with_seed(seed());
+    let mut platform = Platform::start().await;
     let state = platform.folder("state");
     apps::log_in(&platform, &state).await;
     let mut reports_app = apps::start(&platform, "reports", &state, &["--json"]);
@@ -184,33 +262,17 @@ async fn nothing_that_was_told_is_lost_when_the_platform_is_killed() {
     apps::log_in(&platform, &pop_state).await;
     let listen = format!("localhost:{}", ports::free());
     let mut pop_app = apps::start(&platform, "screen-pop", &pop_state, &["--listen", &listen]);
-    let channel = Channel::subscribed(&platform, &session, "witness").await;
-    let (frames, follower) = follow(&channel.url);
-    eventually("all three listen", SOON, async || {
-        let channels = session.get("/notification-channel/v1/channels").await.is(200).json();
-        let items = channels["items"].as_array()?;
-        (items.iter().filter(|item| item["channelData"]["isConnected"] == true).count() == 3).then_some(())
-    })
-    .await;
-
-    let mut spaces = BTreeSet::new();
+    let mut witness = Witness::new_beside(&platform, 3).await;
     for round in 1..=ROUNDS {
-        spaces.extend(calls_until_the_power_cut(&mut platform, &mut random).await);
+        witness.spaces.extend(calls_until_the_power_cut(&mut platform, &mut random).await);
         platform.restart().await;
-        spaces.insert(screen_pop_is_back(&platform, &format!("http://{listen}/"), round).await);
-        spaces.extend(Told::of(&frames.all()).states.into_keys());
-        heard_all(&frames, &spaces).await;
-        let reports = finished(&platform, &session, &spaces).await;
-        let told = Told::of(&frames.all());
-        let truncated = check_nothing_told_is_missing(&session, &told, &reports).await;
-        eprintln!("round {round}: {} calls so far, {truncated} cut off", spaces.len());
-        assert!(truncated > 0, "the cut came while calls were under way");
-        // Also what the socket heard after we looked last.
-        spaces.extend(told.states.into_keys());
-        stored_exactly(&platform, &state, &spaces).await;
+        witness.spaces.insert(screen_pop_is_back(&platform, &format!("http://{listen}/"), round).await);
+        witness.check(&platform).await;
+        stored_exactly(&platform, &state, &witness.spaces).await;
     }
-    follower.abort();
     assert!(!reports_app.ended() && !pop_app.ended(), "both apps lived through it");
+    let printed: Vec<String> = reports_app.stdout.all();
+    assert_eq!(printed.len(), witness.spaces.len(), "each report is printed once");
     reports_app.stop().await;
     pop_app.stop().await;
 }

@@ -83,7 +83,7 @@ async fn a_dial_plan_shows_its_steps_and_stays_to_the_hang_up() {
     assert!(talk < leaving, "the plan stays connected through the talk");
     let nodes: Vec<&Value> = states[1..leaving]
         .iter()
-        .map(|state| &state["interactiveVoiceResponseSystems"][0]["currentNode"]["type"])
+        .map(|state| &state["interactiveVoiceResponseSystems"][0]["type"]["currentNode"]["type"])
         .collect();
     assert!(nodes.len() > 2 && nodes.iter().all(|node| node.is_string()), "{nodes:?}");
 }

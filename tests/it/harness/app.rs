@@ -82,13 +82,10 @@ impl App {
     pub async fn run(arguments: &[&str], folder: &Path) -> Ended {
         let mut app = Self::start(arguments, folder);
         let code = app.exit(super::LATER).await;
-        // The pipes close with the process; what was written before is still in them.
-        let (stdout, stderr) = (app.stdout.clone(), app.stderr.clone());
-        let closed = |lines: &[String]| lines.iter().any(|line| line == CLOSED).then_some(());
-        stdout.wait("stdout is read to its end", SOON, closed).await;
-        stderr.wait("stderr is read to its end", SOON, closed).await;
-        let lines = |log: Log<String>| log.all().into_iter().filter(|line| line != CLOSED).collect();
-        Ended { code, stdout: lines(stdout), stderr: lines(stderr) }
+        // The pipes close with the process; what it wrote before is still in them.
+        app.stdout.closed(SOON).await;
+        app.stderr.closed(SOON).await;
+        Ended { code, stdout: app.stdout.all(), stderr: app.stderr.all() }
     }
 }
 
@@ -106,9 +103,6 @@ impl Ended {
     }
 }
 
-/// The last line of every followed stream.
-const CLOSED: &str = "-- closed --";
-
 fn follow(stream: impl AsyncRead + Unpin + Send + 'static) -> Log<String> {
     let log = Log::new();
     let sink = log.clone();
@@ -117,7 +111,7 @@ fn follow(stream: impl AsyncRead + Unpin + Send + 'static) -> Log<String> {
         while let Ok(Some(line)) = lines.next_line().await {
             sink.push(line);
         }
-        sink.push(CLOSED.to_owned());
+        sink.close();
     });
     log
 }

@@ -7,24 +7,42 @@ use tokio::sync::watch;
 
 #[derive(Clone)]
 pub struct Log<T> {
-    entries: watch::Sender<Vec<T>>,
+    list: watch::Sender<List<T>>,
+}
+
+struct List<T> {
+    entries: Vec<T>,
+    /// Nothing more will come: whoever waits may give up at once.
+    closed: bool,
 }
 
 impl<T: Clone + Debug> Log<T> {
     pub fn new() -> Self {
-        Self { entries: watch::Sender::new(Vec::new()) }
+        Self { list: watch::Sender::new(List { entries: Vec::new(), closed: false }) }
     }
 
     pub fn push(&self, entry: T) {
-        self.entries.send_modify(|entries| entries.push(entry));
+        self.list.send_modify(|list| list.entries.push(entry));
+    }
+
+    /// Says that nothing more will come.
+    pub fn close(&self) {
+        self.list.send_modify(|list| list.closed = true);
+    }
+
+    /// Waits until nothing more will come.
+    pub async fn closed(&self, deadline: Duration) {
+        let mut receiver = self.list.subscribe();
+        let closed = tokio::time::timeout(deadline, receiver.wait_for(|list| list.closed)).await;
+        assert!(closed.is_ok(), "the stream does not end within {deadline:?}");
     }
 
     pub fn all(&self) -> Vec<T> {
-        self.entries.borrow().clone()
+        self.list.borrow().entries.clone()
     }
 
     pub fn len(&self) -> usize {
-        self.entries.borrow().len()
+        self.list.borrow().entries.len()
     }
 
     /// Waits until `look` finds what it wants in the list.
@@ -34,18 +52,21 @@ impl<T: Clone + Debug> Log<T> {
         deadline: Duration,
         mut look: impl FnMut(&[T]) -> Option<R>,
     ) -> R {
-        let mut receiver = self.entries.subscribe();
+        let mut receiver = self.list.subscribe();
         let mut found = None;
-        let wanted = receiver.wait_for(|entries| {
-            found = look(entries);
-            found.is_some()
+        let enough = receiver.wait_for(|list| {
+            found = look(&list.entries);
+            found.is_some() || list.closed
         });
-        if tokio::time::timeout(deadline, wanted).await.is_err() {
+        let _ = tokio::time::timeout(deadline, enough).await;
+        found.unwrap_or_else(|| {
             let all = self.all();
             let last = &all[all.len().saturating_sub(5)..];
-            panic!("{what}: not within {deadline:?}; {} entries, the last: {last:#?}", all.len());
-        }
-        found.expect("the wait ended because something was found")
+            panic!(
+                "{what}: not before the end or within {deadline:?}; {} entries, the last: {last:#?}",
+                all.len()
+            )
+        })
     }
 }
 

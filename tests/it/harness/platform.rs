@@ -65,8 +65,13 @@ impl Platform {
 
     /// Starts again on the same port, folder and database.
     pub async fn restart(&mut self) {
-        self.app = spawn(&self.arguments, self.folder.path());
+        self.start_again();
         self.ready().await;
+    }
+
+    /// The same without waiting until it is ready.
+    pub fn start_again(&mut self) {
+        self.app = spawn(&self.arguments, self.folder.path());
     }
 
     /// Ctrl-C, then a clean end.
