@@ -1,0 +1,188 @@
+//! The feed: connected, disturbed, connected again.
+
+use sdk::wire::notification::{REFRESH_REQUIRED, SYSTEM_SOURCE, TO_BE_CLOSED};
+use sdk::{Client, ErrorKind, Feed, FeedConfig, FeedEvent};
+use serde_json::json;
+
+use crate::fake::{ACCOUNT, Fake, Order};
+
+fn config(fake: &Fake) -> FeedConfig {
+    FeedConfig {
+        nickname: "demo".to_owned(),
+        account_keys: vec![ACCOUNT.to_owned()],
+        call_events: Some(vec![]),
+        reports: true,
+        state_file: Some(fake.folder.path().join("channel.json")),
+    }
+}
+
+async fn next(feed: &mut Feed) -> FeedEvent {
+    tokio::time::timeout(crate::PATIENCE, feed.next())
+        .await
+        .expect("an event in time")
+        .expect("a living feed")
+}
+
+/// A feed that is connected.
+async fn connected(fake: &Fake, client: Client) -> Feed {
+    let mut feed = Feed::open(client, config(fake));
+    let event = next(&mut feed).await;
+    assert!(matches!(event, FeedEvent::Connected { .. }), "{event:?}");
+    feed
+}
+
+fn announce(fake: &Fake, id: &str, call: &str) {
+    fake.send(id, "call-events-report", "REPORT_SUMMARY", json!({"conversationSpaceId": call}));
+}
+
+async fn expect_report(feed: &mut Feed, call: &str) {
+    match next(feed).await {
+        FeedEvent::Report { conversation_space_id, .. } => assert_eq!(conversation_space_id, call),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn notifications_come_once_and_a_close_leaves_nothing() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    announce(&fake, "n1", "call-1");
+    announce(&fake, "n1", "call-1");
+    fake.send("n2", "messaging", "message", json!({}));
+    announce(&fake, "n3", "call-2");
+    expect_report(&mut feed, "call-1").await;
+    assert!(matches!(next(&mut feed).await, FeedEvent::Other(data) if data.source == "messaging"));
+    expect_report(&mut feed, "call-2").await;
+
+    feed.close().await;
+    assert!(fake.channels().is_empty());
+    assert_eq!(fake.count("DELETE /call-events/v1/subscriptions?channelId="), 1);
+    assert_eq!(fake.count("DELETE /call-events-report/v1/subscriptions?channelId="), 1);
+    assert!(!fake.folder.path().join("channel.json").exists());
+}
+
+#[tokio::test]
+async fn a_lost_socket_is_opened_again_on_the_same_channel() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    fake.order(Order::Drop);
+    assert!(matches!(next(&mut feed).await, FeedEvent::Disconnected { .. }));
+    assert!(matches!(next(&mut feed).await, FeedEvent::Connected { resumed: true }));
+    announce(&fake, "n1", "call-1");
+    expect_report(&mut feed, "call-1").await;
+    assert_eq!(fake.count("POST /notification-channel"), 1);
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_is_gone_is_made_anew() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    fake.shared.channels.lock().unwrap().clear();
+    fake.order(Order::Drop);
+    assert!(matches!(next(&mut feed).await, FeedEvent::Disconnected { .. }));
+    assert!(matches!(next(&mut feed).await, FeedEvent::Recreated { .. }));
+    assert!(matches!(next(&mut feed).await, FeedEvent::Connected { resumed: false }));
+    feed.close().await;
+    assert!(fake.channels().is_empty());
+}
+
+#[tokio::test]
+async fn a_channel_to_be_closed_is_replaced_without_a_gap() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    let old = fake.channels();
+    fake.send("s1", SYSTEM_SOURCE, TO_BE_CLOSED, json!({}));
+    let event = next(&mut feed).await;
+    assert!(matches!(event, FeedEvent::Recreated { .. }), "no word of a disconnect: {event:?}");
+    fake.wait_for("DELETE /notification-channel", 1).await;
+    assert_eq!(fake.channels().len(), 1);
+    assert_ne!(fake.channels(), old);
+    announce(&fake, "n1", "call-1");
+    expect_report(&mut feed, "call-1").await;
+    feed.close().await;
+    assert!(fake.channels().is_empty());
+}
+
+#[tokio::test]
+async fn a_channel_is_refreshed_when_asked_and_by_itself() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    fake.mood(|mood| mood.channel_lifetime = 2);
+    fake.send("s1", SYSTEM_SOURCE, REFRESH_REQUIRED, json!({"remainingLifetime": 600}));
+    for _ in 0..3 {
+        assert!(matches!(next(&mut feed).await, FeedEvent::Refreshed));
+    }
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn a_restart_takes_over_the_channel() {
+    let fake = Fake::start().await;
+    let feed = connected(&fake, fake.signed_in().await).await;
+    let before = fake.channels();
+    drop(feed);
+    let mut feed = Feed::open(fake.client(), config(&fake));
+    assert!(matches!(next(&mut feed).await, FeedEvent::Connected { resumed: true }));
+    assert_eq!(fake.channels(), before);
+    drop(feed);
+
+    fake.shared.channels.lock().unwrap().clear();
+    let mut feed = Feed::open(fake.client(), config(&fake));
+    assert!(matches!(next(&mut feed).await, FeedEvent::Connected { resumed: false }));
+    feed.close().await;
+    assert!(fake.channels().is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_told_and_leaves_no_channel() {
+    let fake = Fake::start().await;
+    fake.mood(|mood| mood.item_status = 403);
+    let mut feed = Feed::open(fake.signed_in().await, config(&fake));
+    match next(&mut feed).await {
+        FeedEvent::Problem(error) => assert_eq!(error.kind, ErrorKind::Forbidden),
+        other => panic!("{other:?}"),
+    }
+    assert!(fake.channels().is_empty());
+    fake.mood(|mood| mood.item_status = 200);
+    loop {
+        match next(&mut feed).await {
+            FeedEvent::Problem(_) => {}
+            FeedEvent::Connected { .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn without_a_sign_in_it_waits_for_one() {
+    let fake = Fake::start().await;
+    let client = fake.client();
+    let mut feed = Feed::open(client.clone(), config(&fake));
+    assert!(matches!(next(&mut feed).await, FeedEvent::SignInNeeded));
+    client.exchange("code-1").await.unwrap();
+    assert!(matches!(next(&mut feed).await, FeedEvent::Connected { .. }));
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_loses_nothing() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    let count = sdk::limits::FEED_QUEUE + sdk::limits::SOCKET_QUEUE + 100;
+    let sender = async {
+        for n in 0..count {
+            announce(&fake, &format!("n{n}"), &format!("call-{n}"));
+            tokio::task::yield_now().await;
+        }
+    };
+    let reader = async {
+        for n in 0..count {
+            expect_report(&mut feed, &format!("call-{n}")).await;
+        }
+    };
+    sender.await;
+    reader.await;
+    feed.close().await;
+}

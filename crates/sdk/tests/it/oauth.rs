@@ -1,0 +1,118 @@
+//! Signing in and staying signed in.
+
+use sdk::ErrorKind;
+use serde_json::json;
+
+use crate::fake::Fake;
+
+#[tokio::test]
+async fn the_login_address_is_the_location_of_a_302_and_nothing_else() {
+    let fake = Fake::start().await;
+    let client = fake.client();
+    let authorization = client.authorization(&["call-events.v1.events.read", "cr.v1.read"]).await.unwrap();
+    assert_eq!(authorization.login_url, fake.base.join("/login?service=x").unwrap());
+    assert_eq!(authorization.state.len(), 30);
+    assert!(authorization.state.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let request = fake.log().pop().unwrap();
+    for part in ["response_type=code", "client_id=client-1", "scope=call-events.v1.events.read+cr.v1.read"] {
+        assert!(request.contains(part), "{request}");
+    }
+    assert!(request.contains("redirect_uri=http%3A%2F%2F127.0.0.1%3A12021%2Fapp%2Fredirect"), "{request}");
+
+    for status in [303, 200, 400] {
+        fake.mood(|mood| mood.authorize_status = status);
+        let error = client.authorization(&[]).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Rejected, "{status}");
+        assert!(error.to_string().contains("OAUTH_CLIENT_ID"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_lasts_over_a_restart() {
+    let fake = Fake::start().await;
+    let client = fake.client();
+    assert_eq!(client.ready().await.unwrap_err().kind, ErrorKind::SignInNeeded);
+    client.exchange("code-1").await.unwrap();
+    assert!(client.is_signed_in());
+    assert_eq!(client.principal().as_deref(), Some("ada@example.com"));
+    let request = fake.log().pop().unwrap();
+    for part in ["grant_type=authorization_code", "code=code-1", "client_id=client-1", "redirect_uri="] {
+        assert!(request.contains(part), "{request}");
+    }
+    drop(client);
+
+    let client = fake.client();
+    client.ready().await.unwrap();
+    assert_eq!(fake.count("POST /oauth/token"), 1);
+    assert!(!format!("{client:?}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn tokens_of_one_server_are_not_shown_to_another() {
+    let (one, other) = (Fake::start().await, Fake::start().await);
+    one.signed_in().await;
+    let file = sdk::TokenFile(one.folder.path().join("tokens.json"));
+    let client = sdk::Client::new(other.config(), file).unwrap();
+    assert_eq!(client.channels().await.unwrap_err().kind, ErrorKind::SignInNeeded);
+    assert_eq!(other.log().len(), 0);
+}
+
+#[tokio::test]
+async fn a_token_is_refreshed_at_a_third_of_its_life_and_the_old_refresh_token_kept() {
+    let fake = Fake::start().await;
+    fake.mood(|mood| mood.expires_in = 3);
+    let started = std::time::Instant::now();
+    let client = fake.signed_in().await;
+    // The first tick fails and is made up for at the next one.
+    fake.next("POST /oauth/token", 503, json!({}));
+    fake.wait_for("POST /oauth/token grant_type=refresh_token", 3).await;
+    assert!(started.elapsed() >= std::time::Duration::from_secs(3), "three ticks of a second");
+    let refreshes = fake.log().into_iter().filter(|line| line.contains("grant_type=refresh_token"));
+    assert!(refreshes.into_iter().all(|line| line.contains("refresh_token=refresh-1")));
+    assert!(client.is_signed_in());
+}
+
+#[tokio::test]
+async fn a_refused_refresh_means_that_a_person_must_sign_in() {
+    let fake = Fake::start().await;
+    fake.mood(|mood| mood.expires_in = 0);
+    let client = fake.signed_in().await;
+    let refused = json!({"error": "invalid_grant", "error_description": "expired"});
+    fake.next("POST /oauth/token", 400, refused);
+    let error = client.ready().await.unwrap_err();
+    assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::SignInNeeded, Some("invalid_grant")));
+    assert!(!client.is_signed_in());
+    let before = fake.log().len();
+    assert_eq!(client.ready().await.unwrap_err().kind, ErrorKind::SignInNeeded);
+    assert_eq!(fake.log().len(), before, "a refused token is not sent again");
+
+    fake.mood(|mood| mood.expires_in = 3600);
+    client.exchange("code-2").await.unwrap();
+    client.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn many_calls_with_an_expired_token_refresh_it_once() {
+    let fake = Fake::start().await;
+    fake.mood(|mood| mood.expires_in = 0);
+    let client = fake.signed_in().await;
+    fake.mood(|mood| mood.expires_in = 3600);
+    let calls = (0..10).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.ready().await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(fake.count("POST /oauth/token grant_type=refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_client_secret_is_named() {
+    let fake = Fake::start().await;
+    let refused = json!({"error": "invalid_client", "error_description": "client not found"});
+    fake.next("POST /oauth/token", 401, refused);
+    let error = fake.client().exchange("code").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Rejected);
+    assert!(error.to_string().contains("OAUTH_CLIENT_SECRET"), "{error}");
+}

@@ -1,0 +1,104 @@
+//! Typed calls: what is repeated, what is refused.
+
+use sdk::ErrorKind;
+use serde_json::json;
+
+use crate::fake::{ACCOUNT, Fake};
+
+fn account() -> Vec<String> {
+    vec![ACCOUNT.to_owned()]
+}
+
+#[tokio::test]
+async fn each_item_of_a_207_must_be_a_success() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    client.subscribe_call_events("c", &account(), None).await.unwrap();
+    fake.mood(|mood| mood.item_status = 403);
+    let error = client.subscribe_call_events("c", &account(), None).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Forbidden);
+    assert!(error.to_string().contains(ACCOUNT) && error.to_string().contains("super admin"), "{error}");
+    let unmentioned = client.subscribe_call_events("c", &["17".to_owned()], None).await.unwrap_err();
+    assert_eq!(unmentioned.kind, ErrorKind::BadAnswer);
+}
+
+#[tokio::test]
+async fn an_empty_list_of_report_subscriptions_is_a_failure() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    assert_eq!(client.subscribe_reports("c", &account()).await.unwrap().items.len(), 1);
+    fake.mood(|mood| mood.report_items = false);
+    let error = client.subscribe_reports("c", &account()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Forbidden);
+    assert!(error.to_string().contains("ACCOUNT_KEY"), "{error}");
+}
+
+#[tokio::test]
+async fn a_refused_token_is_refreshed_once() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let channel = client.create_channel("demo").await.unwrap();
+    let refused = json!({"errorCode": "AUTHN_EXPIRED_TOKEN", "message": "expired"});
+    let path = format!("GET /notification-channel/v1/channels/demo/{}", channel.channel_id);
+    fake.next(&path, 401, refused.clone());
+    client.channel("demo", &channel.channel_id).await.unwrap();
+    assert_eq!(fake.count("POST /oauth/token grant_type=refresh_token"), 1);
+
+    fake.next(&path, 401, refused.clone());
+    fake.next(&path, 401, refused);
+    let error = client.channel("demo", &channel.channel_id).await.unwrap_err();
+    assert_eq!((error.kind, error.status), (ErrorKind::SignInNeeded, Some(401)));
+}
+
+#[tokio::test]
+async fn what_is_safe_is_repeated_and_a_new_channel_is_not() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let create = "POST /notification-channel/v1/channels/demo";
+    fake.next(create, 503, json!({}));
+    assert_eq!(client.create_channel("demo").await.unwrap_err().kind, ErrorKind::Unreachable);
+    assert_eq!(fake.count(create), 1);
+
+    // A 429 was not carried out, so it may be repeated.
+    fake.next(create, 429, json!({}));
+    let channel = client.create_channel("demo").await.unwrap();
+    assert_eq!(fake.count(create), 3);
+
+    let refresh = format!("PUT /notification-channel/v1/channels/demo/{}", channel.channel_id);
+    fake.next(&refresh, 500, json!({}));
+    fake.next(&refresh, 502, json!("no json of ours"));
+    client.refresh_channel("demo", &channel.channel_id).await.unwrap();
+    assert_eq!(fake.count(&refresh), 3);
+
+    client.delete_channel("demo", &channel.channel_id).await.unwrap();
+    client.delete_channel("demo", &channel.channel_id).await.unwrap();
+    let error = client.refresh_channel("demo", &channel.channel_id).await.unwrap_err();
+    assert_eq!((error.kind, error.reference.as_deref()), (ErrorKind::NotFound, Some("r1")));
+}
+
+#[tokio::test]
+async fn pages_are_followed_until_the_marker_is_empty() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let path = "GET /notification-channel/v1/channels";
+    fake.next(path, 200, json!({"items": [{"channelId": "a"}], "nextPageMarker": "m/1"}));
+    fake.next(path, 200, json!({"items": [{"channelId": "b"}], "nextPageMarker": ""}));
+    let channels = client.channels().await.unwrap();
+    assert_eq!(channels.iter().map(|channel| channel.channel_id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(fake.log().pop().unwrap().contains("pageMarker=m%2F1"));
+}
+
+#[tokio::test]
+async fn the_text_of_a_report_stays_as_it_came() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let report = json!({
+        "conversationSpaceId": "cs-1", "callCreated": "2026-02-03T17:00:00Z", "callEnded": "2026-02-03T17:00:09Z",
+        "direction": "INBOUND", "accountKey": ACCOUNT, "somethingNew": [1.50]
+    });
+    fake.next("GET /call-events-report/v1/reports/cs-1", 200, report.clone());
+    let (typed, raw) = client.report("cs-1").await.unwrap();
+    assert_eq!(typed.conversation_space_id, "cs-1");
+    assert_eq!(raw, report.to_string());
+    assert_eq!(client.report("cs-2").await.unwrap_err().kind, ErrorKind::NotFound);
+}
