@@ -8,6 +8,8 @@ mod channels;
 mod log;
 mod oauth;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::Path;
