@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
@@ -17,7 +17,7 @@ use wire::{Extra, Page, scope};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Body, PageKey, Params};
+use crate::extract::{Body, PageKey, Params, Path};
 use crate::store::{Api, KeyKind};
 use crate::subscriptions::{self, NewKey};
 

@@ -268,7 +268,9 @@ pub fn wants(subscription: &Subscription, entry: &Entry) -> bool {
         EntryKind::State => Api::CallEvents,
         EntryKind::Report => Api::CallEventsReport,
     };
-    if subscription.api != api || subscription.account_key != entry.account_key {
+    // What happened before the subscription was made is none of its business, wherever the cursor stands.
+    let after = entry.at_us >= subscription.created_us;
+    if subscription.api != api || subscription.account_key != entry.account_key || !after {
         return false;
     }
     let subject = entry.subject();

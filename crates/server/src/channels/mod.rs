@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Path, State, WebSocketUpgrade};
+use axum::extract::{State, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use wire::channel::{Channel, ChannelData, ChannelLifetime, ChannelRequest, SPELLING_SINGULAR, WEBSOCKETS};
@@ -18,7 +18,7 @@ use wire::{Extra, Page};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Body, PageKey, Params};
+use crate::extract::{Body, PageKey, Params, Path};
 use crate::limits;
 use crate::secrets;
 use crate::store::ChannelRow;
