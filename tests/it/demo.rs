@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::harness::App;
+use crate::harness::{App, apps, ports};
 
 #[tokio::test]
 async fn two_hundred_calls_end_with_nothing_lost_and_nothing_twice() {
+    // The demo looks for free ports itself, yet it cannot keep others from taking them a moment later.
+    let _screen_pop = ports::reserve(apps::SCREEN_POP_PORT).await;
+    let _reports = ports::reserve(apps::REPORTS_PORT).await;
     let folder = tempfile::TempDir::new().unwrap();
     let arguments = ["demo", "--calls", "200", "--speed", "100", "--exit", "--json"];
     let ended = App::run(&arguments, folder.path()).await;

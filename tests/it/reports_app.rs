@@ -130,7 +130,7 @@ async fn the_app_makes_a_new_channel_when_its_own_is_gone() {
 async fn a_wrong_state_at_the_redirect_uri_is_403_and_the_right_one_still_works() {
     let platform = Platform::start().await;
     let state = platform.folder("state");
-    let _port = crate::harness::ports::reserve(12021).await;
+    let _port = crate::harness::ports::reserve(apps::REPORTS_PORT).await;
     let mut app = apps::start(&platform, "login", &state, &[]);
     let address = apps::login_address(&app).await;
     let person = Person::admin(&platform);
@@ -174,6 +174,19 @@ async fn missing_and_wrong_settings_are_named_with_the_file() {
 }
 
 #[tokio::test]
+async fn settings_come_from_the_working_folder_unless_a_file_is_named() {
+    let platform = Platform::start().await;
+    let folder = platform.folder("apps");
+    std::fs::copy(platform.env_file(), folder.join(".env")).unwrap();
+    let state = platform.folder("state").to_string_lossy().into_owned();
+    let _port = crate::harness::ports::reserve(apps::REPORTS_PORT).await;
+    let app = App::start(&["reports", "--state", &state, "--no-browser"], &folder);
+    apps::sign_in(&platform, &app).await;
+    listening(&platform, &admin(&platform).await).await;
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn debug_logs_show_requests_and_mask_secrets() {
     let platform = Platform::start().await;
     let session = admin(&platform).await;
@@ -202,7 +215,7 @@ async fn debug_logs_show_requests_and_mask_secrets() {
 async fn a_taken_port_is_named() {
     let platform = Platform::start().await;
     let state = platform.folder("state");
-    let _port = crate::harness::ports::reserve(12021).await;
+    let _port = crate::harness::ports::reserve(apps::REPORTS_PORT).await;
     let _taken = std::net::TcpListener::bind("127.0.0.1:12021").unwrap();
     let mut app = apps::start(&platform, "login", &state, &[]);
     assert_ne!(app.exit(SOON).await, Some(0));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{App, LATER, Person, Platform, SOON, ports};
 
 /// Port of the first tutorial's redirect URI.
-const REPORTS_PORT: u16 = 12021;
+pub const REPORTS_PORT: u16 = 12021;
 /// Port of the second tutorial's page and redirect URI.
 pub const SCREEN_POP_PORT: u16 = 5000;
 
