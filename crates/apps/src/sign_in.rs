@@ -1,7 +1,7 @@
 //! Signing in through the browser: a page on this machine waits for the redirect (spec/oauth.md, Redirect
 //! handling on the client).
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -127,13 +127,18 @@ pub async fn sign_in(
 
 /// Prints the login address on stderr and opens the browser where there is one.
 pub fn show(login_url: &str, no_browser: bool) {
-    eprintln!("Sign in to GoTo Connect at this address:\n\n{login_url}\n");
+    say(&format!("Sign in to GoTo Connect at this address:\n\n{login_url}\n"));
     if !no_browser && has_browser() {
         // It is a help, not a need: the address is printed.
         if let Err(error) = open::that_detached(login_url) {
             tracing::debug!("no browser could be opened: {error}");
         }
     }
+}
+
+/// A line for the person at the terminal. Without one there is nobody to tell, which is no error.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Whether this looks like a person's screen. A program without a terminal or display opens nothing.

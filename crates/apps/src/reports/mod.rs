@@ -93,7 +93,8 @@ pub async fn login(
 ) -> anyhow::Result<()> {
     let client = session(settings, state_dir, redirect_uri(listen)?)?;
     let signed_in = sign_in::sign_in(&client, sign_in_options(no_browser), shutdown).await?;
-    eprintln!("Signed in{}.", client.principal().map(|name| format!(" as {name}")).unwrap_or_default());
+    let name = client.principal().map(|name| format!(" as {name}")).unwrap_or_default();
+    sign_in::say(&format!("Signed in{name}."));
     signed_in.page_shown().await;
     Ok(())
 }

@@ -63,4 +63,22 @@ mod tests {
         let text = "{\n  \"b\": \"a \\\" \\\\\",\n \"a\": [ 1.50 ,\t2 ],\r\n \"c\": \"\\\\\" }\n";
         assert_eq!(one_line(text), r#"{"b":"a \" \\","a":[1.50,2],"c":"\\"}"#);
     }
+
+    #[tokio::test]
+    async fn a_reader_that_has_gone_is_no_error() {
+        let stored = StoredReport {
+            number: 1,
+            conversation_space_id: "a".to_owned(),
+            account_key: "17".to_owned(),
+            call_created: String::new(),
+            call_ended: String::new(),
+            stored: jiff::Timestamp::UNIX_EPOCH,
+            raw: "{ }".to_owned(),
+        };
+        let (writer, reader) = tokio::io::duplex(64);
+        let mut printer = Printer::new(Box::new(writer), true);
+        assert!(printer.print(&stored).await.unwrap());
+        drop(reader);
+        assert!(!printer.print(&stored).await.unwrap());
+    }
 }

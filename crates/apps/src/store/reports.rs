@@ -227,3 +227,66 @@ fn pending(row: &SqliteRow) -> sqlx::Result<Pending> {
 fn instant(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    fn report(id: &str) -> (sdk::wire::report::Report, String) {
+        let raw = format!(
+            r#"{{"conversationSpaceId": "{id}", "callCreated": "2026-02-03T17:00:00Z",
+                "callEnded": "2026-02-03T17:02:41.35Z", "direction": "INBOUND", "accountKey": "17"}}"#
+        );
+        (serde_json::from_str(&raw).unwrap(), raw)
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_announced_report_waits_until_it_is_stored_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = Store::open(folder.path()).await.unwrap().pool;
+        announce(&pool, "a", at(10)).await.unwrap();
+        announce(&pool, "a", at(11)).await.unwrap();
+        postpone(&pool, "a", at(20)).await.unwrap();
+        assert_eq!(due(&pool, at(19), 9).await.unwrap(), []);
+        assert_eq!(next_try(&pool, at(19)).await.unwrap(), Some(at(20)));
+        hurry(&pool, at(15)).await.unwrap();
+        let waiting = Pending { conversation_space_id: "a".to_owned(), announced: at(10), attempts: 1 };
+        assert_eq!(due(&pool, at(15), 9).await.unwrap(), [waiting]);
+
+        let (typed, raw) = report("a");
+        assert!(save(&pool, &typed, &raw, at(21)).await.unwrap());
+        assert!(!save(&pool, &typed, &raw, at(22)).await.unwrap());
+        announce(&pool, "a", at(23)).await.unwrap();
+        assert_eq!(due(&pool, at(99), 9).await.unwrap(), []);
+        assert_eq!(next_try(&pool, at(0)).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_printed_before_a_crash_is_printed_after_it_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        for id in ["c", "a", "b"] {
+            let (typed, raw) = report(id);
+            save(&store.pool, &typed, &raw, at(1)).await.unwrap();
+        }
+        mark_printed(&store.pool, "c").await.unwrap();
+        store.pool.close().await;
+
+        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let ids = |reports: Vec<StoredReport>| {
+            reports.into_iter().map(|report| report.conversation_space_id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(unprinted(&pool, 9).await.unwrap()), ["a", "b"]);
+        let first = list(&pool, 0, 2).await.unwrap();
+        let after = first.last().unwrap().number;
+        assert_eq!(ids(first), ["c", "a"]);
+        let rest = list(&pool, after, 9).await.unwrap();
+        assert_eq!(rest[0].raw, report("b").1);
+        assert_eq!(ids(rest), ["b"]);
+    }
+}

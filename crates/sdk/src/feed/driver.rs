@@ -36,6 +36,7 @@ struct Driver {
     out: mpsc::Sender<FeedEvent>,
     stop: CancellationToken,
     recent: RecentIds,
+    /// The channel of the last run, until it is taken over or cannot be.
     saved: Option<SavedChannel>,
     /// Why the socket went, for the reader.
     last_close: String,
@@ -205,6 +206,8 @@ impl Driver {
                     ready.socket_url.clone(),
                 );
                 saved.save(&self.operator.config);
+                // Taken over or replaced: from now on a failure is one of the present.
+                self.saved = None;
                 let known = Known { channel_id: ready.channel_id, socket_url: ready.socket_url };
                 self.channels.insert(generation, known);
                 Event::Made { generation, lifetime: ready.lifetime }

@@ -135,6 +135,19 @@ async fn a_restart_takes_over_the_channel() {
 }
 
 #[tokio::test]
+async fn trouble_after_a_take_over_is_told() {
+    let fake = Fake::start().await;
+    drop(connected(&fake, fake.signed_in().await).await);
+    let mut feed = connected(&fake, fake.client()).await;
+    fake.mood(|mood| mood.item_status = 403);
+    fake.shared.channels.lock().unwrap().clear();
+    fake.order(Order::Drop);
+    assert!(matches!(next(&mut feed).await, FeedEvent::Disconnected { .. }));
+    assert!(matches!(next(&mut feed).await, FeedEvent::Problem(error) if error.kind == ErrorKind::Forbidden));
+    feed.close().await;
+}
+
+#[tokio::test]
 async fn a_refused_subscription_is_told_and_leaves_no_channel() {
     let fake = Fake::start().await;
     fake.mood(|mood| mood.item_status = 403);
