@@ -60,10 +60,13 @@ impl App {
         self.child.kill().await.expect("our own process can be killed");
     }
 
-    /// Waits for the end and returns the exit code; `None` when a signal ended it.
+    /// Waits for the end and returns the exit code, `None` when a signal ended it. Everything it printed is in
+    /// the logs then.
     pub async fn exit(&mut self, deadline: Duration) -> Option<i32> {
         let ended = tokio::time::timeout(deadline, self.child.wait()).await;
         let Ok(status) = ended else { panic!("callfeed {} still runs after {deadline:?}", self.name) };
+        self.stdout.closed(SOON).await;
+        self.stderr.closed(SOON).await;
         status.expect("our own process can be waited for").code()
     }
 
@@ -82,9 +85,6 @@ impl App {
     pub async fn run(arguments: &[&str], folder: &Path) -> Ended {
         let mut app = Self::start(arguments, folder);
         let code = app.exit(super::LATER).await;
-        // The pipes close with the process; what it wrote before is still in them.
-        app.stdout.closed(SOON).await;
-        app.stderr.closed(SOON).await;
         Ended { code, stdout: app.stdout.all(), stderr: app.stderr.all() }
     }
 }
