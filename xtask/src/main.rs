@@ -27,6 +27,8 @@ cargo xtask postgres COMMAND…   runs COMMAND with a fresh PostgreSQL in CALLFE
 
 /// Which database the suites use: `sqlite` or `postgres`.
 const DATABASE: &str = "CALLFEED_TEST_DATABASE";
+/// How many tests run at once: the stories wait for processes more than they compute.
+const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "6");
 /// URL of a PostgreSQL server on which the suites may create databases.
 const POSTGRES: &str = "CALLFEED_TEST_POSTGRES";
 
@@ -61,6 +63,9 @@ fn root() -> &'static Path {
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
+    if std::env::var_os(THREADS.0).is_none() {
+        command.env(THREADS.0, THREADS.1);
+    }
     command
 }
 
