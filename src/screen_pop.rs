@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use apps::env;
-use apps::screen_pop::{self, Options};
+use apps::screen_pop::{self, Listening, Options};
 
 use crate::{logging, stop};
 
@@ -30,7 +30,8 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
     logging::init(logging::level(&settings));
-    let options =
-        Options { state_dir: args.state, listen: args.listen, no_browser: args.no_browser, on_pop: None };
+    let listening = Listening::open(&args.listen).await?;
+    eprintln!("The screen pop is at {}", listening.page());
+    let options = Options { state_dir: args.state, listening, no_browser: args.no_browser, on_pop: None };
     screen_pop::run(settings, options, stop::token()).await
 }

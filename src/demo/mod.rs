@@ -72,10 +72,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let apps = stop.child_token();
     let platform = CancellationToken::new();
     let tally = Arc::new(Tally::new(Terminal::new(args.json)));
-    let mut office = tokio::select! {
-        office = Office::open(&folder, &args, Arc::clone(&tally), &apps, &platform) => office?,
-        () = stop.cancelled() => return Ok(()),
-    };
+    let mut office = Office::open(&folder, &args, Arc::clone(&tally), &apps, &platform).await?;
     let played = play(&args, &office, &tally, &stop).await;
     apps.cancel();
     let closed = office.close(&platform).await;

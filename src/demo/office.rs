@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use apps::env::{LogLevel, Settings};
+use apps::screen_pop::Listening;
 use apps::{reports, screen_pop};
 use sdk::{Feed, FeedConfig, FeedEvent};
 use secrecy::SecretString;
@@ -65,25 +66,49 @@ impl Office {
             let ended = platform.await.context("the platform ended by a fault")?;
             return Err(ended.err().map_or_else(|| anyhow!("the platform ended early"), Into::into));
         };
-        let (settings, logins) = settings(&env_file, &platform_url)?;
-        let state = folder.join("apps");
-        let screen_listen = format!("localhost:{}", free_port(SCREEN_POP_PORT).await?);
-        let screen = Url::parse(&format!("http://{screen_listen}/"))?;
-        tally.terminal.addresses(&platform_url, &screen, &env_file);
-        let client = apps::session(&settings, &state, screen.join("app/redirect")?)?;
-        if !client.is_signed_in() {
-            person::sign_in(&client, &logins).await.context("signing in to the demo's platform failed")?;
-        }
+        let (settings, login) = settings(&env_file, &platform_url)?;
         let mut office = Self { settings, parts: JoinSet::new(), platform, ended: Arc::default() };
-        office.start_apps(&state, &screen_listen, &tally, apps_stop);
-        office.watch(client, &screen, tally, apps_stop).await?;
+        let furnished = tokio::select! {
+            furnished = office.furnish(folder, &env_file, &login, tally, apps_stop) => furnished,
+            () = apps_stop.cancelled() => Ok(()),
+        };
+        if let Err(error) = furnished {
+            // The folder may go with us: nothing may still write into it.
+            apps_stop.cancel();
+            let _ = office.close(platform_stop).await;
+            return Err(error);
+        }
         Ok(office)
+    }
+
+    /// Signs in, starts the apps, and waits until they are connected.
+    async fn furnish(
+        &mut self,
+        folder: &Path,
+        env_file: &Path,
+        login: &person::Login,
+        tally: Arc<Tally>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let state = folder.join("apps");
+        let listening = match Listening::open(&format!("localhost:{SCREEN_POP_PORT}")).await {
+            Ok(listening) => listening,
+            Err(_) => Listening::open("localhost:0").await?,
+        };
+        let screen = listening.page().clone();
+        tally.terminal.addresses(&self.settings.hosts.api, &screen, env_file);
+        let client = apps::session(&self.settings, &state, listening.redirect_uri()?)?;
+        if !client.is_signed_in() {
+            person::sign_in(&client, login).await.context("signing in to the demo's platform failed")?;
+        }
+        self.start_apps(&state, listening, &tally, stop);
+        self.watch(client, &screen, tally, stop).await
     }
 
     fn start_apps(
         &mut self,
         state: &Path,
-        screen_listen: &str,
+        listening: Listening,
         tally: &Arc<Tally>,
         stop: &CancellationToken,
     ) {
@@ -107,7 +132,7 @@ impl Office {
         let (on_pop, mut pops) = mpsc::channel(QUEUE);
         let options = screen_pop::Options {
             state_dir: state.to_owned(),
-            listen: screen_listen.to_owned(),
+            listening,
             no_browser: true,
             on_pop: Some(on_pop),
         };
@@ -272,8 +297,4 @@ async fn listen(port: u16) -> anyhow::Result<TcpListener> {
         Ok(listener) => Ok(listener),
         Err(_) => TcpListener::bind(("127.0.0.1", 0)).await.context("no port is free on 127.0.0.1"),
     }
-}
-
-async fn free_port(port: u16) -> anyhow::Result<u16> {
-    Ok(listen(port).await?.local_addr()?.port())
 }

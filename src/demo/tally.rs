@@ -64,15 +64,15 @@ impl Tally {
         self.terminal.call_event(event);
     }
 
-    /// The screen pop raised a pop.
+    /// The screen pop raised a pop. Shown before it is counted, so that the summary comes last.
     pub fn pop(&self, pop: &Pop) {
+        self.terminal.pop(pop);
         let mut calls = self.lock();
         let seen = calls.entry(pop.conversation_space_id.clone()).or_default();
         seen.pops += 1;
         seen.created = Some(pop.call_created);
         seen.measure_pop();
         drop(calls);
-        self.terminal.pop(pop);
         self.changed.notify_waiters();
     }
 
@@ -86,16 +86,17 @@ impl Tally {
         self.changed.notify_waiters();
     }
 
-    /// The report collector stored and printed a report.
+    /// The report collector stored and printed a report. Shown before it is counted.
     pub fn report(&self, report: &StoredReport) {
+        let arrived = Timestamp::now();
+        self.terminal.report(report);
         let mut calls = self.lock();
         let seen = calls.entry(report.conversation_space_id.clone()).or_default();
         seen.reports += 1;
         if let Ok(ended) = report.call_ended.parse::<Timestamp>() {
-            seen.end_to_report_ms.get_or_insert(ms_since(ended, Timestamp::now()));
+            seen.end_to_report_ms.get_or_insert(ms_since(ended, arrived));
         }
         drop(calls);
-        self.terminal.report(report);
         self.changed.notify_waiters();
     }
 

@@ -9,6 +9,7 @@ mod demo;
 mod errors;
 mod harness;
 mod reports_app;
+mod resume;
 mod scenarios;
 mod screen_pop;
 mod serve;

@@ -69,6 +69,18 @@ pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Notifications older than their `ttl` are not sent any more.
 pub const NOTIFICATION_TTL_S: i64 = wire::notification::TTL_S as i64;
 
+/// A reader that names its last notification gets what came since for this long …
+pub const RESUME_WINDOW_S: i64 = 86_400;
+/// … and as long as no more than this came since; else it is told that something is missing.
+pub const RESUME_NOTIFICATIONS_MAX: i64 = 100_000;
+
+/// Chunks waiting for the reader of server-sent events; beyond it the stream waits, and ends like a socket.
+pub const SSE_CHUNKS_MAX: usize = 16;
+/// Frames are collected up to this before they are handed on.
+pub const SSE_CHUNK_BYTES: usize = 64 * 1024;
+/// A comment keeps an idle stream of events open.
+pub const SSE_HEARTBEAT: Duration = Duration::from_secs(15);
+
 /// Appends waiting for the log's writer; beyond it callers wait.
 pub const LOG_QUEUE_MAX: usize = 4_096;
 /// Entries grouped into one commit.

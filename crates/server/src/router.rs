@@ -50,7 +50,8 @@ fn apis() -> Router<Arc<App>> {
             "/channels/{name}/{id}/channel-lifetime",
             get(channels::read_lifetime).put(channels::set_lifetime),
         )
-        .route("/channels/{name}/{id}/ws", get(channels::connect));
+        .route("/channels/{name}/{id}/ws", get(channels::connect))
+        .route("/channels/{name}/{id}/sse", get(channels::events));
     let calls = Router::new()
         .route("/subscriptions", post(calls::subscribe).get(calls::subscribed).delete(calls::unsubscribe))
         .route("/conversation-spaces", get(calls::conversation_spaces))
@@ -94,6 +95,7 @@ fn may_be_json(headers: &HeaderMap) -> bool {
             let mut parts = range.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default();
             let refused = parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0"));
-            matches!(kind, "" | "*/*" | "application/*" | "application/json") && !refused
+            matches!(kind, "" | "*/*" | "application/*" | "application/json" | "text/event-stream")
+                && !refused
         })
 }

@@ -1,5 +1,4 @@
 //! The screen pop: a page that shows who is calling while it rings.
-
 //!
 //! [`run`] puts the parts together: `follow` hears of calls from the SDK, `desk` takes them in, `board` is the pure
 //! model, `hub` hands changes to the pages, `server` answers the browser.
@@ -21,6 +20,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -36,13 +36,48 @@ use server::{Pages, REDIRECT_PATH};
 /// Where the channel is remembered in the state folder.
 const CHANNEL_FILE: &str = "screen-pop-channel.json";
 
+/// The open address of the page and of the redirect URI.
+#[derive(Debug)]
+pub struct Listening {
+    host: String,
+    listeners: Vec<TcpListener>,
+    page: Url,
+}
+
+impl Listening {
+    /// Opens an address such as `localhost:5000`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the address is wrong or taken; the message names the flag that changes it.
+    pub async fn open(listen: &str) -> anyhow::Result<Self> {
+        let (host, port) = server::split_listen(listen).map_err(anyhow::Error::msg)?;
+        let listeners = server::listen(&host, port).await.map_err(anyhow::Error::msg)?;
+        let port = listeners.first().context("nothing to listen on")?.local_addr()?.port();
+        let page = Url::parse(&format!("http://{host}:{port}/")).context("--listen is no address")?;
+        Ok(Self { host, listeners, page })
+    }
+
+    /// Address of the page.
+    #[must_use]
+    pub fn page(&self) -> &Url {
+        &self.page
+    }
+
+    /// Where the sign-in comes back to.
+    ///
+    /// # Errors
+    /// Never for an address that could be opened.
+    pub fn redirect_uri(&self) -> anyhow::Result<Url> {
+        Ok(self.page.join(REDIRECT_PATH)?)
+    }
+}
+
 /// How the screen pop is to run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// Tokens, the channel and the calls seen are kept here.
     pub state_dir: PathBuf,
-    /// Host and port of the page and of the redirect URI: `localhost:5000`.
-    pub listen: String,
+    pub listening: Listening,
     /// Print the login address and open nothing.
     pub no_browser: bool,
     /// Told of each call that appears on the page.
@@ -52,13 +87,10 @@ pub struct Options {
 /// Runs the screen pop until `shutdown`; then closes the socket and deletes subscription and channel.
 ///
 /// # Errors
-/// When the address is taken or wrong, or the state folder cannot be used. All else is tried again for ever.
+/// When the state folder cannot be used. All else is tried again for ever.
 pub async fn run(settings: Settings, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let (host, port) = server::split_listen(&options.listen).map_err(anyhow::Error::msg)?;
-    let listeners = server::listen(&host, port).await.map_err(anyhow::Error::msg)?;
-    let port = listeners.first().context("nothing to listen on")?.local_addr()?.port();
-    let page = Url::parse(&format!("http://{host}:{port}/")).context("--listen is no address")?;
-    let client = session(&settings, &options.state_dir, page.join(REDIRECT_PATH)?)?;
+    let client = session(&settings, &options.state_dir, options.listening.redirect_uri()?)?;
+    let Listening { host, listeners, page } = options.listening;
     let store = Store::open(&options.state_dir).await?;
     let hub = Hub::new(TimeZone::system());
     let desk = Desk::open(Arc::clone(&hub), store.pool, options.on_pop, page.to_string()).await?;
@@ -68,8 +100,6 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let stop = CancellationToken::new();
     let pages = Pages { hub: Arc::clone(&hub), codes: codes_sender, host };
     let server = tokio::spawn(server::serve(listeners, pages, stop.clone()));
-    eprintln!("The screen pop is at {page}");
-
     let no_browser = options.no_browser;
     let source = Source {
         client,

@@ -1,7 +1,9 @@
 //! Notification Channel API (spec/notification-channel.md).
 
+mod delivery;
 pub mod hub;
 mod socket;
+mod sse;
 mod system;
 
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{State, WebSocketUpgrade};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use wire::channel::{Channel, ChannelData, ChannelLifetime, ChannelRequest, SPELLING_SINGULAR, WEBSOCKETS};
 use wire::error::code;
@@ -243,14 +245,14 @@ fn lifetime_body(lifetime_s: i64) -> ChannelLifetime {
     ChannelLifetime { channel_lifetime: lifetime_s.unsigned_abs(), extra: Extra::new() }
 }
 
-/// `GET /channels/{channelId}/channelId/ws`: whoever has the URL can read.
+/// `GET /channels/{channelId}/channelId/ws`: whoever has the URL can read. `?after=` resumes behind a notification.
 pub async fn connect(
     State(app): State<Arc<App>>,
     Path((id, _)): Path<(String, String)>,
+    params: Params,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> ApiResult<Response> {
-    let live = app.hub.get(&id).filter(|channel| channel.row().expires_us > time::now_us());
-    let channel = live.ok_or_else(|| ApiError::channel_not_found(&id))?;
+    let channel = living(&app, &id)?;
     let upgrade = upgrade.map_err(|rejection| {
         ApiError::bad_request("Upgrade", "REQUIRED")
             .with_message(format!("This URL is opened as a WebSocket: {}.", rejection.body_text()))
@@ -259,10 +261,33 @@ pub async fn connect(
         .read_buffer_size(limits::SOCKET_READ_BUFFER_BYTES)
         .max_message_size(limits::SOCKET_FRAME_BYTES_MAX)
         .max_frame_size(limits::SOCKET_FRAME_BYTES_MAX);
+    let after = params.one("after").map(str::to_owned);
     let tasks = app.tasks.clone();
     Ok(upgrade.on_upgrade(move |web_socket| {
-        tasks.track_future(async move { socket::serve(app, web_socket, channel.connect()).await })
+        tasks.track_future(async move { socket::serve(app, web_socket, channel.connect(), after).await })
     }))
+}
+
+/// `GET /channels/{nickname}/{channelId}/sse`: the same as server-sent events; as secret as the socket's URL.
+pub async fn events(
+    State(app): State<Arc<App>>,
+    Path((nickname, id)): Path<(String, String)>,
+    params: Params,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let channel = living(&app, &id)?;
+    if channel.row().nickname != nickname {
+        return Err(ApiError::channel_not_found(&id));
+    }
+    // What the browser has seen since is newer than what the page's address says.
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+    let after = last.or(params.one("after")).map(str::to_owned);
+    Ok(sse::respond(app, channel.connect(), after))
+}
+
+fn living(app: &App, id: &str) -> ApiResult<Arc<hub::Channel>> {
+    let live = app.hub.get(id).filter(|channel| channel.row().expires_us > time::now_us());
+    live.ok_or_else(|| ApiError::channel_not_found(id))
 }
 
 /// The channel, if it lives, is the caller's, and has that nickname.

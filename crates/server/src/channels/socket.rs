@@ -1,57 +1,34 @@
-//! One WebSocket of a channel: reads the log from the channel's cursor, then follows the hub's hints.
+//! One WebSocket of a channel.
 //!
 //! What counts as received is what lies before a ping that was answered: RFC 6455 §5.5.3 makes every client echo
 //! it, and TCP keeps the order. A socket that returns gets everything since, with the same notification ids.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 
-use super::hub::{Connection, wants};
-use super::system::{self, Life, LifeEvent};
+use super::delivery::{Delivery, End, Outlet};
+use super::hub::Connection;
 use crate::app::App;
 use crate::limits;
-use crate::store::Entry;
-use crate::time;
-
-/// Why a socket ends; each has a close code of RFC 6455 §7.4.1.
-#[derive(Debug)]
-enum End {
-    /// The client left, or the connection broke.
-    Gone,
-    /// The client took no bytes, or answered no ping, for too long.
-    Dead,
-    /// A newer socket of the same channel, or the channel was deleted.
-    TakenOver,
-    /// The channel's life is over.
-    Expired,
-    /// The platform stops; the channel stays.
-    Restart,
-    /// The log could not be read.
-    Fault(String),
-}
 
 struct Socket {
-    web_socket: WebSocket,
-    connection: Connection,
-    app: Arc<App>,
-    /// Place in the log of each account, up to what was sent.
-    positions: HashMap<String, i64>,
-    event_id: u64,
+    wire: Wire,
+    delivery: Delivery,
     pings: VecDeque<Ping>,
     ping_id: u64,
     next_ping: Instant,
     /// Something was sent since the last ping.
     unconfirmed: bool,
-    life: Life,
 }
+
+/// The connection itself.
+struct Wire(WebSocket);
 
 /// A ping on its way, and the places that its answer confirms.
 struct Ping {
@@ -60,51 +37,45 @@ struct Ping {
     positions: HashMap<String, i64>,
 }
 
-/// Serves a socket until it ends.
-pub async fn serve(app: Arc<App>, web_socket: WebSocket, connection: Connection) {
-    let shutdown = app.shutdown.clone();
-    let row = connection.channel.row();
+/// Serves a socket until it ends; `after` is the last notification that its client has.
+pub async fn serve(app: Arc<App>, web_socket: WebSocket, connection: Connection, after: Option<String>) {
     let mut socket = Socket {
-        web_socket,
-        positions: connection.channel.cursors(),
-        connection,
-        app,
-        event_id: 0,
+        wire: Wire(web_socket),
+        delivery: Delivery::new(Arc::clone(&app), connection),
         pings: VecDeque::new(),
         ping_id: 0,
         next_ping: Instant::now() + limits::SOCKET_PING_EVERY,
         unconfirmed: false,
-        life: Life::new(&row),
     };
-    let end = match socket.run(&shutdown).await {
-        Ok(end) | Err(end) => end,
-    };
-    socket.finish(end).await;
+    if let Err(end) = socket.run(after.as_deref()).await {
+        socket.finish(&app, end).await;
+    }
 }
 
 impl Socket {
-    async fn run(&mut self, shutdown: &CancellationToken) -> Result<End, End> {
-        self.catch_up().await?;
+    /// Never ends but by an [`End`].
+    async fn run(&mut self, after: Option<&str>) -> Result<(), End> {
+        self.delivery.begin(after, &mut self.wire).await?;
+        self.sent();
         loop {
-            let life_due = self.life.next_due();
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return Ok(End::Restart),
-                () = self.connection.closed.cancelled() => return Ok(End::TakenOver),
-                message = self.web_socket.next() => self.received(message)?,
-                _ = self.connection.changes.changed() => {
-                    self.life.restart(&self.connection.channel.row());
-                    self.catch_up().await?;
+                message = self.wire.0.next() => self.received(message)?,
+                wake = self.delivery.wake() => {
+                    if self.delivery.handle(wake, &mut self.wire).await? {
+                        self.sent();
+                    }
                 }
-                hint = self.connection.hints.recv() => match hint {
-                    Some(entry) => self.deliver_hints(entry).await?,
-                    None => return Ok(End::TakenOver),
-                },
                 () = tokio::time::sleep_until(self.next_ping) => self.ping().await?,
-                () = tokio::time::sleep_until(life_due) => {
-                    if let Some(end) = self.live_on().await? { return Ok(end); }
-                }
             }
+        }
+    }
+
+    /// Soon asks for confirmation of what was sent.
+    fn sent(&mut self) {
+        if !self.unconfirmed {
+            self.unconfirmed = true;
+            self.next_ping = self.next_ping.min(Instant::now() + limits::SOCKET_CONFIRM_AFTER);
         }
     }
 
@@ -127,7 +98,7 @@ impl Socket {
         }
         while let Some(ping) = self.pings.pop_front() {
             if ping.id == id {
-                self.connection.channel.confirm(&ping.positions);
+                self.delivery.connection.channel.confirm(&ping.positions);
                 break;
             }
         }
@@ -139,115 +110,15 @@ impl Socket {
             return Err(End::Dead);
         }
         self.ping_id += 1;
-        self.pings.push_back(Ping { id: self.ping_id, sent: now, positions: self.positions.clone() });
+        let positions = self.delivery.positions().clone();
+        self.pings.push_back(Ping { id: self.ping_id, sent: now, positions });
         self.unconfirmed = false;
         self.next_ping = now + limits::SOCKET_PING_EVERY;
-        self.feed(Message::Ping(Bytes::copy_from_slice(&self.ping_id.to_be_bytes()))).await?;
-        self.flush().await
+        let payload = Bytes::copy_from_slice(&self.ping_id.to_be_bytes());
+        within_time(self.wire.0.send(Message::Ping(payload))).await
     }
 
-    /// What the channel's life asks for now.
-    async fn live_on(&mut self) -> Result<Option<End>, End> {
-        match self.life.pass(time::now_us()) {
-            Some(LifeEvent::RefreshRequired { remaining_s }) => {
-                self.feed_data(&system::refresh_required(remaining_s)).await?;
-            }
-            Some(LifeEvent::ToBeClosed) => self.feed_data(&system::to_be_closed()).await?,
-            Some(LifeEvent::Over) => return Ok(Some(End::Expired)),
-            None => return Ok(None),
-        }
-        self.flush().await?;
-        Ok(None)
-    }
-
-    /// Sends everything from the log that this socket has not sent yet.
-    async fn catch_up(&mut self) -> Result<(), End> {
-        let subscriptions = self.connection.channel.subscriptions();
-        for (account, position) in self.connection.channel.cursors() {
-            self.positions.entry(account).or_insert(position);
-        }
-        let mut accounts: Vec<&str> = subscriptions.iter().map(|s| s.account_key.as_str()).collect();
-        accounts.sort_unstable();
-        accounts.dedup();
-        for account in accounts {
-            loop {
-                let after = self.positions.get(account).copied().unwrap_or(0);
-                let page = self.app.store.log_after(account, after, limits::CATCH_UP_PAGE).await;
-                let page = page.map_err(|error| End::Fault(error.to_string()))?;
-                let last = page.len() < limits::CATCH_UP_PAGE as usize;
-                for entry in &page {
-                    self.feed_entry(entry).await?;
-                }
-                self.flush().await?;
-                if last {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends a hint and all that wait behind it in one write.
-    async fn deliver_hints(&mut self, first: Arc<Entry>) -> Result<(), End> {
-        let mut next = Some(first);
-        for _ in 0..limits::CHANNEL_HINTS_MAX {
-            let Some(entry) = next else { break };
-            let seen = self.positions.get(&entry.account_key).copied().unwrap_or(0);
-            if entry.position == seen + 1 {
-                self.feed_entry(&entry).await?;
-            } else if entry.position > seen {
-                self.catch_up().await?;
-            }
-            next = self.connection.hints.try_recv().ok();
-        }
-        // One that was taken out and not sent is found in the log by the gap it leaves.
-        if next.is_some() {
-            self.catch_up().await?;
-        }
-        if self.connection.lagging.swap(false, Ordering::AcqRel) {
-            self.catch_up().await?;
-        }
-        self.flush().await
-    }
-
-    /// Queues an entry if a subscription wants it, and moves on in its account's log.
-    async fn feed_entry(&mut self, entry: &Entry) -> Result<(), End> {
-        let fresh = time::now_us() - entry.at_us <= limits::NOTIFICATION_TTL_S * 1_000_000;
-        if fresh && self.connection.channel.subscriptions().iter().any(|s| wants(s, entry)) {
-            self.feed_data(entry.data()).await?;
-        }
-        match self.positions.get_mut(&entry.account_key) {
-            Some(position) => *position = entry.position,
-            None => {
-                self.positions.insert(entry.account_key.clone(), entry.position);
-            }
-        }
-        if !self.unconfirmed {
-            self.unconfirmed = true;
-            self.next_ping = self.next_ping.min(Instant::now() + limits::SOCKET_CONFIRM_AFTER);
-        }
-        Ok(())
-    }
-
-    async fn feed_data(&mut self, data: &str) -> Result<(), End> {
-        self.event_id += 1;
-        let frame = format!(
-            r#"{{"event":"Notification","eventId":{},"timestamp":"{}","data":{data}}}"#,
-            self.event_id,
-            time::nanos(time::now_us()),
-        );
-        self.feed(Message::Text(Utf8Bytes::from(frame))).await
-    }
-
-    async fn feed(&mut self, message: Message) -> Result<(), End> {
-        within_time(self.web_socket.feed(message)).await
-    }
-
-    async fn flush(&mut self) -> Result<(), End> {
-        within_time(self.web_socket.flush()).await
-    }
-
-    async fn finish(mut self, end: End) {
+    async fn finish(mut self, app: &App, end: End) {
         let (code, reason) = match end {
             End::Gone => return,
             End::Dead => {
@@ -256,7 +127,7 @@ impl Socket {
             }
             End::TakenOver => (close_code::NORMAL, "taken over or deleted"),
             End::Expired => {
-                super::delete(&self.app, &self.connection.channel.id).await;
+                super::delete(app, &self.delivery.connection.channel.id).await;
                 (close_code::AWAY, "channel expired")
             }
             End::Restart => (close_code::RESTART, "come back in a moment"),
@@ -267,12 +138,22 @@ impl Socket {
         };
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         let closing = async {
-            self.web_socket.send(Message::Close(Some(frame))).await?;
+            self.wire.0.send(Message::Close(Some(frame))).await?;
             // RFC 6455 §7.1.1: the client answers with its own close frame.
-            while let Some(Ok(_)) = self.web_socket.next().await {}
+            while let Some(Ok(_)) = self.wire.0.next().await {}
             Ok::<(), axum::Error>(())
         };
         let _ = timeout(CLOSING_MAX, closing).await;
+    }
+}
+
+impl Outlet for Wire {
+    async fn feed(&mut self, _: Option<&str>, frame: String) -> Result<(), End> {
+        within_time(self.0.feed(Message::Text(Utf8Bytes::from(frame)))).await
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        within_time(self.0.flush()).await
     }
 }
 

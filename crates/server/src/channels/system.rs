@@ -88,17 +88,22 @@ impl Life {
 }
 
 pub fn refresh_required(remaining_s: i64) -> String {
-    data(REFRESH_REQUIRED, &json!({"remainingLifetime": remaining_s}))
+    data(SYSTEM_SOURCE, REFRESH_REQUIRED, &json!({"remainingLifetime": remaining_s}))
 }
 
 pub fn to_be_closed() -> String {
-    data(TO_BE_CLOSED, &json!({}))
+    data(SYSTEM_SOURCE, TO_BE_CLOSED, &json!({}))
 }
 
-fn data(kind: &str, content: &serde_json::Value) -> String {
+/// First frame for a reader that asked to resume where that cannot be done wholly. Only who asks gets it.
+pub fn resume(content: &serde_json::Value) -> String {
+    data("callfeed", "RESUME", content)
+}
+
+fn data(source: &str, kind: &str, content: &serde_json::Value) -> String {
     json!({
         "id": Uuid::new_v4().to_string(),
-        "source": SYSTEM_SOURCE,
+        "source": source,
         "type": kind,
         "usage": USAGE_BACKGROUND,
         "timestamp": null,

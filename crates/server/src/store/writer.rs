@@ -9,11 +9,10 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 use wire::call_events::CallEvent;
 use wire::report::{Report, Summary};
 
-use super::log::{Entry, EntryKind};
+use super::log::{Entry, EntryKind, notification_id};
 use super::{Store, StoreError, StoreResult};
 use crate::limits;
 use crate::time;
@@ -49,7 +48,6 @@ struct Prepared {
 struct NewEntry {
     kind: EntryKind,
     sequence_number: i64,
-    notification_id: String,
     content: Box<RawValue>,
 }
 
@@ -108,7 +106,6 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
         prepared.entries.push(NewEntry {
             kind: EntryKind::State,
             sequence_number: i64::try_from(event.state.sequence_number).unwrap_or(i64::MAX),
-            notification_id: notification_id(&event.state.id),
             content: serde_json::value::to_raw_value(event)?,
         });
     }
@@ -117,7 +114,6 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
         prepared.entries.push(NewEntry {
             kind: EntryKind::Report,
             sequence_number: 0,
-            notification_id: notification_id(&format!("{}/report", report.conversation_space_id)),
             content: summary_json.clone(),
         });
         prepared.report = Some(NewReport {
@@ -128,11 +124,6 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
         });
     }
     Ok(prepared)
-}
-
-/// The same entry always has the same id, so a repeated notification can be told.
-fn notification_id(name: &str) -> String {
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
 }
 
 async fn write_all(
@@ -222,7 +213,7 @@ async fn commit(store: &Store, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
                 *position,
                 append.conversation_space_id.clone(),
                 new.kind,
-                new.notification_id.clone(),
+                notification_id(&append.account_key, *position),
                 at_us,
                 new.content.clone(),
             );
