@@ -4,8 +4,23 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for a log collector.
+    Json,
+}
+
 /// `level`: `error`, `warn`, `info`, `debug` or `trace`. Other crates say warnings at most.
 pub fn init(level: &str) {
+    init_as(level, Format::Text);
+}
+
+/// The same in a format.
+pub fn init_as(level: &str, format: Format) {
     let ours = ["callfeed", "wire", "engine", "sdk", "server", "apps", "ui"];
     let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
     let filter = EnvFilter::new(format!("warn,{}", directives.join(",")));
@@ -15,7 +30,10 @@ pub fn init(level: &str) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // A second call, as in a test, keeps the first.
-    let _ = subscriber.try_init();
+    let _ = match format {
+        Format::Text => subscriber.try_init(),
+        Format::Json => subscriber.json().flatten_event(true).with_span_list(false).try_init(),
+    };
 }
 
 /// `SHOW_DEBUG_LOGS` asks for requests and responses, which are logged at `debug`.

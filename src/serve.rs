@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::{logging, stop};
+use crate::logging::{self, Format};
+use crate::stop;
 
 /// Serve the GoTo Connect APIs: OAuth, notification channels, call events, reports.
 ///
@@ -37,6 +38,9 @@ pub struct Args {
     #[arg(long, value_name = "LEVEL", default_value = "info",
           value_parser = ["error", "warn", "info", "debug", "trace"])]
     log_level: String,
+    /// How log lines on stderr look.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log: Format,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +67,7 @@ pub fn rate_limit(text: &str) -> Result<RateLimit, String> {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    logging::init(&args.log_level);
+    logging::init_as(&args.log_level, args.log);
     let mut config = server::Config::new(args.data);
     config.database = args.database;
     config.public_url = args.public_url;

@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod errors;
 mod harness;
+mod logs;
 mod reports_app;
 mod resume;
 mod scenarios;

@@ -14,6 +14,7 @@ mod error;
 mod extract;
 pub mod limits;
 mod oauth;
+mod ops;
 mod rate_limit;
 mod reports;
 mod router;

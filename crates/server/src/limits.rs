@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Largest request body; beyond it 413.
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest `x-request-id` that is taken over from a request; a longer one is replaced.
+pub const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Default requests per second per client and API; beyond it 429 (spec/errors-and-limits.md, Rate limit).
 pub const RATE_LIMIT_PER_S: u32 = 10;
 /// Clients and APIs that the rate limiter remembers before it forgets idle ones.

@@ -14,6 +14,7 @@ use wire::error::code;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::oauth::{authorize, login, token};
+use crate::ops::request_id;
 use crate::sources::simulator;
 use crate::{calls, channels, limits, reports};
 
@@ -31,6 +32,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|| async { ApiError::not_found() })
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(request_id::with_id))
         .with_state(app)
 }
 

@@ -91,6 +91,13 @@ impl Platform {
         self.folder.path().join("data").join("example.env")
     }
 
+    /// URL of the database that this platform uses.
+    pub fn database(&self) -> String {
+        let given = self.arguments.iter().skip_while(|argument| *argument != "--database").nth(1);
+        let file = self.folder.path().join("data").join("callfeed.db");
+        given.cloned().unwrap_or_else(|| format!("sqlite://{}", file.display()))
+    }
+
     pub fn setting(&self, name: &str) -> &str {
         self.env.get(name).unwrap_or_else(|| panic!("example.env has no {name}"))
     }

@@ -1,0 +1,3 @@
+//! What running the platform for years asks for, beside what it serves.
+
+pub mod request_id;
