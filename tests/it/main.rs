@@ -15,5 +15,6 @@ mod scenarios;
 mod screen_pop;
 mod serve;
 mod sign_in;
+mod summaries;
 mod tutorial_call_events;
 mod tutorial_reports;

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use wire::error::code;
@@ -122,10 +123,21 @@ impl Params {
         self.one(name).map(number).transpose()
     }
 
+    /// An instant with its offset from UTC.
+    pub fn instant(&self, name: &str) -> ApiResult<Option<Timestamp>> {
+        let instant = |text: &str| text.parse().map_err(|_| ApiError::bad_request(name, "INVALID"));
+        self.one(name).map(instant).transpose()
+    }
+
     /// 1 to [`limits::PAGE_SIZE_MAX`]; larger is cut, less is an error.
     pub fn page_size(&self) -> ApiResult<i64> {
+        self.page_size_or(limits::PAGE_SIZE)
+    }
+
+    /// The same with another default.
+    pub fn page_size_or(&self, default: i64) -> ApiResult<i64> {
         match self.integer("pageSize")? {
-            None => Ok(limits::PAGE_SIZE),
+            None => Ok(default),
             Some(size) if size >= 1 => Ok(size.min(limits::PAGE_SIZE_MAX)),
             Some(_) => Err(ApiError::bad_request("pageSize", "INVALID")),
         }

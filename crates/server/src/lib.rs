@@ -22,6 +22,7 @@ mod secrets;
 mod sources;
 mod store;
 mod subscriptions;
+mod summaries;
 mod time;
 
 use std::net::SocketAddr;

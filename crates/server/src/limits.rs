@@ -95,6 +95,11 @@ pub const LOG_COMMIT_RETRY: Duration = Duration::from_millis(200);
 pub const PAGE_SIZE: i64 = 100;
 pub const PAGE_SIZE_MAX: i64 = 1_000;
 
+/// Days of one request for report summaries; more is 400 (spec/errors-and-limits.md).
+pub const SUMMARY_WINDOW_DAYS_MAX: i64 = 31;
+/// Values of one repeated filter; more is 400.
+pub const FILTER_VALUES_MAX: usize = 100;
+
 /// Calls under way on this node; further ones are refused with 503.
 pub const CALLS_UNDER_WAY_MAX: usize = 50_000;
 /// Calls of one simulator request; more is 400.

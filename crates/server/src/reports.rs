@@ -70,7 +70,7 @@ fn event_types(asked: Option<Vec<String>>) -> ApiResult<Vec<String>> {
     }
 }
 
-fn may_see(app: &App, caller: &Caller, kind: KeyKind, value: &str) -> bool {
+pub fn may_see(app: &App, caller: &Caller, kind: KeyKind, value: &str) -> bool {
     let user = &caller.user;
     match kind {
         KeyKind::Account => caller.sees_account(value),

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::oauth::{authorize, login, token};
 use crate::ops::request_id;
 use crate::sources::simulator;
-use crate::{calls, channels, limits, reports};
+use crate::{calls, channels, limits, reports, summaries};
 
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -63,7 +63,8 @@ fn apis() -> Router<Arc<App>> {
             "/subscriptions",
             post(reports::subscribe).get(reports::subscribed).delete(reports::unsubscribe),
         )
-        .route("/reports/{id}", get(reports::report));
+        .route("/reports/{id}", get(reports::report))
+        .route("/report-summaries", get(summaries::summaries));
     Router::new()
         .nest("/notification-channel/v1", channels)
         .nest("/call-events/v1", calls)

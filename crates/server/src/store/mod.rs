@@ -8,8 +8,11 @@ mod channels;
 mod log;
 mod oauth;
 mod subscriptions;
+mod summaries;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_reads;
 mod writer;
 
 use std::path::Path;
@@ -24,6 +27,7 @@ pub use channels::ChannelRow;
 pub use log::{Entry, EntryKind};
 pub use oauth::{ClientRow, CodeRow, TokenKind, TokenRow};
 pub use subscriptions::{Api, KeyKind, Subscription};
+pub use summaries::SummaryQuery;
 pub use writer::{Append, Ending, LogWriter};
 
 /// Connections for reading.

@@ -13,13 +13,13 @@ use wire::call_events::CallEvent;
 use super::*;
 
 /// A store of its own for each test.
-struct Fresh {
-    store: Store,
-    office: Office,
-    _folder: TempDir,
+pub(super) struct Fresh {
+    pub(super) store: Store,
+    pub(super) office: Office,
+    pub(super) _folder: TempDir,
 }
 
-async fn fresh() -> Fresh {
+pub(super) async fn fresh() -> Fresh {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let database = match std::env::var("CALLFEED_TEST_DATABASE").as_deref() {
         Ok("postgres") => Some(new_postgres_database().await),

@@ -13,7 +13,7 @@ use wire::call_events::CallEvent;
 use wire::report::{Report, Summary};
 
 use super::log::{Entry, EntryKind, notification_id};
-use super::{Store, StoreError, StoreResult};
+use super::{KeyKind, Store, StoreError, StoreResult, summaries};
 use crate::limits;
 use crate::time;
 
@@ -56,6 +56,7 @@ struct NewReport {
     outcome: String,
     summary: Box<RawValue>,
     report: String,
+    parties: Vec<(KeyKind, String)>,
 }
 
 /// Handle to the writer's task. Cheap to clone.
@@ -121,6 +122,7 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
             outcome: summary.caller_outcome.as_str().to_owned(),
             summary: summary_json,
             report: serde_json::to_string(&report)?,
+            parties: summaries::parties(&summary),
         });
     }
     Ok(prepared)
@@ -286,5 +288,5 @@ async fn write_call(tx: &mut AnyConnection, append: &Prepared) -> StoreResult<()
     .bind(&report.report)
     .execute(&mut *tx)
     .await?;
-    Ok(())
+    summaries::write_parties(tx, &append.conversation_space_id, &report.parties).await
 }

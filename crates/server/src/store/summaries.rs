@@ -1,0 +1,131 @@
+//! Finished calls by time, people, lines and numbers: the summaries of their reports.
+
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use wire::report::{ReportPartyType, Summary};
+
+use super::{KeyKind, Store, StoreResult};
+
+/// Which summaries; the account is always one, and one the caller may see.
+#[derive(Clone, Debug)]
+pub struct SummaryQuery<'a> {
+    pub account_key: &'a str,
+    /// The end of the call: from, inclusive, and until, exclusive.
+    pub ended_us: (i64, i64),
+    /// Calls with any of these in them; without it all.
+    pub parties: Option<(KeyKind, Vec<&'a str>)>,
+    pub outcome: Option<&'a str>,
+    /// `true`: calls within the account only; `false`: calls with an outside party only.
+    pub internal: Option<bool>,
+    /// Only what comes after this place: `(created, conversation space)`.
+    pub after: Option<(i64, &'a str)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SummaryRow {
+    pub call_created_us: i64,
+    pub conversation_space_id: String,
+    /// The summary as JSON text.
+    pub summary: String,
+}
+
+/// Kind and value of everybody in a call whom a filter can name, each once.
+pub(super) fn parties(summary: &Summary) -> Vec<(KeyKind, String)> {
+    let mut found = Vec::new();
+    for party in std::iter::once(&summary.caller).chain(&summary.participants) {
+        match &party.kind {
+            ReportPartyType::Line(line) | ReportPartyType::Agent(line) => {
+                found.push((KeyKind::Line, line.line_id.clone()));
+                found.extend(line.user_key.clone().map(|key| (KeyKind::User, key)));
+            }
+            ReportPartyType::PhoneNumber(party) => {
+                found.push((KeyKind::PhoneNumber, party.phone_number_id.clone()));
+            }
+            ReportPartyType::Other(_) => {}
+        }
+    }
+    found.sort_unstable_by(|a, b| (a.0.as_str(), &a.1).cmp(&(b.0.as_str(), &b.1)));
+    found.dedup();
+    found
+}
+
+/// One statement for all parties of a call.
+pub(super) async fn write_parties(
+    tx: &mut AnyConnection,
+    conversation_space_id: &str,
+    parties: &[(KeyKind, String)],
+) -> StoreResult<()> {
+    if parties.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<String> =
+        (0..parties.len()).map(|row| format!("($1, ${}, ${})", 2 * row + 2, 2 * row + 3)).collect();
+    let text =
+        format!("insert into report_parties (conversation_space_id, kind, value) values {}", rows.join(", "));
+    // The text holds nothing but the placeholders made above.
+    let mut insert = sqlx::query(AssertSqlSafe(text)).bind(conversation_space_id);
+    for (kind, value) in parties {
+        insert = insert.bind(kind.as_str()).bind(value);
+    }
+    insert.execute(tx).await?;
+    Ok(())
+}
+
+/// `$first, $first+1, …`.
+pub(super) fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+}
+
+impl Store {
+    /// Newest call first, at most `limit`.
+    pub async fn summaries(&self, wanted: &SummaryQuery<'_>, limit: i64) -> StoreResult<Vec<SummaryRow>> {
+        let (created_us, id) = wanted.after.unwrap_or((i64::MAX, ""));
+        // A call is created before it ends, so the index by creation bounds the search too.
+        let mut text = "select r.call_created_us, r.conversation_space_id, r.summary from reports r
+             where r.account_key = $1 and r.call_ended_us >= $2 and r.call_ended_us < $3
+                and r.call_created_us < $3 and (r.call_created_us < $4
+                    or (r.call_created_us = $4 and r.conversation_space_id < $5))
+                and ($6 = '' or r.outcome = $6)"
+            .to_owned();
+        let outside = "exists (select 1 from report_parties o
+             where o.conversation_space_id = r.conversation_space_id and o.kind = 'phone-number')";
+        match wanted.internal {
+            Some(true) => text.push_str(&format!(" and not {outside}")),
+            Some(false) => text.push_str(&format!(" and {outside}")),
+            None => {}
+        }
+        if let Some((_, values)) = &wanted.parties {
+            let values = placeholders(9, values.len());
+            text.push_str(&format!(
+                " and exists (select 1 from report_parties p
+                    where p.conversation_space_id = r.conversation_space_id
+                        and p.kind = $8 and p.value in ({values}))"
+            ));
+        }
+        text.push_str(" order by r.call_created_us desc, r.conversation_space_id desc limit $7");
+        // The text holds nothing but the words above and placeholders.
+        let mut select = sqlx::query(AssertSqlSafe(text))
+            .bind(wanted.account_key)
+            .bind(wanted.ended_us.0)
+            .bind(wanted.ended_us.1)
+            .bind(created_us)
+            .bind(id)
+            .bind(wanted.outcome.unwrap_or_default())
+            .bind(limit);
+        if let Some((kind, values)) = &wanted.parties {
+            select = select.bind(kind.as_str());
+            for value in values {
+                select = select.bind(*value);
+            }
+        }
+        let rows = select.fetch_all(&self.read).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(SummaryRow {
+                    call_created_us: row.try_get("call_created_us")?,
+                    conversation_space_id: row.try_get("conversation_space_id")?,
+                    summary: row.try_get("summary")?,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,105 @@
+//! Summaries of finished calls, on the database that CALLFEED_TEST_DATABASE names.
+
+use engine::{Call, Nonce, Office, Request, Scenario};
+use jiff::Timestamp;
+
+use super::summaries::SummaryRow;
+use super::tests::{Fresh, fresh};
+use super::*;
+
+const START_S: i64 = 1_760_000_000;
+
+/// A whole call that starts `after_s` seconds after the first, all its steps at once.
+fn finished(office: &Office, scenario: Scenario, nonce: u128, after_s: i64) -> Append {
+    let script = engine::script(office, &Request::new(scenario, 1)).expect("a script");
+    let mut call = Call::new(Nonce(nonce), office.account_key.clone());
+    let mut events = Vec::new();
+    let at = Timestamp::from_second(START_S + after_s).expect("an instant");
+    for step in script.steps {
+        events.extend(call.apply(at, &step.command).expect("the script fits"));
+    }
+    let (report, summary) = engine::fold(&events, false, &|id| office.user_key(id)).expect("it has ended");
+    Append { events, ending: Some(Ending { report, summary }) }
+}
+
+fn all(office: &Office) -> SummaryQuery<'_> {
+    SummaryQuery {
+        account_key: &office.account_key,
+        ended_us: (START_S * 1_000_000, i64::MAX),
+        parties: None,
+        outcome: None,
+        internal: None,
+        after: None,
+    }
+}
+
+async fn ids(store: &Store, wanted: &SummaryQuery<'_>) -> Vec<String> {
+    let rows = store.summaries(wanted, 100).await.expect("a page");
+    rows.into_iter().map(|row| row.conversation_space_id).collect()
+}
+
+#[tokio::test]
+async fn summaries_are_found_by_time_outcome_scope_and_party() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let (log, _writer) = LogWriter::start(store.clone(), |_| {});
+    let mut calls = Vec::new();
+    for (place, scenario) in
+        [Scenario::Answered, Scenario::Missed, Scenario::Internal, Scenario::Outbound].into_iter().enumerate()
+    {
+        let append = finished(&office, scenario, place as u128, place as i64);
+        calls.push(append.ending.as_ref().expect("it has ended").summary.clone());
+        log.append(append).await.expect("appended");
+    }
+    let id = |place: usize| calls[place].conversation_space_id.clone();
+    assert_eq!(ids(&store, &all(&office)).await, [id(3), id(2), id(1), id(0)]);
+    let us = |after_s: i64| (START_S + after_s) * 1_000_000;
+    let window = SummaryQuery { ended_us: (us(1), us(3)), ..all(&office) };
+    assert_eq!(ids(&store, &window).await, [id(2), id(1)], "from is inclusive, until exclusive");
+    assert_eq!(ids(&store, &SummaryQuery { outcome: Some("MISSED"), ..all(&office) }).await, [id(1)]);
+    assert_eq!(ids(&store, &SummaryQuery { internal: Some(true), ..all(&office) }).await, [id(2)]);
+    let outside = SummaryQuery { internal: Some(false), ..all(&office) };
+    assert_eq!(ids(&store, &outside).await, [id(3), id(1), id(0)]);
+    let another = SummaryQuery { account_key: "another", ..all(&office) };
+    assert!(ids(&store, &another).await.is_empty());
+
+    for line in &office.lines {
+        let with_line: Vec<String> = calls
+            .iter()
+            .rev()
+            .filter(|call| serde_json::to_string(call).expect("JSON").contains(&line.id))
+            .map(|call| call.conversation_space_id.clone())
+            .collect();
+        let by_line = SummaryQuery { parties: Some((KeyKind::Line, vec![&line.id])), ..all(&office) };
+        assert_eq!(ids(&store, &by_line).await, with_line);
+        let keys = vec!["nobody", line.user_key.as_str()];
+        let by_user = SummaryQuery { parties: Some((KeyKind::User, keys)), ..all(&office) };
+        assert_eq!(ids(&store, &by_user).await, with_line);
+    }
+    let numbers: Vec<&str> = office.numbers.iter().map(|number| number.id.as_str()).collect();
+    let by_number = SummaryQuery { parties: Some((KeyKind::PhoneNumber, numbers)), ..all(&office) };
+    assert_eq!(ids(&store, &by_number).await, [id(3), id(1), id(0)]);
+}
+
+#[tokio::test]
+async fn summaries_are_paged_without_a_repeat_or_a_hole() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let (log, _writer) = LogWriter::start(store.clone(), |_| {});
+    for nonce in 0..9 {
+        // Two in each second, so that a page can end between them.
+        let append = finished(&office, Scenario::Answered, nonce, nonce as i64 / 2);
+        log.append(append).await.expect("appended");
+    }
+    let whole = ids(&store, &all(&office)).await;
+    assert_eq!(whole.len(), 9);
+    let mut seen: Vec<SummaryRow> = Vec::new();
+    loop {
+        let last = seen.last().cloned();
+        let after = last.as_ref().map(|row| (row.call_created_us, row.conversation_space_id.as_str()));
+        let page = store.summaries(&SummaryQuery { after, ..all(&office) }, 2).await.expect("a page");
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    assert_eq!(seen.into_iter().map(|row| row.conversation_space_id).collect::<Vec<_>>(), whole);
+}
