@@ -6,6 +6,7 @@ mod channel_life;
 mod channels;
 mod crash;
 mod demo;
+mod directory;
 mod errors;
 mod harness;
 mod logs;

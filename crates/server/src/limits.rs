@@ -97,6 +97,10 @@ pub const PAGE_SIZE_MAX: i64 = 1_000;
 
 /// Days of one request for report summaries; more is 400 (spec/errors-and-limits.md).
 pub const SUMMARY_WINDOW_DAYS_MAX: i64 = 31;
+/// Default `pageSize` of the Admin API, which is also its largest.
+pub const ADMIN_PAGE_SIZE: i64 = PAGE_SIZE_MAX;
+/// Default `pageSize` of Voice Admin.
+pub const VOICE_ADMIN_PAGE_SIZE: i64 = 50;
 /// Values of one repeated filter; more is 400.
 pub const FILTER_VALUES_MAX: usize = 100;
 

@@ -12,6 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use wire::error::code;
 
 use crate::app::App;
+use crate::directory::{admin, scim, users, voice_admin};
 use crate::error::ApiError;
 use crate::oauth::{authorize, login, token};
 use crate::ops::request_id;
@@ -69,7 +70,40 @@ fn apis() -> Router<Arc<App>> {
         .nest("/notification-channel/v1", channels)
         .nest("/call-events/v1", calls)
         .nest("/call-events-report/v1", reports)
+        .merge(directory())
         .layer(middleware::from_fn(accepts_json))
+}
+
+/// Who works in an account, and its phones.
+fn directory() -> Router<Arc<App>> {
+    let users = Router::new()
+        .route("/me", get(users::me))
+        .route("/users", get(users::users))
+        .route("/users/{key}/lines", get(users::lines_of_user))
+        .route("/lines", get(users::lines));
+    let admin = Router::new()
+        .route("/me", get(admin::me))
+        .route("/accounts/{account_key}/users", get(admin::users));
+    let voice_admin = Router::new()
+        .route("/accounts", get(voice_admin::accounts))
+        .route("/extensions", get(voice_admin::extensions))
+        .route("/extensions/{id}", get(voice_admin::extension))
+        .route("/phone-numbers", get(voice_admin::phone_numbers))
+        .route("/phone-numbers/{id}", get(voice_admin::phone_number))
+        .route("/devices", get(voice_admin::devices))
+        .route("/devices/{id}", get(voice_admin::device))
+        .route("/locations", get(voice_admin::locations))
+        .route("/locations/{id}", get(voice_admin::location))
+        .route("/locations/{id}/users", get(voice_admin::location_users))
+        .route("/locations/{id}/devices", get(voice_admin::location_devices))
+        .route("/call-queues", get(voice_admin::call_queues))
+        .route("/call-queues/{id}", get(voice_admin::call_queue))
+        .route("/call-queues/{id}/users", get(voice_admin::call_queue_users));
+    Router::new()
+        .nest("/users/v1", users)
+        .nest("/admin/rest/v1", admin)
+        .nest("/voice-admin/v1", voice_admin)
+        .route("/identity/v1/Users/me", get(scim::me))
 }
 
 async fn method_not_allowed() -> ApiError {

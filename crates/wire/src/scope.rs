@@ -6,6 +6,9 @@ pub const REPORTS_READ: &str = "cr.v1.read";
 pub const USERS_READ: &str = "users.v1.read";
 pub const LINES_READ: &str = "users.v1.lines.read";
 pub const IDENTITY: &str = "identity:";
+pub const SCIM_ME: &str = "identity:scim.me";
+pub const VOICE_ADMIN_READ: &str = "voice-admin.v1.read";
+pub const CALL_HISTORY_MANAGE: &str = "call-history.v1.notifications.manage";
 
 /// What the two tutorials ask for.
 pub const TUTORIALS: [&str; 3] = [CALL_EVENTS_MANAGE, CALL_EVENTS_READ, REPORTS_READ];
@@ -15,12 +18,12 @@ pub const ALL: &[(&str, &str)] = &[
     (CALL_EVENTS_MANAGE, "Be notified of calls and of call reports"),
     (CALL_EVENTS_READ, "See calls under way"),
     (REPORTS_READ, "Read call history and call reports"),
-    ("call-history.v1.notifications.manage", "Be notified of call history"),
+    (CALL_HISTORY_MANAGE, "Be notified of call history"),
     ("recording.v1.read", "Read recordings and transcripts"),
     ("recording.v1.notifications.manage", "Be notified of recordings"),
     (USERS_READ, "See users"),
     (LINES_READ, "See lines"),
-    ("voice-admin.v1.read", "See numbers, extensions, queues, devices and locations"),
+    (VOICE_ADMIN_READ, "See numbers, extensions, queues, devices and locations"),
     ("voice-admin.v1.write", "Change numbers, extensions, queues, devices and locations"),
     ("call-control.v1.calls.control", "Control calls"),
     ("calls.v2.initiate", "Start calls"),
@@ -47,7 +50,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("cc-analytics.v1.agent-status.read", "See the status of agents"),
     ("asset.v1.notifications.manage", "Be notified of contact center changes"),
     (IDENTITY, "See the users of the account"),
-    ("identity:scim.me", "See your own user record"),
+    (SCIM_ME, "See your own user record"),
     ("identity:scim.org", "See the users of the organization"),
     ("collab:", "Use collaboration products"),
     ("support:", "Use support products"),

@@ -1,6 +1,11 @@
 //! The accounts of this platform and their phones, as read at the start.
 
+pub mod admin;
 pub mod example;
+mod lists;
+pub mod scim;
+pub mod users;
+pub mod voice_admin;
 
 use std::collections::HashMap;
 use std::sync::Arc;
