@@ -11,6 +11,7 @@
 mod call;
 mod command;
 mod example;
+mod history;
 mod ids;
 pub mod limits;
 mod office;
@@ -23,6 +24,7 @@ mod transitions;
 
 pub use call::{Call, instant};
 pub use command::{Command, CommandError, PlanNode, Target, Who};
+pub use history::history;
 pub use ids::Nonce;
 pub use office::{CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User};
 pub use report::fold;

@@ -4,6 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Direction, Extra, Instant, Party};
 
+/// `data.source` of call history notifications.
+pub const SOURCE: &str = "call-history";
+/// Their `data.type`.
+pub const UCH_EVENT: &str = "UchEvent";
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryCall {
@@ -31,7 +36,9 @@ pub struct HistoryCall {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionRequest {
+    #[serde(default)]
     pub account_key: String,
+    #[serde(default)]
     pub channel_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user_keys: Vec<String>,

@@ -3,6 +3,7 @@
 
 mod captured;
 mod commands;
+mod history;
 mod properties;
 mod reports;
 mod requests;

@@ -1,0 +1,104 @@
+//! Call history of the captured calls equals the captured rows; of played calls it follows the rules.
+
+use serde_json::{Value, json};
+use wire::Direction;
+use wire::call_events::CallEvent;
+use wire::call_history::HistoryCall;
+
+use engine::{Call, Command, Nonce, Request, Scenario, fold, history};
+
+use crate::support::{beginning, captured, captured_inbound, example, office, play, script};
+
+fn user_key(user_id: &str) -> Option<String> {
+    (user_id == "bf579efa-4202-41f0-ad69-ed0649597b2b").then(|| "6190427733518264017".to_owned())
+}
+
+fn rows(
+    events: &[CallEvent],
+    truncated: bool,
+    user_key: &dyn Fn(&str) -> Option<String>,
+) -> Vec<HistoryCall> {
+    let (report, _) = fold(events, truncated, user_key).expect("it has ended");
+    history(&report, truncated)
+}
+
+fn played(scenario: Scenario) -> Vec<HistoryCall> {
+    rows(&play(&script(&Request::new(scenario, 5)), 5), false, &|id| office().user_key(id))
+}
+
+/// Equal but for the originator, which is opaque.
+fn check(events: &[CallEvent], place: usize) {
+    let mut expected = example("call-history-response.json")["items"][place].clone();
+    let rows = rows(events, false, &user_key);
+    assert_eq!(rows.len(), 1);
+    expected["originatorId"] = json!(rows[0].originator_id);
+    assert_eq!(serde_json::to_value(&rows[0]).expect("JSON"), expected);
+}
+
+#[test]
+fn captured_calls_have_the_captured_rows() {
+    check(&captured("ws-call-events-missed-anonymous.json"), 0);
+    check(&captured_inbound(), 1);
+}
+
+#[test]
+fn an_internal_call_has_a_row_for_each_side() {
+    let rows = played(Scenario::Internal);
+    assert_eq!(rows.len(), 2);
+    let directions: Vec<&Direction> = rows.iter().map(|row| &row.direction).collect();
+    assert_eq!(directions, [&Direction::Outbound, &Direction::Inbound]);
+    assert_eq!((&rows[0].caller, &rows[0].callee), (&rows[1].caller, &rows[1].callee));
+    assert_eq!(rows[0].originator_id, rows[1].originator_id);
+    assert_ne!((&rows[0].leg_id, &rows[0].user_key), (&rows[1].leg_id, &rows[1].user_key));
+    assert_eq!(rows[0].owner_phone_number, None);
+}
+
+#[test]
+fn an_outbound_call_is_seen_from_the_line() {
+    let rows = played(Scenario::Outbound);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].direction, Direction::Outbound);
+    assert!(rows[0].callee.number.starts_with('+'), "{:?}", rows[0].callee);
+    assert!(office().line(&rows[0].caller.number).is_some(), "{:?}", rows[0].caller);
+    assert_eq!((rows[0].hangup_cause, rows[0].answer_time.is_some()), (16, true));
+}
+
+#[test]
+fn a_ring_group_has_a_row_for_each_who_rang_and_one_of_them_answered() {
+    let rows = played(Scenario::RingGroup);
+    assert_eq!(rows.len(), 3);
+    let answered: Vec<&HistoryCall> = rows.iter().filter(|row| row.answer_time.is_some()).collect();
+    assert_eq!(answered.len(), 1);
+    assert_eq!(answered[0].hangup_cause, 16);
+    for row in rows.iter().filter(|row| row.answer_time.is_none()) {
+        assert_eq!(row.hangup_cause, 19);
+        assert!(row.duration < answered[0].duration, "the others stop when one answers");
+    }
+}
+
+#[test]
+fn a_missed_call_rang_and_was_not_answered() {
+    let rows = played(Scenario::Missed);
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].hangup_cause, &rows[0].answer_time), (19, &None));
+    assert!(rows[0].duration > 0);
+    let value = serde_json::to_value(&rows[0]).expect("JSON");
+    assert_eq!(value.get("answerTime"), None::<&Value>);
+}
+
+#[test]
+fn a_call_that_was_cut_off_says_so() {
+    let script = script(&Request::new(Scenario::Answered, 5));
+    let mut call = Call::new(Nonce(5), office().account_key);
+    let mut events = Vec::new();
+    for step in &script.steps {
+        events.extend(call.apply(beginning(), &step.command).expect("the script fits"));
+        if matches!(step.command, Command::Answer { .. }) {
+            break;
+        }
+    }
+    events.extend(call.apply(beginning(), &Command::Truncate).expect("it fits always"));
+    let rows = rows(&events, true, &|id| office().user_key(id));
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].hangup_cause, rows[0].answer_time.is_some()), (41, true));
+}
