@@ -34,6 +34,9 @@ pub struct Args {
     /// Seed an example office once and write its secrets to DIR/example.env; on this machine only.
     #[arg(long)]
     example: bool,
+    /// Let webhooks go to addresses that are not public, over plain http and to any port; on with --example.
+    #[arg(long)]
+    allow_private_webhooks: bool,
     /// error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "info",
           value_parser = ["error", "warn", "info", "debug", "trace"])]
@@ -72,6 +75,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     config.database = args.database;
     config.public_url = args.public_url;
     config.example = args.example;
+    config.allow_private_webhooks = args.allow_private_webhooks;
     match args.rate_limit {
         Some(limit) => config.rate_limit = limit.per_second(),
         None if args.example => config.rate_limit = None,

@@ -19,3 +19,4 @@ mod sign_in;
 mod summaries;
 mod tutorial_call_events;
 mod tutorial_reports;
+mod webhooks;

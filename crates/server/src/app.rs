@@ -15,6 +15,7 @@ use crate::oauth::throttle::Throttle;
 use crate::rate_limit::RateLimit;
 use crate::sources::player::Player;
 use crate::store::{LogWriter, Store};
+use crate::webhooks::Webhooks;
 
 pub struct App {
     pub config: Config,
@@ -29,6 +30,7 @@ pub struct App {
     pub passwords: Passwords,
     pub logins: Waiting,
     pub player: Player,
+    pub webhooks: Webhooks,
     /// Cancelled when the platform stops.
     pub shutdown: CancellationToken,
     /// Sockets and calls; they end before the log's writer does.

@@ -24,6 +24,7 @@ mod store;
 mod subscriptions;
 mod summaries;
 mod time;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub enum Error {
     NoAccount,
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("no webhook can be delivered, the system's certificates cannot be used: {0}")]
+    Outbound(String),
     #[error("cannot listen: {0}")]
     Listen(#[from] std::io::Error),
 }
@@ -73,6 +76,7 @@ pub async fn run(
     let server = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
     let server = tokio::spawn(server.into_future());
     tasks.spawn(sweep(Arc::clone(&app)));
+    webhooks::start_all(&app);
     ready(&app.public_url);
     shutdown.cancelled().await;
     tasks.close();
@@ -118,6 +122,8 @@ async fn start(
     if truncated > 0 {
         tracing::warn!(calls = truncated, "calls that were cut off by the last stop have been ended");
     }
+    let allow_private = config.allow_private_webhooks || config.example;
+    let webhooks = webhooks::Webhooks::load(&store, allow_private).await?;
     let app = App {
         public_url,
         hub,
@@ -128,6 +134,7 @@ async fn start(
         passwords: oauth::password::Passwords::default(),
         logins: oauth::login::Waiting::default(),
         player: sources::player::Player::default(),
+        webhooks,
         shutdown,
         tasks: TaskTracker::new(),
         store,

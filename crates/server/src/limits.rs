@@ -83,6 +83,31 @@ pub const SSE_CHUNK_BYTES: usize = 64 * 1024;
 /// A comment keeps an idle stream of events open.
 pub const SSE_HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// Life of a webhook channel unless asked otherwise, and the longest: practically for ever.
+pub const WEBHOOK_LIFE_S: u64 = 2_147_483_647;
+/// Address of a webhook; a longer one is 400.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2_048;
+/// Webhook channels of one user; beyond it 409 with what to do.
+pub const WEBHOOKS_PER_USER_MAX: usize = 1_000;
+/// Addresses asked for their proof at the same time; beyond it 503.
+pub const WEBHOOK_PROOFS_MAX: usize = 64;
+/// A receiver that has not answered by then counts as failed.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Waits before the second and the third try of a notification, quick ones (spec/notification-channel.md);
+/// after the last it is dropped.
+pub const WEBHOOK_QUICK_RETRIES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// Requests to one webhook at the same time, each of another call; further calls wait.
+pub const WEBHOOK_CONCURRENCY: usize = 8;
+/// Notifications of one webhook in memory; further ones stay in the log until there is room.
+pub const WEBHOOK_WINDOW: usize = 256;
+/// Idle connections kept for one receiver, and for how long.
+pub const WEBHOOK_IDLE_CONNECTIONS_MAX: usize = 8;
+pub const WEBHOOK_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Requests of webhooks under way get this long when the platform stops; less than [`SHUTDOWN_GRACE`].
+pub const WEBHOOK_DRAIN: Duration = Duration::from_secs(3);
+/// A webhook whose log or deliveries could not be read or written tries again after this.
+pub const WEBHOOK_STORE_RETRY: Duration = Duration::from_secs(2);
+
 /// Appends waiting for the log's writer; beyond it callers wait.
 pub const LOG_QUEUE_MAX: usize = 4_096;
 /// Entries grouped into one commit.

@@ -25,13 +25,18 @@ impl Channel {
     /// A channel with live states and reports of the whole account.
     pub async fn subscribed(platform: &Platform, session: &Session, nickname: &str) -> Self {
         let channel = Self::create(session, nickname).await;
+        Self::subscribe(platform, session, &channel.id).await;
+        channel
+    }
+
+    /// Subscribes a channel to live states and reports of the whole account.
+    pub async fn subscribe(platform: &Platform, session: &Session, id: &str) {
         let keys = json!([{"id": platform.account(), "events": ["STARTING", "ACTIVE", "ENDING"]}]);
-        let body = json!({"channelId": channel.id, "accountKeys": keys});
+        let body = json!({"channelId": id, "accountKeys": keys});
         let answer = session.post("/call-events/v1/subscriptions", &body).await.is(207);
         assert_eq!(answer.json()["accountKeys"][0]["status"], 200, "{}", answer.text);
-        let body = json!({"channelId": channel.id, "accountKeys": [platform.account()]});
+        let body = json!({"channelId": id, "accountKeys": [platform.account()]});
         session.post("/call-events-report/v1/subscriptions", &body).await.is(201);
-        channel
     }
 
     pub async fn socket(&self) -> Socket {
@@ -61,6 +66,14 @@ pub async fn play(platform: &Platform, scenario: &str, flags: &[&str]) -> String
     let space = first_space(&app).await;
     assert_eq!(app.exit(LATER).await, Some(0), "callfeed call {scenario} ends when its call has ended");
     space
+}
+
+/// Plays answered calls that overlap, and returns their ids.
+pub async fn play_many(platform: &Platform, count: usize) -> Vec<String> {
+    let flags = ["--count", &count.to_string(), "--speed", "50"];
+    let mut app = platform.call("answered", &flags);
+    assert_eq!(app.exit(LATER).await, Some(0), "callfeed call ends when its calls have ended");
+    spaces(&app)
 }
 
 /// The states of a call among frames, in order of arrival.

@@ -13,6 +13,7 @@ pub mod log;
 pub mod person;
 pub mod platform;
 pub mod ports;
+pub mod receiver;
 pub mod rest;
 pub mod socket;
 

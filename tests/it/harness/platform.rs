@@ -69,6 +69,13 @@ impl Platform {
         self.ready().await;
     }
 
+    /// `kill -9`, then a start without one of its flags.
+    pub async fn restart_without(&mut self, flag: &str) {
+        self.kill9().await;
+        self.arguments.retain(|argument| argument != flag);
+        self.restart().await;
+    }
+
     /// The same without waiting until it is ready.
     pub fn start_again(&mut self) {
         self.app = spawn(&self.arguments, self.folder.path());

@@ -25,6 +25,7 @@ use crate::limits;
 use crate::secrets;
 use crate::store::ChannelRow;
 use crate::time;
+use crate::webhooks;
 
 /// `POST /channels/{nickname}`.
 pub async fn create(
@@ -48,7 +49,11 @@ pub async fn create_without_nickname(
     make(&app, &caller, String::new(), &body).await
 }
 
-async fn make(app: &App, caller: &Caller, nickname: String, body: &Body) -> ApiResult<Response> {
+async fn make(app: &Arc<App>, caller: &Caller, nickname: String, body: &Body) -> ApiResult<Response> {
+    let document: serde_json::Value = body.json()?;
+    if webhooks::create::is_asked_for(&document) {
+        return webhooks::create::create(app, caller, nickname, &document).await;
+    }
     let request: ChannelRequest = body.json()?;
     check_kind(&request)?;
     let lifetime_s = lifetime(&request)?.unwrap_or(app.config.channel_lifetime_s);
@@ -74,26 +79,29 @@ async fn make(app: &App, caller: &Caller, nickname: String, body: &Body) -> ApiR
 fn check_kind(request: &ChannelRequest) -> ApiResult<()> {
     match request.kind() {
         Some(WEBSOCKETS | SPELLING_SINGULAR) => Ok(()),
-        Some(wire::channel::WEBHOOK) => Err(ApiError::bad_request("channelType", "INVALID")
-            .with_message("Webhook channels are not available on this server. Use channelType WebSockets.")),
         Some(_) => Err(ApiError::bad_request("channelType", "INVALID")
-            .with_message("channelType must be WebSockets or WebSocket.")),
+            .with_message("channelType must be WebSockets, WebSocket or Webhook.")),
         None => Err(ApiError::bad_request("channelType", "REQUIRED")),
     }
 }
 
 fn lifetime(request: &ChannelRequest) -> ApiResult<Option<u64>> {
-    request.channel_lifetime.map(check_lifetime).transpose()
+    request.channel_lifetime.map(|seconds| check_lifetime(seconds, limits::CHANNEL_LIFE_S_MAX)).transpose()
 }
 
-fn check_lifetime(seconds: u64) -> ApiResult<u64> {
-    if (limits::CHANNEL_LIFE_S_MIN..=limits::CHANNEL_LIFE_S_MAX).contains(&seconds) {
+/// A webhook channel may live longer than one that is refreshed.
+fn lifetime_max(channel_id: &str) -> u64 {
+    if webhooks::is_id(channel_id) { limits::WEBHOOK_LIFE_S } else { limits::CHANNEL_LIFE_S_MAX }
+}
+
+pub fn check_lifetime(seconds: u64, max: u64) -> ApiResult<u64> {
+    if (limits::CHANNEL_LIFE_S_MIN..=max).contains(&seconds) {
         return Ok(seconds);
     }
     Err(ApiError::bad_request("channelLifetime", "InvalidRange").with_message(format!(
         "channelLifetime is in seconds, {} to {}.",
         limits::CHANNEL_LIFE_S_MIN,
-        limits::CHANNEL_LIFE_S_MAX
+        max
     )))
 }
 
@@ -108,11 +116,11 @@ pub async fn refresh(
     let mut lifetime_s = channel.row().lifetime_s;
     if !body.is_empty() {
         let request: ChannelRequest = body.json()?;
-        if request.kind().is_some() {
+        if request.kind().is_some() && !webhooks::is_id(&id) {
             check_kind(&request)?;
         }
-        if let Some(seconds) = lifetime(&request)? {
-            lifetime_s = seconds as i64;
+        if let Some(seconds) = request.channel_lifetime {
+            lifetime_s = check_lifetime(seconds, lifetime_max(&id))? as i64;
         }
     }
     prolong(&app, &channel, lifetime_s).await?;
@@ -236,7 +244,7 @@ pub async fn set_lifetime(
 ) -> ApiResult<Json<ChannelLifetime>> {
     let channel = owned(&app, &caller, Some(&nickname), &id)?;
     let request: ChannelLifetime = body.json()?;
-    let lifetime_s = check_lifetime(request.channel_lifetime)? as i64;
+    let lifetime_s = check_lifetime(request.channel_lifetime, lifetime_max(&id))? as i64;
     prolong(&app, &channel, lifetime_s).await?;
     Ok(Json(lifetime_body(lifetime_s)))
 }
@@ -287,7 +295,8 @@ pub async fn events(
 
 fn living(app: &App, id: &str) -> ApiResult<Arc<hub::Channel>> {
     let live = app.hub.get(id).filter(|channel| channel.row().expires_us > time::now_us());
-    live.ok_or_else(|| ApiError::channel_not_found(id))
+    // A webhook channel has no URL to read from.
+    live.filter(|_| !webhooks::is_id(id)).ok_or_else(|| ApiError::channel_not_found(id))
 }
 
 /// The channel, if it lives, is the caller's, and has that nickname.
@@ -306,22 +315,25 @@ fn is_connected(app: &App, row: &ChannelRow) -> bool {
     app.hub.get(&row.channel_id).is_some_and(|channel| channel.is_connected())
 }
 
-fn describe(app: &App, row: &ChannelRow, connected: bool) -> Channel {
+pub fn describe(app: &App, row: &ChannelRow, connected: bool) -> Channel {
     let id = &row.channel_id;
     let base = "notification-channel/v1/channels";
     let resource = match row.nickname.as_str() {
         "" => format!("{base}/{id}"),
         nickname => format!("{base}/{}/{id}", crate::extract::path_segment(nickname)),
     };
+    let webhook = app.webhooks.get(id).map(|endpoint| endpoint.describe());
+    let socket = || ChannelData {
+        channel_type: WEBSOCKETS.into(),
+        channel_url: Some(app.socket_url(&format!("{base}/{id}/channelId/ws"))),
+        is_connected: Some(connected),
+        extra: Extra::new(),
+    };
     Channel {
         channel_id: id.clone(),
         channel_nickname: (!row.nickname.is_empty()).then(|| row.nickname.clone()),
-        channel_data: Some(ChannelData {
-            channel_type: WEBSOCKETS.into(),
-            channel_url: Some(app.socket_url(&format!("{base}/{id}/channelId/ws"))),
-            is_connected: Some(connected),
-            extra: Extra::new(),
-        }),
+        channel_data: webhook.is_none().then(socket),
+        webhook_channel_data: webhook,
         channel_lifetime: Some(row.lifetime_s.unsigned_abs()),
         resource_url: Some(app.url(&resource)),
         do_not_disturb_aware: Some(false),

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
 
 use super::{Store, StoreResult};
 
@@ -35,21 +35,8 @@ impl ChannelRow {
 
 impl Store {
     pub async fn put_channel(&self, channel: &ChannelRow) -> StoreResult<()> {
-        sqlx::query(
-            "insert into channels
-                (channel_id, nickname, user_key, application_tag, lifetime_s, created_us, expires_us)
-             values ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(&channel.channel_id)
-        .bind(&channel.nickname)
-        .bind(&channel.user_key)
-        .bind(&channel.application_tag)
-        .bind(channel.lifetime_s)
-        .bind(channel.created_us)
-        .bind(channel.expires_us)
-        .execute(&self.write)
-        .await?;
-        Ok(())
+        let mut connection = self.write.acquire().await?;
+        insert_channel(&mut connection, channel).await
     }
 
     /// Starts a life anew. False when the channel is gone.
@@ -120,6 +107,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         sqlx::query("delete from cursors where channel_id = $1").bind(channel_id).execute(&mut *tx).await?;
+        super::webhooks::forget(&mut tx, channel_id).await?;
         let done = sqlx::query("delete from channels where channel_id = $1")
             .bind(channel_id)
             .execute(&mut *tx)
@@ -142,4 +130,22 @@ impl Store {
         tx.commit().await?;
         Ok(())
     }
+}
+
+pub(super) async fn insert_channel(connection: &mut AnyConnection, channel: &ChannelRow) -> StoreResult<()> {
+    sqlx::query(
+        "insert into channels
+            (channel_id, nickname, user_key, application_tag, lifetime_s, created_us, expires_us)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&channel.channel_id)
+    .bind(&channel.nickname)
+    .bind(&channel.user_key)
+    .bind(&channel.application_tag)
+    .bind(channel.lifetime_s)
+    .bind(channel.created_us)
+    .bind(channel.expires_us)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -47,6 +48,7 @@ pub struct Entry {
     pub at_us: i64,
     pub content: Box<RawValue>,
     data: OnceLock<String>,
+    webhook_body: OnceLock<Bytes>,
     subject: OnceLock<Subject>,
 }
 
@@ -78,6 +80,20 @@ struct Data<'a> {
     bypass_do_not_disturb: bool,
 }
 
+/// Body of a webhook's `POST`: flat and without nulls (spec/notification-channel.md, Webhook channels).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WebhookBody<'a> {
+    id: &'a str,
+    source: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    timestamp: String,
+    ttl: u64,
+    content: &'a RawValue,
+    bypass_do_not_disturb: bool,
+}
+
 impl Entry {
     pub(super) fn new(
         account_key: String,
@@ -97,6 +113,7 @@ impl Entry {
             at_us,
             content,
             data: OnceLock::new(),
+            webhook_body: OnceLock::new(),
             subject: OnceLock::new(),
         }
     }
@@ -115,6 +132,14 @@ impl Entry {
             row.try_get("at_us")?,
             RawValue::from_string(row.try_get("content")?)?,
         ))
+    }
+
+    /// A call state that says nothing, for tests.
+    #[cfg(test)]
+    pub fn example(account_key: &str, position: i64, conversation_space_id: &str) -> Self {
+        let content = RawValue::from_string("{}".to_owned()).expect("it is JSON");
+        let (account_key, call) = (account_key.to_owned(), conversation_space_id.to_owned());
+        Self::new(account_key, position, call, EntryKind::State, format!("id-{position}"), 0, content)
     }
 
     /// `data` of the frame that tells of this entry.
@@ -136,6 +161,24 @@ impl Entry {
             };
             serde_json::to_string(&data).expect("strings and JSON text always encode")
         })
+    }
+
+    /// Body of the webhook request that tells of this entry.
+    pub fn webhook_body(&self) -> Bytes {
+        let encoded = self.webhook_body.get_or_init(|| {
+            let (source, kind) = self.kind.source_and_type();
+            let body = WebhookBody {
+                id: &self.notification_id,
+                source,
+                kind,
+                timestamp: time::nanos(self.at_us),
+                ttl: notification::TTL_S,
+                content: &self.content,
+                bypass_do_not_disturb: false,
+            };
+            serde_json::to_vec(&body).expect("strings and JSON text always encode").into()
+        });
+        encoded.clone()
     }
 
     /// Whom the entry is about; read from its content when first asked for.

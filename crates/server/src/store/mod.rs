@@ -13,6 +13,9 @@ mod summaries;
 mod tests;
 #[cfg(test)]
 mod tests_reads;
+#[cfg(test)]
+mod tests_webhooks;
+mod webhooks;
 mod writer;
 
 use std::path::Path;
@@ -28,6 +31,7 @@ pub use log::{Entry, EntryKind};
 pub use oauth::{ClientRow, CodeRow, TokenKind, TokenRow};
 pub use subscriptions::{Api, KeyKind, Subscription};
 pub use summaries::SummaryQuery;
+pub use webhooks::WebhookRow;
 pub use writer::{Append, Ending, LogWriter};
 
 /// Connections for reading.

@@ -1,0 +1,114 @@
+//! One request that tells a receiver of one notification, and what its answer means.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
+
+use super::Endpoint;
+use super::outbound::{Answer, OutboundError};
+use crate::app::App;
+use crate::store::Entry;
+use crate::time;
+
+/// What was tried and what came of it.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub at_us: i64,
+    pub duration: Duration,
+    pub result: Result<Answer, OutboundError>,
+}
+
+/// What an attempt means (spec/notification-channel.md, Webhook channels).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// 2xx.
+    Delivered,
+    /// 404 or 410: the receiver is marked as unreachable.
+    Gone,
+    /// 5xx, no answer in time, no connection: try again.
+    Failed,
+    /// Another status, or an address that may not be used: trying again at once would not help.
+    Refused,
+}
+
+impl Attempt {
+    pub fn verdict(&self) -> Verdict {
+        match &self.result {
+            Ok(answer) => verdict_of(answer.status),
+            Err(OutboundError::Refused(_)) => Verdict::Refused,
+            Err(OutboundError::TimedOut | OutboundError::Failed(_)) => Verdict::Failed,
+        }
+    }
+
+    /// The answer's status, or why there is none.
+    fn told(&self) -> String {
+        match &self.result {
+            Ok(answer) => answer.status.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+fn verdict_of(status: StatusCode) -> Verdict {
+    match status {
+        status if status.is_success() => Verdict::Delivered,
+        StatusCode::NOT_FOUND | StatusCode::GONE => Verdict::Gone,
+        status if status.is_server_error() => Verdict::Failed,
+        _ => Verdict::Refused,
+    }
+}
+
+/// Tells the receiver of an entry once, and notes on the endpoint what its answer says about it.
+pub async fn attempt(app: &App, endpoint: &Endpoint, entry: &Entry) -> Attempt {
+    let (at_us, started) = (time::now_us(), Instant::now());
+    let result = app.webhooks.outbound.post(&endpoint.url(), HeaderMap::new(), entry.webhook_body()).await;
+    let attempt = Attempt { at_us, duration: started.elapsed(), result };
+    tracing::debug!(duration_ms = attempt.duration.as_millis(), "webhook request: {}", attempt.told());
+    note(app, endpoint, &attempt).await;
+    attempt
+}
+
+async fn note(app: &App, endpoint: &Endpoint, attempt: &Attempt) {
+    let verdict = attempt.verdict();
+    let delivered = verdict == Verdict::Delivered;
+    if endpoint.failing.swap(!delivered, Ordering::AcqRel) == delivered {
+        match delivered {
+            true => tracing::info!("a webhook's receiver takes notifications again"),
+            false => tracing::warn!("a webhook's receiver takes no notifications: {}", attempt.told()),
+        }
+    }
+    let marked = endpoint.unreachable_us() != 0;
+    let mark_us = match verdict {
+        Verdict::Delivered if marked => 0,
+        Verdict::Gone if !marked => attempt.at_us,
+        _ => return,
+    };
+    if let Err(error) = endpoint.set_unreachable(&app.store, mark_us).await {
+        // The next answer says the same.
+        tracing::warn!("a webhook's mark could not be stored: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_mean_what_the_spec_says() {
+        for (status, verdict) in [
+            (200, Verdict::Delivered),
+            (204, Verdict::Delivered),
+            (302, Verdict::Refused),
+            (400, Verdict::Refused),
+            (404, Verdict::Gone),
+            (410, Verdict::Gone),
+            (429, Verdict::Refused),
+            (500, Verdict::Failed),
+            (503, Verdict::Failed),
+        ] {
+            assert_eq!(verdict_of(StatusCode::from_u16(status).expect("a status")), verdict, "{status}");
+        }
+    }
+}

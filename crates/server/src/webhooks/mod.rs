@@ -1,0 +1,139 @@
+//! Webhook channels (spec/notification-channel.md, Webhook channels): notifications as `POST` requests to an address
+//! that the customer names.
+//!
+//! Each webhook channel has a task of its own that reads the event log from the channel's cursor, as a socket does,
+//! and moves the cursor on when a notification is done. A crash repeats some with the same ids and loses none; a slow
+//! receiver keeps nobody waiting but itself.
+
+mod attempt;
+pub mod create;
+mod outbound;
+mod quick;
+mod window;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use wire::Extra;
+use wire::channel::{WEBHOOK, Webhook, WebhookChannelData};
+
+use crate::app::App;
+use crate::limits;
+use crate::store::{Store, StoreResult, WebhookRow};
+use outbound::Outbound;
+
+/// All webhook channels of this node, and the way out.
+pub struct Webhooks {
+    outbound: Outbound,
+    proofs: Semaphore,
+    endpoints: Mutex<HashMap<String, Arc<Endpoint>>>,
+}
+
+/// One webhook channel's receiver.
+pub struct Endpoint {
+    row: Mutex<WebhookRow>,
+    /// So that the log tells of the first failure, not of each.
+    failing: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code that holds these locks can panic half-way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Webhooks {
+    /// Those that the store knows; [`start_all`] sets them going.
+    ///
+    /// # Errors
+    /// When the store or the system's certificates cannot be read.
+    pub async fn load(store: &Store, allow_private: bool) -> Result<Self, crate::Error> {
+        let outbound =
+            Outbound::new(allow_private).map_err(|error| crate::Error::Outbound(error.to_string()))?;
+        let rows = store.all_webhooks().await?;
+        let endpoints = rows.into_iter().map(|row| (row.channel_id.clone(), Endpoint::new(row))).collect();
+        let proofs = Semaphore::new(limits::WEBHOOK_PROOFS_MAX);
+        Ok(Self { outbound, proofs, endpoints: Mutex::new(endpoints) })
+    }
+
+    pub fn get(&self, channel_id: &str) -> Option<Arc<Endpoint>> {
+        lock(&self.endpoints).get(channel_id).cloned()
+    }
+
+    fn find(&self, row: &WebhookRow) -> Option<Arc<Endpoint>> {
+        let same = |endpoint: &&Arc<Endpoint>| {
+            let other = lock(&endpoint.row);
+            (&other.user_key, &other.nickname, &other.url) == (&row.user_key, &row.nickname, &row.url)
+        };
+        lock(&self.endpoints).values().find(same).cloned()
+    }
+
+    fn count_of_user(&self, user_key: &str) -> usize {
+        lock(&self.endpoints).values().filter(|endpoint| lock(&endpoint.row).user_key == user_key).count()
+    }
+}
+
+impl Endpoint {
+    fn new(row: WebhookRow) -> Arc<Self> {
+        Arc::new(Self { row: Mutex::new(row), failing: AtomicBool::new(false) })
+    }
+
+    fn url(&self) -> String {
+        lock(&self.row).url.clone()
+    }
+
+    fn unreachable_us(&self) -> i64 {
+        lock(&self.row).unreachable_us
+    }
+
+    /// Marks the receiver as unreachable since then; 0 takes the mark away.
+    async fn set_unreachable(&self, store: &Store, unreachable_us: i64) -> StoreResult<()> {
+        let channel_id = lock(&self.row).channel_id.clone();
+        store.set_webhook_unreachable(&channel_id, unreachable_us).await?;
+        lock(&self.row).unreachable_us = unreachable_us;
+        Ok(())
+    }
+
+    /// What the channel API tells of the receiver.
+    pub fn describe(&self) -> WebhookChannelData {
+        let row = lock(&self.row);
+        let unreachable = Timestamp::from_microsecond(row.unreachable_us).ok();
+        WebhookChannelData {
+            webhook: Webhook { url: row.url.clone(), extra: Extra::new() },
+            channel_type: Some(WEBHOOK.into()),
+            unreachable_timestamp: unreachable
+                .filter(|_| row.unreachable_us != 0)
+                .map(|since| format!("{since:.3}")),
+            extra: Extra::new(),
+        }
+    }
+}
+
+/// Whether an id is that of a webhook channel.
+pub fn is_id(channel_id: &str) -> bool {
+    channel_id.starts_with("Webhook.")
+}
+
+/// Sets the webhook channels going that the store knew at the start.
+pub fn start_all(app: &Arc<App>) {
+    let endpoints: Vec<_> = lock(&app.webhooks.endpoints).values().cloned().collect();
+    for endpoint in endpoints {
+        start(app, endpoint);
+    }
+}
+
+/// Delivers until the channel is deleted or the platform stops.
+fn start(app: &Arc<App>, endpoint: Arc<Endpoint>) {
+    let channel_id = lock(&endpoint.row).channel_id.clone();
+    let Some(channel) = app.hub.get(&channel_id) else { return };
+    lock(&app.webhooks.endpoints).insert(channel_id.clone(), Arc::clone(&endpoint));
+    let (app, connection) = (Arc::clone(app), channel.connect());
+    app.tasks.clone().spawn(async move {
+        quick::deliver(&app, &endpoint, connection).await;
+        if !app.shutdown.is_cancelled() {
+            lock(&app.webhooks.endpoints).remove(&channel_id);
+        }
+    });
+}

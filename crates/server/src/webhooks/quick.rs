@@ -1,0 +1,156 @@
+//! Delivery as GoTo Connect does it: up to two quick retries, then the notification is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::Endpoint;
+use super::attempt::{Verdict, attempt};
+use super::window::Window;
+use crate::app::App;
+use crate::channels::hub::{Connection, wants};
+use crate::limits;
+use crate::store::{Entry, StoreResult};
+use crate::time;
+
+struct Quick<'a> {
+    app: &'a Arc<App>,
+    endpoint: &'a Arc<Endpoint>,
+    connection: Connection,
+    window: Window,
+    running: JoinSet<Arc<Entry>>,
+    /// The log holds more than was read.
+    behind: bool,
+}
+
+/// Delivers until the channel is deleted or the platform stops.
+pub async fn deliver(app: &Arc<App>, endpoint: &Arc<Endpoint>, connection: Connection) {
+    let (window, running) = (Window::default(), JoinSet::new());
+    Quick { app, endpoint, connection, window, running, behind: true }.run().await;
+}
+
+impl Quick<'_> {
+    async fn run(&mut self) {
+        loop {
+            self.behind |= self.connection.lagging.swap(false, Ordering::AcqRel);
+            if self.behind && self.window.room() > 0 && !self.read().await {
+                return;
+            }
+            self.launch();
+            self.connection.channel.confirm(&self.window.done());
+            tokio::select! {
+                biased;
+                () = self.app.shutdown.cancelled() => return self.drain().await,
+                () = self.connection.closed.cancelled() => return,
+                Some(done) = self.running.join_next() => self.finished(done),
+                _ = self.connection.changes.changed() => self.behind = true,
+                hint = self.connection.hints.recv(), if self.window.room() > 0 => match hint {
+                    Some(entry) => self.hinted(entry),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Reads the log; when it cannot be read, waits a while. False when the channel ended meanwhile.
+    async fn read(&mut self) -> bool {
+        let Err(error) = self.catch_up().await else { return true };
+        tracing::warn!("a webhook could not read the event log, trying again soon: {error}");
+        self.behind = true;
+        tokio::select! {
+            () = self.app.shutdown.cancelled() => false,
+            () = self.connection.closed.cancelled() => false,
+            () = tokio::time::sleep(limits::WEBHOOK_STORE_RETRY) => true,
+        }
+    }
+
+    async fn catch_up(&mut self) -> StoreResult<()> {
+        for (account, position) in self.connection.channel.cursors() {
+            self.window.begin(&account, position);
+        }
+        let subscriptions = self.connection.channel.subscriptions();
+        let mut accounts: Vec<&str> = subscriptions.iter().map(|s| s.account_key.as_str()).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        for account in accounts {
+            loop {
+                let limit = (self.window.room() as i64).min(limits::CATCH_UP_PAGE);
+                if limit == 0 {
+                    return Ok(());
+                }
+                let page = self.app.store.log_after(account, self.window.read(account), limit).await?;
+                let last = (page.len() as i64) < limit;
+                for entry in page {
+                    self.take(Arc::new(entry));
+                }
+                if last {
+                    break;
+                }
+            }
+        }
+        self.behind = false;
+        Ok(())
+    }
+
+    fn hinted(&mut self, entry: Arc<Entry>) {
+        let next = self.window.read(&entry.account_key) + 1;
+        if entry.position == next && !self.behind {
+            self.take(entry);
+        } else if entry.position >= next {
+            self.behind = true;
+        }
+    }
+
+    fn take(&mut self, entry: Arc<Entry>) {
+        let wanted = self.connection.channel.subscriptions().iter().any(|s| wants(s, &entry));
+        self.window.take(entry, wanted);
+    }
+
+    fn launch(&mut self) {
+        while self.running.len() < limits::WEBHOOK_CONCURRENCY {
+            let Some(entry) = self.window.next() else { return };
+            let (app, endpoint) = (Arc::clone(self.app), Arc::clone(self.endpoint));
+            self.running.spawn(async move {
+                tell(&app, &endpoint, &entry).await;
+                entry
+            });
+        }
+    }
+
+    fn finished(&mut self, done: Result<Arc<Entry>, tokio::task::JoinError>) {
+        match done {
+            Ok(entry) => self.window.finish(&entry),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// The platform stops: what is under way may end, so that it is not repeated at the next start.
+    async fn drain(&mut self) {
+        let ending = async {
+            while let Some(done) = self.running.join_next().await {
+                self.finished(done);
+            }
+        };
+        // What takes longer is sent again at the next start, with the same id.
+        let _ = timeout(limits::WEBHOOK_DRAIN, ending).await;
+        self.connection.channel.confirm(&self.window.done());
+    }
+}
+
+/// Tells the receiver, again if it fails, and then leaves it.
+async fn tell(app: &App, endpoint: &Endpoint, entry: &Entry) {
+    let mut waits = limits::WEBHOOK_QUICK_RETRIES.iter();
+    loop {
+        // As on a socket: what is older than its ttl is of no use to anybody.
+        if time::now_us() - entry.at_us > limits::NOTIFICATION_TTL_S * 1_000_000 {
+            return;
+        }
+        if attempt(app, endpoint, entry).await.verdict() != Verdict::Failed {
+            return;
+        }
+        let Some(wait) = waits.next() else { return };
+        tokio::time::sleep(*wait).await;
+    }
+}
