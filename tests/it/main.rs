@@ -4,11 +4,13 @@
 
 mod channel_life;
 mod channels;
+mod clients;
 mod crash;
 mod demo;
 mod directory;
 mod errors;
 mod harness;
+mod oauth_extras;
 mod logs;
 mod reports_app;
 mod resume;

@@ -21,6 +21,24 @@ pub const REFRESH_TOKEN_RENEW_PERCENT: i64 = 60;
 pub const CODE_LIFE_S: i64 = 600;
 /// From the login to the end of the consent page; after it the person signs in again.
 pub const SIGN_IN_LIFE_S: i64 = 600;
+/// A session of the client portal; after it the person signs in again.
+pub const PORTAL_SESSION_LIFE_S: i64 = 8 * 3600;
+/// Clients of one person; beyond it the form says to delete one.
+pub const CLIENTS_PER_USER_MAX: usize = 100;
+/// Personal access tokens of one person; beyond it the form says to revoke one.
+pub const PERSONAL_TOKENS_PER_USER_MAX: usize = 100;
+/// A replaced client secret works this much longer.
+pub const OLD_SECRET_LIFE_S: i64 = 24 * 3600;
+/// Replaced secrets of one client that work at the same time; beyond it the page says to end them first.
+pub const OLD_SECRETS_MAX: usize = 4;
+/// Name of a client or a personal access token, in characters; a longer one is refused beside its field.
+pub const PORTAL_NAME_CHARS_MAX: usize = 100;
+/// Description of a client, in characters; a longer one is refused beside its field.
+pub const CLIENT_DESCRIPTION_CHARS_MAX: usize = 500;
+/// Redirect URIs of one client; more are refused beside their field.
+pub const REDIRECT_URIS_MAX: usize = 20;
+/// Length of one redirect URI; a longer one is refused beside its field.
+pub const REDIRECT_URI_BYTES_MAX: usize = 1_000;
 /// Expired tokens are remembered this long, so that a client hears "expired" and not "unknown".
 pub const EXPIRED_TOKEN_KEPT_S: i64 = 24 * 3600;
 

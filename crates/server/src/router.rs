@@ -14,7 +14,8 @@ use wire::error::code;
 use crate::app::App;
 use crate::directory::{admin, scim, users, voice_admin};
 use crate::error::ApiError;
-use crate::oauth::{authorize, login, token};
+use crate::oauth::portal::{clients, session, tokens};
+use crate::oauth::{authorize, inspect, login, token};
 use crate::ops::request_id;
 use crate::sources::simulator;
 use crate::{calls, channels, limits, reports, summaries};
@@ -24,6 +25,10 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(apis())
         .route("/oauth/authorize", get(authorize::authorize))
         .route("/oauth/token", post(token::token))
+        .route("/oauth/revoke", post(inspect::revoke))
+        .route("/oauth/introspect", post(inspect::introspect))
+        .route("/.well-known/oauth-authorization-server", get(inspect::metadata))
+        .merge(portal())
         .route("/login", get(login::form).post(login::sign_in))
         .route("/OAuth/approve", get(login::approve).post(login::decide))
         .route("/simulator/v1/calls", post(simulator::calls))
@@ -35,6 +40,20 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(request_id::with_id))
         .with_state(app)
+}
+
+/// Pages on which people manage their clients and personal access tokens.
+fn portal() -> Router<Arc<App>> {
+    Router::new()
+        .route("/clients", get(clients::list).post(clients::create))
+        .route("/clients/new", get(clients::new_form))
+        .route("/clients/sign-out", post(session::sign_out))
+        .route("/clients/{id}", get(clients::show).post(clients::change))
+        .route("/clients/{id}/secret", post(clients::rotate))
+        .route("/clients/{id}/old-secrets", post(clients::end_old_secrets))
+        .route("/clients/{id}/delete", get(clients::confirm_delete).post(clients::delete))
+        .route("/personal-access-tokens", get(tokens::list).post(tokens::create))
+        .route("/personal-access-tokens/{id}/revoke", post(tokens::revoke))
 }
 
 /// The GoTo APIs.

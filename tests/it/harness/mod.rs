@@ -12,6 +12,7 @@ pub mod html;
 pub mod log;
 pub mod person;
 pub mod platform;
+pub mod portal;
 pub mod ports;
 pub mod receiver;
 pub mod rest;

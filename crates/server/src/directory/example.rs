@@ -7,9 +7,10 @@ use std::path::Path;
 use engine::Office;
 use uuid::Uuid;
 
-use crate::oauth::password;
+use crate::oauth::{grants, password};
 use crate::secrets;
 use crate::store::{Account, ClientRow, Store, StoreError, StoreResult, User};
+use crate::time;
 
 /// Redirect URIs of the two tutorials (spec/oauth.md, Redirect handling on the client).
 pub const REDIRECT_URIS: [&str; 2] =
@@ -52,9 +53,12 @@ pub async fn seed(store: &Store, folder: &Path, public_url: &str) -> StoreResult
         client_id: client_id.clone(),
         owner_user_key: users.first().map(|user| user.user_key.clone()).unwrap_or_default(),
         name: "Callfeed example".into(),
+        description: "The program of the tutorials and of Callfeed's own apps".into(),
         secret_hash: secrets::hash(&secret),
         redirect_uris: REDIRECT_URIS.map(str::to_owned).to_vec(),
         scopes: wire::scope::ALL.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        grants: grants::EXAMPLE.map(str::to_owned).to_vec(),
+        created_us: time::now_us(),
     };
     let logins: Vec<(&str, &str)> =
         people.iter().map(|(user, password)| (user.email.as_str(), password.as_str())).collect();

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ui::Message;
 
-use super::request::{AuthorizationRequest, Refusal};
+use super::request::{AuthorizationRequest, Refusal, returned};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Params, path_segment};
@@ -18,7 +18,7 @@ pub async fn authorize(State(app): State<Arc<App>>, params: Params) -> Response 
         Err(refusal) => return refuse(refusal),
     };
     if let Err((error, description)) = request.check(&params) {
-        return found(&request.return_with(&[("error", error), ("error_description", description)]));
+        return found(&request.return_with(&returned(error, description)));
     }
     found(&app.url(&format!("login?service={}", path_segment(&app.url(&request.approve_path())))))
 }
@@ -26,7 +26,15 @@ pub async fn authorize(State(app): State<Arc<App>>, params: Params) -> Response 
 /// 302, the number that both demos insist on.
 pub fn found(location: &str) -> Response {
     match HeaderValue::from_str(location) {
-        Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
+        Ok(location) => {
+            // RFC 9700 §4.2.4: what stands in the address is kept from caches and from the next page's referrer.
+            let headers = [
+                (header::LOCATION, location),
+                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+                (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            ];
+            (StatusCode::FOUND, headers).into_response()
+        }
         Err(error) => ApiError::fault(error).into_response(),
     }
 }

@@ -13,44 +13,60 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use tokio::sync::Semaphore;
-use ui::{Consent, Login, Message, ScopeGroup};
+use ui::{Consent, Login, Message};
 
 use super::authorize::{found, refuse};
-use super::request::AuthorizationRequest;
+use super::issue::{Grant, issue};
+use super::portal::{PortalError, session};
+use super::request::{AuthorizationRequest, returned};
+use super::{grants, scopes};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Body, Params, path_segment};
 use crate::limits;
 use crate::secrets;
-use crate::store::{CodeRow, StoreResult, User};
+use crate::store::{CodeRow, StoreError, StoreResult, User};
 use crate::time;
 
 const COOKIE: &str = "callfeed_sign_in";
 const COOKIE_PATH: &str = "/OAuth";
 
+/// Where a login leads.
+enum Goal {
+    /// Back to the program that asked for it.
+    Program(Box<AuthorizationRequest>),
+    /// To a page of the portal.
+    Portal(String),
+}
+
 /// `GET /login?service=…`.
 pub async fn form(State(app): State<Arc<App>>, params: Params) -> Response {
     let service = params.one("service").unwrap_or_default();
-    match request_of(&app, service).await {
-        Ok(request) => show_form(&request, StatusCode::OK, service, "", None),
+    match goal_of(&app, service).await {
+        Ok(goal) => show_form(&goal, StatusCode::OK, service, "", None),
         Err(response) => *response,
     }
 }
 
-fn show_form(
-    request: &AuthorizationRequest,
-    status: StatusCode,
-    service: &str,
-    email: &str,
-    error: Option<&str>,
-) -> Response {
+fn show_form(goal: &Goal, status: StatusCode, service: &str, email: &str, error: Option<&str>) -> Response {
+    let (app_name, targets) = match goal {
+        Goal::Program(request) => (request.client.name.clone(), vec![request.redirect_uri.as_str()]),
+        Goal::Portal(_) => ("the developer portal".to_owned(), Vec::new()),
+    };
     let page = Login {
         service: service.to_owned(),
         email: email.to_owned(),
         error: error.map(str::to_owned),
-        app_name: Some(request.client.name.clone()),
+        app_name: Some(app_name),
     };
-    ui::page(status, &page, &[&request.redirect_uri]).into_response()
+    ui::page(status, &page, &targets).into_response()
+}
+
+async fn goal_of(app: &App, service: &str) -> Result<Goal, Box<Response>> {
+    match session::portal_path(app, service) {
+        Some(path) => Ok(Goal::Portal(path.to_owned())),
+        None => request_of(app, service).await.map(|request| Goal::Program(Box::new(request))),
+    }
 }
 
 /// The authorization request inside a `service` URL, which must be our own approve step.
@@ -64,11 +80,11 @@ async fn request_of(app: &App, service: &str) -> Result<AuthorizationRequest, Bo
     AuthorizationRequest::read(app, &Params::parse(query)).await.map_err(|r| Box::new(refuse(r)))
 }
 
-/// `POST /login`: 303 to the approve step, or the form again.
+/// `POST /login`: 303 to the approve step or to the portal, or the form again.
 pub async fn sign_in(
     State(app): State<Arc<App>>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
-    jar: CookieJar,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
     let fields = match form_fields(&body) {
@@ -76,25 +92,38 @@ pub async fn sign_in(
         Err(error) => return error.into_response(),
     };
     let service = fields.one("service").unwrap_or_default();
-    let request = match request_of(&app, service).await {
-        Ok(request) => request,
+    let goal = match goal_of(&app, service).await {
+        Ok(Goal::Portal(_)) if session::from_another_site(&headers) => {
+            return PortalError::ForeignForm.into_response();
+        }
+        Ok(goal) => goal,
         Err(response) => return *response,
     };
     let email = fields.one("email").unwrap_or_default().trim().to_lowercase();
+    let email: String = email.chars().take(limits::EMAIL_CHARS_MAX).collect();
     let password = fields.one("password").unwrap_or_default().to_owned();
     let user = match checked_user(&app, &email, password, &address.ip().to_string()).await {
         Ok(Some(user)) => user,
         Ok(None) => {
             let error = "This e-mail address and password do not belong together. Check both and try again.";
-            return show_form(&request, StatusCode::UNAUTHORIZED, service, &email, Some(error));
+            return show_form(&goal, StatusCode::UNAUTHORIZED, service, &email, Some(error));
+        }
+        Err(error) if error.status == StatusCode::TOO_MANY_REQUESTS => {
+            return show_form(&goal, error.status, service, &email, Some(&error.message));
         }
         Err(error) => return error.into_response(),
     };
+    let begun = match &goal {
+        Goal::Program(request) => begin_sign_in(&app, &user, request).await,
+        Goal::Portal(path) => session::begin(&app, &user, path).await,
+    };
+    begun.unwrap_or_else(|error| ApiError::from(error).into_response())
+}
+
+async fn begin_sign_in(app: &App, user: &User, request: &AuthorizationRequest) -> StoreResult<Response> {
     let sign_in = secrets::token("cfi_");
     let expires_us = time::now_us() + limits::SIGN_IN_LIFE_S * 1_000_000;
-    if let Err(error) = app.store.put_sign_in(&secrets::hash(&sign_in), &user.user_key, expires_us).await {
-        return ApiError::from(error).into_response();
-    }
+    app.store.put_sign_in(&secrets::hash(&sign_in), &user.user_key, expires_us).await?;
     let cookie = Cookie::build((COOKIE, sign_in))
         .path(COOKIE_PATH)
         .http_only(true)
@@ -103,7 +132,8 @@ pub async fn sign_in(
         .build();
     // Relative, so that the cookie goes with it by whatever name the browser knows this host.
     let location = format!("/{}", request.approve_path());
-    (StatusCode::SEE_OTHER, jar.add(cookie), [(header::LOCATION, location)]).into_response()
+    // RFC 9700 §4.12: 303, after which no browser sends the password on.
+    Ok((StatusCode::SEE_OTHER, CookieJar::new().add(cookie), [(header::LOCATION, location)]).into_response())
 }
 
 /// Logins waiting for their delay or for their turn at a password check.
@@ -126,18 +156,24 @@ async fn checked_user(
     };
     let (user_key, address_key) = (format!("user {email}"), format!("address {address}"));
     let keys = [user_key.as_str(), address_key.as_str()];
-    tokio::time::sleep(app.throttle.delay(&keys, Instant::now())).await;
+    let wait = app.throttle.attempt(&keys, Instant::now()).map_err(|come_back| {
+        let seconds = come_back.0.as_secs() + 1;
+        ApiError::too_many_requests().with_message(format!(
+            "Too many sign-ins have failed here. Wait {seconds} seconds, then try again."
+        ))
+    })?;
+    tokio::time::sleep(wait).await;
     let user = app.store.user_by_email(email).await?;
     let fits = app.passwords.fit(password, user.as_ref().map(|user| user.password_hash.clone())).await;
     if fits {
-        app.throttle.succeeded(&user_key);
+        app.throttle.succeeded(&user_key, &address_key);
         return Ok(user);
     }
-    app.throttle.failed(&keys, Instant::now());
     Ok(None)
 }
 
-fn form_fields(body: &Body) -> Result<Params, ApiError> {
+/// Fields of a form that a browser sent.
+pub(super) fn form_fields(body: &Body) -> Result<Params, ApiError> {
     if body.content_type() != "application/x-www-form-urlencoded" {
         return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -156,7 +192,7 @@ pub async fn approve(State(app): State<Arc<App>>, RawQuery(query): RawQuery, jar
         Err(refusal) => return refuse(refusal),
     };
     if let Err((error, description)) = request.check(&params) {
-        return found(&request.return_with(&[("error", error), ("error_description", description)]));
+        return found(&request.return_with(&returned(error, description)));
     }
     match signed_in(&app, &jar).await {
         Ok(Some((user, sign_in))) => consent_or_code(&app, &request, &user, &sign_in).await,
@@ -183,12 +219,12 @@ async fn consent_or_code(app: &App, request: &AuthorizationRequest, user: &User,
         Err(error) => return ApiError::from(error).into_response(),
     };
     if request.scopes.iter().all(|scope| given.contains(scope)) {
-        return give_code(app, request, user, sign_in).await;
+        return give_answer(app, request, user, sign_in).await;
     }
     let page = Consent {
         app_name: request.client.name.clone(),
         user_email: user.email.clone(),
-        scopes: scopes_for_people(&request.scopes),
+        scopes: scopes::for_people(&request.scopes),
         hidden: vec![("request".into(), request.query().to_owned()), ("proof".into(), proof(sign_in))],
         redirect_host: url::Url::parse(&request.redirect_uri)
             .ok()
@@ -202,31 +238,6 @@ fn proof(sign_in: &str) -> String {
     secrets::hash(&format!("consent {sign_in}"))
 }
 
-fn scopes_for_people(scopes: &[String]) -> Vec<ScopeGroup> {
-    let mut groups: Vec<ScopeGroup> = Vec::new();
-    for scope in scopes {
-        let product = product_of(scope);
-        let text = wire::scope::ALL.iter().find(|(name, _)| name == scope).map_or(scope.as_str(), |(_, t)| t);
-        match groups.iter_mut().find(|group| group.product == product) {
-            Some(group) => group.texts.push(text.to_owned()),
-            None => groups.push(ScopeGroup { product: product.to_owned(), texts: vec![text.to_owned()] }),
-        }
-    }
-    groups
-}
-
-fn product_of(scope: &str) -> &'static str {
-    match scope.split(['.', ':']).next().unwrap_or_default() {
-        "call-events" | "cr" | "call-history" | "recording" | "call-control" | "calls" | "call-parking"
-        | "webrtc" => "Calls",
-        "voicemail" | "messaging" | "fax" => "Messages",
-        "queue-caller" | "cc-analytics" | "asset" => "Contact center",
-        "users" | "identity" | "contacts" | "presence" => "People",
-        "voice-admin" => "Phone system",
-        _ => "Other products",
-    }
-}
-
 /// `POST /OAuth/approve`: Allow or Deny.
 pub async fn decide(State(app): State<Arc<App>>, jar: CookieJar, body: Body) -> Response {
     let fields = match form_fields(&body) {
@@ -238,6 +249,9 @@ pub async fn decide(State(app): State<Arc<App>>, jar: CookieJar, body: Body) -> 
         Ok(request) => request,
         Err(refusal) => return refuse(refusal),
     };
+    if let Err((error, description)) = request.check(&params) {
+        return found(&request.return_with(&returned(error, description)));
+    }
     let (user, sign_in) = match signed_in(&app, &jar).await {
         Ok(Some(signed_in)) => signed_in,
         Ok(None) => return sign_in_first(&app, &request),
@@ -250,11 +264,10 @@ pub async fn decide(State(app): State<Arc<App>>, jar: CookieJar, body: Body) -> 
         return ui::page(StatusCode::FORBIDDEN, &page, &[]).into_response();
     }
     if fields.one("decision") != Some("allow") {
-        let denied = [("error", "access_denied"), ("error_description", "The user did not allow access.")];
-        return found(&request.return_with(&denied));
+        return found(&request.return_with(&returned("access_denied", "The user did not allow access.")));
     }
     match widen_consent(&app, &request, &user).await {
-        Ok(()) => give_code(&app, &request, &user, &sign_in).await,
+        Ok(()) => give_answer(&app, &request, &user, &sign_in).await,
         Err(error) => ApiError::from(error).into_response(),
     }
 }
@@ -270,8 +283,29 @@ async fn widen_consent(app: &App, request: &AuthorizationRequest, user: &User) -
     app.store.put_consent(&user.user_key, client_id, &scopes).await
 }
 
-/// Ends the sign-in and sends the browser back with a code.
-async fn give_code(app: &App, request: &AuthorizationRequest, user: &User, sign_in: &str) -> Response {
+/// Ends the sign-in and sends the browser back with a code, or with a token in the implicit flow.
+async fn give_answer(app: &App, request: &AuthorizationRequest, user: &User, sign_in: &str) -> Response {
+    let given = async {
+        let location = if request.implicit {
+            location_with_token(app, request, user).await?
+        } else {
+            location_with_code(app, request, user).await?
+        };
+        app.store.delete_sign_in(&secrets::hash(sign_in)).await?;
+        Ok::<_, StoreError>(location)
+    };
+    let mut response = match given.await {
+        Ok(location) => found(&location),
+        Err(error) => return ApiError::from(error).into_response(),
+    };
+    let gone = Cookie::build((COOKIE, "")).path(COOKIE_PATH).max_age(Default::default()).build();
+    if let Ok(value) = gone.to_string().parse() {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+    response
+}
+
+async fn location_with_code(app: &App, request: &AuthorizationRequest, user: &User) -> StoreResult<String> {
     let code = secrets::token("cfc_");
     let row = CodeRow {
         client_id: request.client.client_id.clone(),
@@ -281,19 +315,29 @@ async fn give_code(app: &App, request: &AuthorizationRequest, user: &User, sign_
         challenge: request.challenge.clone(),
         expires_us: time::now_us() + limits::CODE_LIFE_S * 1_000_000,
     };
-    let stored = async {
-        app.store.put_code(&secrets::hash(&code), &row).await?;
-        app.store.delete_sign_in(&secrets::hash(sign_in)).await
+    app.store.put_code(&secrets::hash(&code), &row).await?;
+    Ok(request.return_with(&[("code", &code)]))
+}
+
+/// Members of spec/oauth.md, Implicit flow; there is no refresh.
+async fn location_with_token(app: &App, request: &AuthorizationRequest, user: &User) -> StoreResult<String> {
+    let grant_id = secrets::hash(&secrets::token("cfg_"));
+    let grant = Grant {
+        client: &request.client,
+        user_key: &user.user_key,
+        scopes: &request.scopes,
+        grant_id: &grant_id,
+        grant_type: grants::IMPLICIT,
+        with_refresh: false,
     };
-    if let Err(error) = stored.await {
-        return ApiError::from(error).into_response();
-    }
-    let mut response = found(&request.return_with(&[("code", &code)]));
-    let gone = Cookie::build((COOKIE, "")).path(COOKIE_PATH).max_age(Default::default()).build();
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = gone.to_string().parse() {
-        headers.insert(header::SET_COOKIE, value);
-    }
-    response.headers_mut().extend(headers);
-    response
+    let Some(tokens) = issue(app, grant).await? else {
+        return Ok(request.return_with(&returned("access_denied", "The user does not exist any more.")));
+    };
+    Ok(request.return_with(&[
+        ("access_token", &tokens.access_token),
+        ("token_type", "Bearer"),
+        ("expires_in", &tokens.expires_in.to_string()),
+        ("principal", &user.email),
+        ("scope", &request.scopes.join(" ")),
+    ]))
 }

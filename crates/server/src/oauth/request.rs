@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::directory::example::{REDIRECT_PATH, REDIRECT_URIS};
 use crate::extract::{Params, path_segment};
+use crate::oauth::grants;
 use crate::store::{ClientRow, StoreError};
 
 /// A request whose client and redirect URI are known; whatever else is wrong may go back to the client.
@@ -14,6 +15,8 @@ pub struct AuthorizationRequest {
     /// Whether the request named it; the token request must then repeat it.
     pub redirect_uri_sent: bool,
     pub response_type: String,
+    /// `response_type=token` of a client that may use it: the answer stands in the fragment.
+    pub implicit: bool,
     pub scopes: Vec<String>,
     pub state: Option<String>,
     /// PKCE S256; empty without.
@@ -70,6 +73,7 @@ impl AuthorizationRequest {
             redirect_uri,
             redirect_uri_sent: sent.is_some(),
             response_type: params.one("response_type").unwrap_or_default().to_owned(),
+            implicit: params.one("response_type") == Some("token") && client.may(grants::IMPLICIT),
             scopes: granted_scopes(&client, params.one("scope")),
             state: params.one("state").map(str::to_owned),
             challenge: params.one("code_challenge").unwrap_or_default().to_owned(),
@@ -81,7 +85,9 @@ impl AuthorizationRequest {
     /// Mistakes that the client is told by a redirect.
     pub fn check(&self, params: &Params) -> Result<(), Returned> {
         match self.response_type.as_str() {
-            "code" => {}
+            "code" if self.client.may(grants::AUTHORIZATION_CODE) => {}
+            "code" => return Err(("unauthorized_client", "This client may not use the code flow.")),
+            "token" if self.implicit => {}
             "token" => return Err(("unauthorized_client", "This client may not use the implicit flow.")),
             "" => return Err(("invalid_request", "response_type is missing.")),
             _ => return Err(("unsupported_response_type", "response_type must be code.")),
@@ -89,9 +95,13 @@ impl AuthorizationRequest {
         if self.scopes.is_empty() {
             return Err(("invalid_scope", "The client has none of the scopes asked for."));
         }
+        // `plain`, which is also what a missing method means, would show the verifier (RFC 9700 §2.1.1).
         let method = params.one("code_challenge_method");
         if !self.challenge.is_empty() && method != Some("S256") {
             return Err(("invalid_request", "code_challenge_method must be S256."));
+        }
+        if self.challenge.is_empty() && method.is_some() {
+            return Err(("invalid_request", "code_challenge is missing."));
         }
         Ok(())
     }
@@ -111,9 +121,18 @@ impl AuthorizationRequest {
         let mut pairs: Vec<String> =
             parameters.iter().map(|(name, value)| format!("{name}={}", path_segment(value))).collect();
         pairs.extend(self.state.as_deref().map(|state| format!("state={}", path_segment(state))));
-        let joint = if self.redirect_uri.contains('?') { '&' } else { '?' };
+        let joint = match (self.implicit, self.redirect_uri.contains('?')) {
+            (true, _) => '#',
+            (false, true) => '&',
+            (false, false) => '?',
+        };
         format!("{}{joint}{}", self.redirect_uri, pairs.join("&"))
     }
+}
+
+/// An error as parameters of a redirect.
+pub fn returned<'a>(error: &'a str, description: &'a str) -> [(&'static str, &'a str); 2] {
+    [("error", error), ("error_description", description)]
 }
 
 /// Absent means all scopes of the client; those that it lacks are not granted.

@@ -12,22 +12,24 @@ use sha2::{Digest as _, Sha256};
 use wire::Extra;
 use wire::oauth::{OAuthError, TokenResponse};
 
+use super::grants;
+use super::issue::{Grant, issue};
 use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use crate::extract::{Body, Params};
 use crate::limits;
 use crate::secrets;
-use crate::store::{ClientRow, StoreError, TokenKind, TokenRow};
+use crate::store::{ClientRow, StoreError, TokenKind};
 use crate::time;
 
-enum TokenError {
+pub(super) enum TokenError {
     Refused { status: StatusCode, error: &'static str, description: String },
     Fault(ApiError),
 }
 
 impl TokenError {
-    fn bad(error: &'static str, description: impl Into<String>) -> Self {
+    pub(super) fn bad(error: &'static str, description: impl Into<String>) -> Self {
         Self::Refused { status: StatusCode::BAD_REQUEST, error, description: description.into() }
     }
 
@@ -66,7 +68,7 @@ impl IntoResponse for TokenError {
     }
 }
 
-fn no_store() -> [(header::HeaderName, &'static str); 2] {
+pub(super) fn no_store() -> [(header::HeaderName, &'static str); 2] {
     // RFC 6749 §5.1.
     [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")]
 }
@@ -79,28 +81,45 @@ pub async fn token(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
 }
 
 async fn grant(app: &App, headers: &HeaderMap, body: &Body) -> Result<TokenResponse, TokenError> {
+    let fields = form(body)?;
+    let client = authenticated_client(app, headers, &fields).await?;
+    let grant_type = required(&fields, "grant_type")?;
+    let known = matches!(
+        grant_type,
+        grants::AUTHORIZATION_CODE
+            | grants::REFRESH_TOKEN
+            | grants::PERSONAL_ACCESS_TOKEN
+            | "client_credentials"
+            | "password"
+    );
+    if !known {
+        return Err(TokenError::bad("unsupported_grant_type", format!("Unknown grant type {grant_type:?}")));
+    }
+    if !client.may(grant_type) {
+        return Err(TokenError::unauthorized("unauthorized_client", "Unauthorized grant type"));
+    }
+    match grant_type {
+        grants::AUTHORIZATION_CODE => code_grant(app, &client, &fields).await,
+        grants::REFRESH_TOKEN => refresh_grant(app, &client, &fields).await,
+        _ => personal_grant(app, &client, &fields).await,
+    }
+}
+
+/// The body's fields.
+pub(super) fn form(body: &Body) -> Result<Params, TokenError> {
     if body.content_type() != "application/x-www-form-urlencoded" {
         let description = "Send the parameters as application/x-www-form-urlencoded.";
         return Err(TokenError::bad("invalid_request", description));
     }
-    let fields = Params::parse(&String::from_utf8_lossy(body.bytes()));
-    let client = authenticated_client(app, headers, &fields).await?;
-    match required(&fields, "grant_type")? {
-        "authorization_code" => code_grant(app, &client, &fields).await,
-        "refresh_token" => refresh_grant(app, &client, &fields).await,
-        "client_credentials" | "password" | "personal_access_token" => {
-            Err(TokenError::unauthorized("unauthorized_client", "Unauthorized grant type"))
-        }
-        other => Err(TokenError::bad("unsupported_grant_type", format!("Unknown grant type {other:?}"))),
-    }
+    Ok(Params::parse(&String::from_utf8_lossy(body.bytes())))
 }
 
-fn required<'a>(fields: &'a Params, name: &str) -> Result<&'a str, TokenError> {
+pub(super) fn required<'a>(fields: &'a Params, name: &str) -> Result<&'a str, TokenError> {
     fields.one(name).ok_or_else(|| TokenError::bad("invalid_request", format!("{name} is missing")))
 }
 
 /// Basic, or id and secret in the body [inferred].
-async fn authenticated_client(
+pub(super) async fn authenticated_client(
     app: &App,
     headers: &HeaderMap,
     fields: &Params,
@@ -123,7 +142,11 @@ async fn code_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<To
     if fields.one("client_id").is_some_and(|id| id != client.client_id) {
         return Err(TokenError::bad("invalid_grant", "client_id differs from the authenticated client"));
     }
-    let code = app.store.take_code(&hash).await?.ok_or_else(invalid)?;
+    let Some(code) = app.store.take_code(&hash).await? else {
+        // RFC 6749 §4.1.2: a code that comes twice may have been stolen, so what it gave before ends.
+        app.store.delete_grant(&client.client_id, &hash).await?;
+        return Err(invalid());
+    };
     if code.client_id != client.client_id || code.expires_us <= time::now_us() {
         return Err(invalid());
     }
@@ -131,15 +154,31 @@ async fn code_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<To
         let description = "redirect_uri differs from the one of the authorization request";
         return Err(TokenError::bad("invalid_grant", description));
     }
-    if !code.challenge.is_empty() {
-        // RFC 7636 §4.6.
-        let verifier = fields.one("code_verifier").unwrap_or_default();
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
-        if !secrets::same(&challenge, &code.challenge) {
-            return Err(TokenError::bad("invalid_grant", "code_verifier does not fit the code_challenge"));
+    check_verifier(&code.challenge, fields.one("code_verifier"))?;
+    let grant = Grant {
+        client,
+        user_key: &code.user_key,
+        scopes: &code.scopes,
+        grant_id: &hash,
+        grant_type: grants::AUTHORIZATION_CODE,
+        with_refresh: true,
+    };
+    issued(app, grant).await
+}
+
+/// RFC 7636 §4.6; RFC 9700 §2.1.1: a verifier without a challenge is a challenge that somebody took away.
+fn check_verifier(challenge: &str, verifier: Option<&str>) -> Result<(), TokenError> {
+    let fits = match verifier {
+        None => challenge.is_empty(),
+        Some(verifier) => {
+            !challenge.is_empty()
+                && secrets::same(&URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes())), challenge)
         }
+    };
+    if fits {
+        return Ok(());
     }
-    issue(app, client, &code.user_key, &code.scopes, true).await
+    Err(TokenError::bad("invalid_grant", "code_verifier does not fit the code_challenge"))
 }
 
 async fn refresh_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<TokenResponse, TokenError> {
@@ -150,57 +189,63 @@ async fn refresh_grant(app: &App, client: &ClientRow, fields: &Params) -> Result
     if present.client_id != client.client_id || present.expires_us <= now_us {
         return Err(invalid());
     }
-    let scopes = match fields.one("scope") {
-        None => present.scopes.clone(),
-        Some(asked) => narrowed(&present.scopes, asked)?,
-    };
+    // What the client's owner has taken away since is not given again.
+    let granted = common(&present.scopes, &client.scopes);
+    if granted.is_empty() {
+        return Err(invalid());
+    }
+    let scopes = narrowed(granted, fields.one("scope"))?;
     // While the present one is young the answer has none; the old one stays valid until its own end.
     let age_us = now_us - present.created_us;
     let renew_us = limits::REFRESH_TOKEN_LIFE_S * 10_000 * limits::REFRESH_TOKEN_RENEW_PERCENT;
-    issue(app, client, &present.user_key, &scopes, age_us >= renew_us).await
+    let grant = Grant {
+        client,
+        user_key: &present.user_key,
+        scopes: &scopes,
+        grant_id: &present.grant_id,
+        grant_type: &present.grant_type,
+        with_refresh: age_us >= renew_us,
+    };
+    issued(app, grant).await
 }
 
-/// A refresh narrows or keeps the scopes, never widens them.
-fn narrowed(present: &[String], asked: &str) -> Result<Vec<String>, TokenError> {
+/// The token's user is the caller; a refresh token does not come with it (spec/oauth.md, Personal access tokens).
+async fn personal_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<TokenResponse, TokenError> {
+    let hash = secrets::hash(required(fields, "pat")?);
+    let token = app.store.use_personal_token(&hash, time::now_us()).await?;
+    let token = token.ok_or_else(|| TokenError::bad("invalid_grant", "invalid personal access token"))?;
+    let granted = common(&token.scopes, &client.scopes);
+    if granted.is_empty() {
+        let description = "the client has none of the scopes of the personal access token";
+        return Err(TokenError::bad("invalid_scope", description));
+    }
+    let scopes = narrowed(granted, fields.one("scope"))?;
+    let grant = Grant {
+        client,
+        user_key: &token.user_key,
+        scopes: &scopes,
+        grant_id: &token.pat_id,
+        grant_type: grants::PERSONAL_ACCESS_TOKEN,
+        with_refresh: false,
+    };
+    issued(app, grant).await
+}
+
+async fn issued(app: &App, grant: Grant<'_>) -> Result<TokenResponse, TokenError> {
+    let tokens = issue(app, grant).await?;
+    tokens.ok_or_else(|| TokenError::bad("invalid_grant", "the user does not exist any more"))
+}
+
+fn common(scopes: &[String], of_client: &[String]) -> Vec<String> {
+    scopes.iter().filter(|scope| of_client.contains(scope)).cloned().collect()
+}
+
+/// A request narrows or keeps the scopes, never widens them.
+fn narrowed(granted: Vec<String>, asked: Option<&str>) -> Result<Vec<String>, TokenError> {
+    let Some(asked) = asked else { return Ok(granted) };
     let asked: Vec<String> = asked.split_whitespace().map(str::to_owned).collect();
-    match asked.iter().find(|scope| !present.contains(scope)) {
+    match asked.iter().find(|scope| !granted.contains(scope)) {
         Some(scope) => Err(TokenError::bad("invalid_scope", format!("{scope} was not granted"))),
         None => Ok(asked),
     }
-}
-
-async fn issue(
-    app: &App,
-    client: &ClientRow,
-    user_key: &str,
-    scopes: &[String],
-    with_refresh: bool,
-) -> Result<TokenResponse, TokenError> {
-    let user = app.store.user(user_key).await?;
-    let user = user.ok_or_else(|| TokenError::bad("invalid_grant", "the user does not exist any more"))?;
-    let created_us = time::now_us();
-    let row = |life_s: i64| TokenRow {
-        client_id: client.client_id.clone(),
-        user_key: user_key.to_owned(),
-        scopes: scopes.to_vec(),
-        created_us,
-        expires_us: created_us + life_s * 1_000_000,
-    };
-    let access = secrets::token("cfa_");
-    let refresh = with_refresh.then(|| secrets::token("cfr_"));
-    let mut tokens = vec![(TokenKind::Access, secrets::hash(&access), row(limits::ACCESS_TOKEN_LIFE_S))];
-    if let Some(refresh) = &refresh {
-        tokens.push((TokenKind::Refresh, secrets::hash(refresh), row(limits::REFRESH_TOKEN_LIFE_S)));
-    }
-    app.store.put_tokens(&tokens).await?;
-    Ok(TokenResponse {
-        access_token: access,
-        token_type: Some("Bearer".into()),
-        refresh_token: refresh,
-        expires_in: limits::ACCESS_TOKEN_LIFE_S.unsigned_abs(),
-        scope: Some(scopes.join(" ")),
-        principal: Some(user.email),
-        loa: None,
-        extra: Extra::new(),
-    })
 }

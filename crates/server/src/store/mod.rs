@@ -5,12 +5,16 @@
 mod accounts;
 mod calls;
 mod channels;
+mod clients;
 mod log;
 mod oauth;
+mod personal_tokens;
 mod subscriptions;
 mod summaries;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_oauth;
 #[cfg(test)]
 mod tests_reads;
 #[cfg(test)]
@@ -28,7 +32,9 @@ use sqlx::{AnyPool, Executor as _};
 pub use accounts::{Account, User};
 pub use channels::ChannelRow;
 pub use log::{Entry, EntryKind};
-pub use oauth::{ClientRow, CodeRow, TokenKind, TokenRow};
+pub use clients::ClientRow;
+pub use oauth::{CodeRow, TokenKind, TokenRow};
+pub use personal_tokens::PersonalToken;
 pub use subscriptions::{Api, KeyKind, Subscription};
 pub use summaries::SummaryQuery;
 pub use webhooks::WebhookRow;

@@ -1,37 +1,9 @@
-//! Clients, consents, codes and tokens. Secrets arrive here hashed.
+//! Consents, codes and tokens. Secrets arrive here hashed.
 
+use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
 
 use super::{Store, StoreResult, words};
-
-#[derive(Clone, Debug)]
-pub struct ClientRow {
-    pub client_id: String,
-    pub owner_user_key: String,
-    pub name: String,
-    pub secret_hash: String,
-    pub redirect_uris: Vec<String>,
-    pub scopes: Vec<String>,
-}
-
-impl ClientRow {
-    pub(super) async fn insert(&self, tx: &mut AnyConnection) -> StoreResult<()> {
-        sqlx::query(
-            "insert into clients (client_id, owner_user_key, name, secret_hash, redirect_uris, scopes)
-             values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(&self.client_id)
-        .bind(&self.owner_user_key)
-        .bind(&self.name)
-        .bind(&self.secret_hash)
-        .bind(serde_json::to_string(&self.redirect_uris)?)
-        .bind(self.scopes.join(" "))
-        .execute(tx)
-        .await?;
-        Ok(())
-    }
-}
 
 /// An authorization code, not yet used.
 #[derive(Clone, Debug)]
@@ -51,6 +23,10 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
+    fn parse(text: &str) -> Self {
+        if text == "refresh" { Self::Refresh } else { Self::Access }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Access => "access",
@@ -66,6 +42,10 @@ pub struct TokenRow {
     pub scopes: Vec<String>,
     pub created_us: i64,
     pub expires_us: i64,
+    /// What it came from: the hash of the code, or the id of the personal access token.
+    pub grant_id: String,
+    /// Grant type of the first token of this grant (`oauth::grants`).
+    pub grant_type: String,
 }
 
 impl TokenRow {
@@ -76,29 +56,13 @@ impl TokenRow {
             scopes: words(row.try_get("scopes")?),
             created_us: row.try_get("created_us")?,
             expires_us: row.try_get("expires_us")?,
+            grant_id: row.try_get("grant_id")?,
+            grant_type: row.try_get("grant_type")?,
         })
     }
 }
 
 impl Store {
-    pub async fn client(&self, client_id: &str) -> StoreResult<Option<ClientRow>> {
-        let row = sqlx::query("select * from clients where client_id = $1")
-            .bind(client_id)
-            .fetch_optional(&self.read)
-            .await?;
-        row.map(|row| {
-            Ok(ClientRow {
-                client_id: row.try_get("client_id")?,
-                owner_user_key: row.try_get("owner_user_key")?,
-                name: row.try_get("name")?,
-                secret_hash: row.try_get("secret_hash")?,
-                redirect_uris: serde_json::from_str(row.try_get("redirect_uris")?)?,
-                scopes: words(row.try_get("scopes")?),
-            })
-        })
-        .transpose()
-    }
-
     /// Scopes that a user has granted to a client.
     pub async fn consent(&self, user_key: &str, client_id: &str) -> StoreResult<Vec<String>> {
         let row = sqlx::query("select scopes from consents where user_key = $1 and client_id = $2")
@@ -191,8 +155,9 @@ impl Store {
         let mut tx = self.write.begin().await?;
         for (kind, hash, token) in tokens {
             sqlx::query(
-                "insert into tokens (token_hash, kind, client_id, user_key, scopes, created_us, expires_us)
-                 values ($1, $2, $3, $4, $5, $6, $7)",
+                "insert into tokens (token_hash, kind, client_id, user_key, scopes, created_us, expires_us,
+                                     grant_id, grant_type)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             )
             .bind(hash)
             .bind(kind.as_str())
@@ -201,6 +166,8 @@ impl Store {
             .bind(token.scopes.join(" "))
             .bind(token.created_us)
             .bind(token.expires_us)
+            .bind(&token.grant_id)
+            .bind(&token.grant_type)
             .execute(&mut *tx)
             .await?;
         }
@@ -218,11 +185,40 @@ impl Store {
         row.as_ref().map(TokenRow::read).transpose()
     }
 
+    /// A token of either kind, expired or not.
+    pub async fn token_of_any_kind(&self, hash: &str) -> StoreResult<Option<(TokenKind, TokenRow)>> {
+        let row = sqlx::query("select * from tokens where token_hash = $1")
+            .bind(hash)
+            .fetch_optional(&self.read)
+            .await?;
+        row.map(|row| Ok((TokenKind::parse(row.try_get("kind")?), TokenRow::read(&row)?))).transpose()
+    }
+
+    pub async fn delete_token(&self, hash: &str) -> StoreResult<()> {
+        sqlx::query("delete from tokens where token_hash = $1").bind(hash).execute(&self.write).await?;
+        Ok(())
+    }
+
+    /// Deletes all tokens of one grant to one client.
+    pub async fn delete_grant(&self, client_id: &str, grant_id: &str) -> StoreResult<()> {
+        sqlx::query("delete from tokens where client_id = $1 and grant_id = $2")
+            .bind(client_id)
+            .bind(grant_id)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
     /// Removes what expired before the given instants.
     pub async fn sweep_oauth(&self, now_us: i64, tokens_before_us: i64) -> StoreResult<()> {
         let mut tx = self.write.begin().await?;
         sqlx::query("delete from codes where expires_us < $1").bind(now_us).execute(&mut *tx).await?;
         sqlx::query("delete from sign_ins where expires_us < $1").bind(now_us).execute(&mut *tx).await?;
+        sqlx::query("delete from portal_sessions where expires_us < $1")
+            .bind(now_us)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("delete from client_secrets where until_us < $1").bind(now_us).execute(&mut *tx).await?;
         sqlx::query("delete from tokens where expires_us < $1")
             .bind(tokens_before_us)
             .execute(&mut *tx)

@@ -67,9 +67,12 @@ fn client() -> ClientRow {
         client_id: "client".into(),
         owner_user_key: "owner".into(),
         name: "A program".into(),
+        description: String::new(),
         secret_hash: "hash".into(),
         redirect_uris: vec!["http://localhost:5000/app/redirect".into()],
         scopes: vec!["cr.v1.read".into(), "identity:".into()],
+        grants: vec!["authorization_code".into()],
+        created_us: 1,
     }
 }
 
@@ -158,6 +161,8 @@ async fn tokens_come_back_by_kind_and_are_swept_when_long_expired() {
         scopes: vec!["a".into()],
         created_us: 1,
         expires_us,
+        grant_id: "grant".into(),
+        grant_type: "authorization_code".into(),
     };
     let tokens =
         [(TokenKind::Access, "one".to_owned(), row(10)), (TokenKind::Refresh, "two".to_owned(), row(20))];
