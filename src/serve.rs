@@ -31,6 +31,10 @@ pub struct Args {
     /// Requests a second per client and API, or "off" [default: 10, off with --example].
     #[arg(long, value_name = "N|off", value_parser = rate_limit)]
     rate_limit: Option<RateLimit>,
+    /// A port of its own for Prometheus' GET /metrics [default: on the port above, for this machine alone, unless
+    /// there is a public URL].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<SocketAddr>,
     /// Seed an example office once and write its secrets to DIR/example.env; on this machine only.
     #[arg(long)]
     example: bool,
@@ -74,6 +78,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut config = server::Config::new(args.data);
     config.database = args.database;
     config.public_url = args.public_url;
+    config.metrics_listen = args.metrics_listen;
     config.example = args.example;
     config.allow_private_webhooks = args.allow_private_webhooks;
     match args.rate_limit {

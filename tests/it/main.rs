@@ -12,6 +12,7 @@ mod errors;
 mod harness;
 mod oauth_extras;
 mod logs;
+mod metrics;
 mod reports_app;
 mod resume;
 mod scenarios;

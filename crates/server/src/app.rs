@@ -12,6 +12,7 @@ use crate::directory::Directory;
 use crate::oauth::login::Waiting;
 use crate::oauth::password::Passwords;
 use crate::oauth::throttle::Throttle;
+use crate::ops::metrics::Metrics;
 use crate::rate_limit::RateLimit;
 use crate::sources::player::Player;
 use crate::store::{LogWriter, Store};
@@ -30,6 +31,7 @@ pub struct App {
     pub passwords: Passwords,
     pub logins: Waiting,
     pub player: Player,
+    pub metrics: Metrics,
     pub webhooks: Webhooks,
     /// Cancelled when the platform stops.
     pub shutdown: CancellationToken,

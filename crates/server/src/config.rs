@@ -1,5 +1,6 @@
 //! What the operator sets.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub allow_private_webhooks: bool,
     /// Life of a channel unless its request says otherwise, in seconds.
     pub channel_lifetime_s: u64,
+    /// A port of its own for `/metrics`, which the platform's port does not answer then.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Config {
@@ -36,6 +39,7 @@ impl Config {
             example: false,
             allow_private_webhooks: false,
             channel_lifetime_s: limits::CHANNEL_LIFE_S,
+            metrics_listen: None,
         }
     }
 }

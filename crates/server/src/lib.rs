@@ -54,6 +54,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error("no webhook can be delivered, the system's certificates cannot be used: {0}")]
     Outbound(String),
+    #[error("cannot listen on {address} for metrics: {source}")]
+    MetricsListen { address: SocketAddr, source: std::io::Error },
     #[error("cannot listen: {0}")]
     Listen(#[from] std::io::Error),
 }
@@ -76,6 +78,11 @@ pub async fn run(
     let server = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
     let server = tokio::spawn(server.into_future());
     tasks.spawn(sweep(Arc::clone(&app)));
+    if let Some(address) = app.config.metrics_listen {
+        let bound = TcpListener::bind(address).await;
+        let listener = bound.map_err(|source| Error::MetricsListen { address, source })?;
+        tasks.spawn(ops::metrics::serve(Arc::clone(&app), listener));
+    }
     webhooks::start_all(&app);
     ready(&app.public_url);
     shutdown.cancelled().await;
@@ -117,7 +124,9 @@ async fn start(
     }
     let hub = Arc::new(Hub::load(&store).await?);
     let publish = Arc::clone(&hub);
-    let (log, writer) = LogWriter::start(store.clone(), move |entries| publish.publish(&entries));
+    let metrics = ops::metrics::Metrics::new();
+    let (log, writer) =
+        LogWriter::start_measured(store.clone(), metrics.log.clone(), move |entries| publish.publish(&entries));
     let truncated = sources::recovery::end_cut_off_calls(&store, &directory, &log).await?;
     if truncated > 0 {
         tracing::warn!(calls = truncated, "calls that were cut off by the last stop have been ended");
@@ -134,6 +143,7 @@ async fn start(
         passwords: oauth::password::Passwords::default(),
         logins: oauth::login::Waiting::default(),
         player: sources::player::Player::default(),
+        metrics,
         webhooks,
         shutdown,
         tasks: TaskTracker::new(),
@@ -180,6 +190,7 @@ async fn sweep(app: Arc<App>) {
         for channel in app.hub.expired(now_us) {
             channels::delete(&app, &channel).await;
         }
+        app.metrics.upkeep();
         let cursors = app.hub.take_dirty_cursors();
         sweeps += 1;
         let swept = async {

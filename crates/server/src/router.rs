@@ -16,7 +16,7 @@ use crate::directory::{admin, scim, users, voice_admin};
 use crate::error::ApiError;
 use crate::oauth::portal::{clients, session, tokens};
 use crate::oauth::{authorize, inspect, login, token};
-use crate::ops::request_id;
+use crate::ops::{metrics, request_id};
 use crate::sources::simulator;
 use crate::{calls, channels, limits, reports, summaries};
 
@@ -33,11 +33,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/OAuth/approve", get(login::approve).post(login::decide))
         .route("/simulator/v1/calls", post(simulator::calls))
         .route("/healthz", get(|| async { "ok" }))
+        .route("/metrics", get(metrics::scrape))
         .merge(ui::assets())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(|| async { ApiError::not_found() })
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::measure))
         .layer(middleware::from_fn(request_id::with_id))
         .with_state(app)
 }

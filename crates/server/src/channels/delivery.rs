@@ -176,6 +176,7 @@ impl Delivery {
                 let after = self.positions.get(&account).copied().unwrap_or(0);
                 let page = self.app.store.log_after(&account, after, limits::CATCH_UP_PAGE).await;
                 let page = page.map_err(fault)?;
+                self.app.metrics.catch_up_reads.increment(1);
                 let last = page.len() < limits::CATCH_UP_PAGE as usize;
                 for entry in &page {
                     self.feed_entry(entry, out).await?;
@@ -214,6 +215,7 @@ impl Delivery {
         let fresh = time::now_us() - entry.at_us <= self.age_max_us;
         if fresh && self.connection.channel.subscriptions().iter().any(|s| wants(s, entry)) {
             self.feed_data(Some(&entry.notification_id), entry.data(), out).await?;
+            self.app.metrics.notifications_sent.increment(1);
         }
         match self.positions.get_mut(&entry.account_key) {
             Some(position) => *position = entry.position,

@@ -175,6 +175,12 @@ impl Hub {
         dirty
     }
 
+    /// Live channels, and how many of them have a reader.
+    pub fn counts(&self) -> (usize, usize) {
+        let inner = lock(&self.inner);
+        (inner.channels.len(), inner.channels.values().filter(|channel| channel.is_connected()).count())
+    }
+
     /// Channels whose life has ended.
     pub fn expired(&self, now_us: i64) -> Vec<String> {
         let inner = lock(&self.inner);

@@ -4,6 +4,7 @@
 //! a minute has passed. Nobody is locked out.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use crate::limits;
 #[derive(Default)]
 pub struct Throttle {
     failures: Mutex<HashMap<String, VecDeque<Instant>>>,
+    /// Tries that had to wait.
+    slowed: AtomicU64,
 }
 
 impl Throttle {
@@ -19,7 +22,16 @@ impl Throttle {
     pub fn delay(&self, keys: &[&str], now: Instant) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let most = keys.iter().map(|key| recent(&mut failures, key, now)).max().unwrap_or(0);
-        delay_after(most)
+        let delay = delay_after(most);
+        if !delay.is_zero() {
+            self.slowed.fetch_add(1, Ordering::Relaxed);
+        }
+        delay
+    }
+
+    /// How many tries had to wait since the start.
+    pub fn slowed(&self) -> u64 {
+        self.slowed.load(Ordering::Relaxed)
     }
 
     pub fn failed(&self, keys: &[&str], now: Instant) {

@@ -1,3 +1,4 @@
 //! What running the platform for years asks for, beside what it serves.
 
+pub mod metrics;
 pub mod request_id;

@@ -31,6 +31,10 @@ impl Drop for Place {
 }
 
 impl Player {
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Acquire)
+    }
+
     /// A place for one more call, if there is one.
     pub fn place(&self) -> Option<Place> {
         let taken = self.under_way.fetch_add(1, Ordering::AcqRel);

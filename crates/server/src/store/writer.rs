@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::value::RawValue;
 use sqlx::{AnyConnection, Row as _};
@@ -15,6 +16,7 @@ use wire::report::{Report, Summary};
 use super::log::{Entry, EntryKind, notification_id};
 use super::{KeyKind, Store, StoreError, StoreResult, summaries};
 use crate::limits;
+use crate::ops::metrics::LogMeter;
 use crate::time;
 
 /// New states of one call, in order.
@@ -66,14 +68,29 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Starts the task. `publish` hears of every entry after its commit, in the order of its account's log.
-    /// The task ends when the last handle is dropped, after writing what waits.
+    /// [`LogWriter::start_measured`] without a meter.
+    #[cfg(test)]
     pub fn start(
         store: Store,
         publish: impl Fn(Vec<Arc<Entry>>) + Send + Sync + 'static,
     ) -> (Self, tokio::task::JoinHandle<()>) {
+        Self::start_measured(store, LogMeter::none(), publish)
+    }
+
+    /// Starts the task. `publish` hears of every entry after its commit, in the order of its account's log.
+    /// The task ends when the last handle is dropped, after writing what waits.
+    pub fn start_measured(
+        store: Store,
+        meter: LogMeter,
+        publish: impl Fn(Vec<Arc<Entry>>) + Send + Sync + 'static,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (jobs, inbox) = mpsc::channel(limits::LOG_QUEUE_MAX);
-        (Self { jobs }, tokio::spawn(write_all(store, inbox, publish)))
+        (Self { jobs }, tokio::spawn(write_all(store, meter, inbox, publish)))
+    }
+
+    /// Appends in the queue.
+    pub fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
     }
 
     /// Appends the states of one call; returns when they are durable.
@@ -130,6 +147,7 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
 
 async fn write_all(
     store: Store,
+    meter: LogMeter,
     mut inbox: mpsc::Receiver<Job>,
     publish: impl Fn(Vec<Arc<Entry>>) + Send + Sync + 'static,
 ) {
@@ -142,13 +160,13 @@ async fn write_all(
             entries += job.append.entries.len();
             batch.push(job);
         }
-        if batch.len() > 1 && commit_and_tell(&store, &mut batch, 1, &publish).await {
+        if batch.len() > 1 && commit_and_tell(&store, &meter, &mut batch, 1, &publish).await {
             continue;
         }
         // One at a time with retries, so that an append that cannot be written takes no other with it.
         for job in batch.drain(..) {
             let mut alone = vec![job];
-            if !commit_and_tell(&store, &mut alone, limits::LOG_COMMIT_TRIES, &publish).await {
+            if !commit_and_tell(&store, &meter, &mut alone, limits::LOG_COMMIT_TRIES, &publish).await {
                 for job in alone {
                     let _ = job.done.send(Err("the states could not be stored".to_owned()));
                 }
@@ -160,11 +178,12 @@ async fn write_all(
 /// True when the whole batch is durable; then everybody has been told and the batch is empty.
 async fn commit_and_tell(
     store: &Store,
+    meter: &LogMeter,
     batch: &mut Vec<Job>,
     tries_max: u32,
     publish: &impl Fn(Vec<Arc<Entry>>),
 ) -> bool {
-    let Ok(entries) = commit_with_retries(store, batch, tries_max).await else { return false };
+    let Ok(entries) = commit_with_retries(store, meter, batch, tries_max).await else { return false };
     publish(entries);
     for job in batch.drain(..) {
         // The caller may have gone; its states are durable all the same.
@@ -173,11 +192,22 @@ async fn commit_and_tell(
     true
 }
 
-async fn commit_with_retries(store: &Store, batch: &[Job], tries_max: u32) -> StoreResult<Vec<Arc<Entry>>> {
+async fn commit_with_retries(
+    store: &Store,
+    meter: &LogMeter,
+    batch: &[Job],
+    tries_max: u32,
+) -> StoreResult<Vec<Arc<Entry>>> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match commit(store, batch).await {
+        let started = Instant::now();
+        let committed = commit(store, batch).await;
+        match &committed {
+            Ok(entries) => meter.committed(batch.len(), entries.len(), started),
+            Err(_) => meter.failed(),
+        }
+        match committed {
             Ok(entries) => return Ok(entries),
             Err(error) if tries < tries_max => {
                 tracing::warn!(tries, "event log: commit failed, trying again: {error}");
