@@ -2,6 +2,7 @@
 //! WebSocket and a browser. `CALLFEED_TEST_DATABASE` tells on which database (see `harness/database.rs`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops with a panic")]
 
+mod call_history;
 mod channel_life;
 mod channels;
 mod clients;

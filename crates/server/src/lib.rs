@@ -12,6 +12,7 @@ mod config;
 mod directory;
 mod error;
 mod extract;
+mod history;
 pub mod limits;
 mod oauth;
 mod ops;

@@ -18,7 +18,7 @@ use crate::oauth::portal::{clients, session, tokens};
 use crate::oauth::{authorize, inspect, login, token};
 use crate::ops::{metrics, request_id};
 use crate::sources::simulator;
-use crate::{calls, channels, limits, reports, summaries};
+use crate::{calls, channels, history, limits, reports, summaries};
 
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -87,10 +87,15 @@ fn apis() -> Router<Arc<App>> {
         )
         .route("/reports/{id}", get(reports::report))
         .route("/report-summaries", get(summaries::summaries));
+    let history = Router::new()
+        .route("/calls", get(history::calls))
+        .route("/subscriptions", post(history::subscribe))
+        .route("/subscriptions/{id}", put(history::change).delete(history::unsubscribe));
     Router::new()
         .nest("/notification-channel/v1", channels)
         .nest("/call-events/v1", calls)
         .nest("/call-events-report/v1", reports)
+        .nest("/call-history/v1", history)
         .merge(directory())
         .layer(middleware::from_fn(accepts_json))
 }

@@ -103,7 +103,8 @@ pub fn keys(channel: &Channel, api: Api, kind: KeyKind, event: Option<&str>) -> 
     matched.map(|s| s.key_value.clone()).collect()
 }
 
-async fn reload(app: &App, channel: &Channel) -> ApiResult<()> {
+/// Tells the hub what the store knows of a channel's subscriptions.
+pub async fn reload(app: &App, channel: &Channel) -> ApiResult<()> {
     let subscriptions = app.store.subscriptions(&channel.id).await?;
     let cursors = app.store.cursors(&channel.id).await?.into_iter().collect();
     app.hub.set_subscriptions(&channel.id, subscriptions, cursors);

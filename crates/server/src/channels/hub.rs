@@ -273,6 +273,7 @@ pub fn wants(subscription: &Subscription, entry: &Entry) -> bool {
     let api = match entry.kind {
         EntryKind::State => Api::CallEvents,
         EntryKind::Report => Api::CallEventsReport,
+        EntryKind::History => Api::CallHistory,
     };
     // What happened before the subscription was made is none of its business, wherever the cursor stands.
     let after = entry.at_us >= subscription.created_us;

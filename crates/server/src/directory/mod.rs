@@ -2,7 +2,7 @@
 
 pub mod admin;
 pub mod example;
-mod lists;
+pub mod lists;
 pub mod scim;
 pub mod users;
 pub mod voice_admin;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use wire::{call_events, notification, report};
+use wire::{call_events, call_history, notification, report};
 
 use super::{Store, StoreResult};
 use crate::time;
@@ -19,6 +19,8 @@ pub enum EntryKind {
     State,
     /// A report is ready.
     Report,
+    /// A leg of a user has ended; there is a row of call history.
+    History,
 }
 
 impl EntryKind {
@@ -26,6 +28,7 @@ impl EntryKind {
         match self {
             Self::State => "state",
             Self::Report => "report",
+            Self::History => "history",
         }
     }
 
@@ -33,6 +36,7 @@ impl EntryKind {
         match self {
             Self::State => (call_events::SOURCE, call_events::TYPE_CALL_STATE),
             Self::Report => (report::SOURCE, report::REPORT_SUMMARY),
+            Self::History => (call_history::SOURCE, call_history::UCH_EVENT),
         }
     }
 }
@@ -55,7 +59,7 @@ pub struct Entry {
 /// Whom an entry is about, for subscriptions narrower than an account.
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
-    /// `STARTING`, `ACTIVE`, `ENDING`, or `REPORT_SUMMARY`.
+    /// `STARTING`, `ACTIVE`, `ENDING`, `REPORT_SUMMARY`, or `UchEvent`.
     pub event: String,
     pub line_ids: Vec<String>,
     pub user_keys: Vec<String>,
@@ -121,6 +125,7 @@ impl Entry {
     fn read(row: &AnyRow) -> StoreResult<Self> {
         let kind = match row.try_get::<&str, _>("kind")? {
             "report" => EntryKind::Report,
+            "history" => EntryKind::History,
             _ => EntryKind::State,
         };
         Ok(Self::new(
@@ -186,6 +191,7 @@ impl Entry {
         self.subject.get_or_init(|| match self.kind {
             EntryKind::State => state_subject(self.content.get()),
             EntryKind::Report => report_subject(self.content.get()),
+            EntryKind::History => history_subject(self.content.get()),
         })
     }
 }
@@ -198,6 +204,15 @@ fn state_subject(content: &str) -> Subject {
     Subject {
         event: event.state.kind.as_str().to_owned(),
         line_ids: lines.map(|line| line.line_id.clone()).collect(),
+        ..Subject::default()
+    }
+}
+
+fn history_subject(content: &str) -> Subject {
+    let row = serde_json::from_str::<call_history::HistoryCall>(content);
+    Subject {
+        event: call_history::UCH_EVENT.into(),
+        user_keys: row.map(|row| row.user_key).into_iter().collect(),
         ..Subject::default()
     }
 }

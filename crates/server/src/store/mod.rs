@@ -6,6 +6,7 @@ mod accounts;
 mod calls;
 mod channels;
 mod clients;
+mod history;
 mod log;
 mod oauth;
 mod personal_tokens;
@@ -31,6 +32,7 @@ use sqlx::{AnyPool, Executor as _};
 
 pub use accounts::{Account, User};
 pub use channels::ChannelRow;
+pub use history::HistoryQuery;
 pub use log::{Entry, EntryKind};
 pub use clients::ClientRow;
 pub use oauth::{CodeRow, TokenKind, TokenRow};

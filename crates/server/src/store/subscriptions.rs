@@ -10,6 +10,7 @@ use super::{Store, StoreResult, words};
 pub enum Api {
     CallEvents,
     CallEventsReport,
+    CallHistory,
 }
 
 impl Api {
@@ -18,6 +19,7 @@ impl Api {
         match self {
             Self::CallEvents => "call-events",
             Self::CallEventsReport => "call-events-report",
+            Self::CallHistory => "call-history",
         }
     }
 }
@@ -65,12 +67,13 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    fn read(row: &AnyRow) -> StoreResult<Self> {
+    pub(super) fn read(row: &AnyRow) -> StoreResult<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             channel_id: row.try_get("channel_id")?,
             api: match row.try_get::<&str, _>("api")? {
                 "call-events-report" => Api::CallEventsReport,
+                "call-history" => Api::CallHistory,
                 _ => Api::CallEvents,
             },
             key_kind: KeyKind::read(row.try_get("key_kind")?),

@@ -1,4 +1,4 @@
-//! Summaries of finished calls, on the database that CALLFEED_TEST_DATABASE names.
+//! Summaries of finished calls and call history, on the database that CALLFEED_TEST_DATABASE names.
 
 use engine::{Call, Nonce, Office, Request, Scenario};
 use jiff::Timestamp;
@@ -102,4 +102,77 @@ async fn summaries_are_paged_without_a_repeat_or_a_hole() {
         seen.extend(page);
     }
     assert_eq!(seen.into_iter().map(|row| row.conversation_space_id).collect::<Vec<_>>(), whole);
+}
+
+async fn legs(store: &Store, wanted: &HistoryQuery<'_>) -> Vec<String> {
+    let rows = store.history(wanted, 100).await.expect("a page");
+    rows.into_iter().map(|row| row.leg_id).collect()
+}
+
+#[tokio::test]
+async fn call_history_is_found_by_user_extension_and_time_and_stands_in_the_log() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let (log, _writer) = LogWriter::start(store.clone(), |_| {});
+    for nonce in 0..3 {
+        log.append(finished(&office, Scenario::RingGroup, nonce, nonce as i64)).await.expect("appended");
+    }
+    let all = HistoryQuery {
+        account_key: &office.account_key,
+        user_key: None,
+        extensions: Vec::new(),
+        started_us: (i64::MIN, i64::MAX),
+        after: None,
+    };
+    assert_eq!(legs(&store, &all).await.len(), 9, "three calls rang three lines");
+    let key = office.lines[0].user_key.as_str();
+    let of_user = HistoryQuery { user_key: Some(key), ..all.clone() };
+    assert_eq!(legs(&store, &of_user).await.len(), 3);
+    let extensions = vec![office.lines[0].extension.as_str(), office.lines[1].extension.as_str()];
+    let of_two = HistoryQuery { extensions: extensions.clone(), ..all.clone() };
+    assert_eq!(legs(&store, &of_two).await.len(), 6);
+    let both = HistoryQuery { extensions, ..of_user.clone() };
+    assert_eq!(legs(&store, &both).await, legs(&store, &of_user).await);
+    let us = |after_s: i64| (START_S + after_s) * 1_000_000;
+    let window = HistoryQuery { started_us: (us(1), us(2)), ..all.clone() };
+    assert_eq!(legs(&store, &window).await.len(), 3);
+
+    let (mut seen, mut after) = (Vec::new(), None::<(i64, String)>);
+    loop {
+        let key = after.as_ref().map(|(number, leg)| (*number, leg.as_str()));
+        let page = store.history(&HistoryQuery { after: key, ..all.clone() }, 2).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        after = Some((last.started_us, last.leg_id.clone()));
+        seen.extend(page.into_iter().map(|row| row.leg_id));
+    }
+    assert_eq!(seen, legs(&store, &all).await);
+
+    let entries = store.log_after(&office.account_key, 0, 1000).await.expect("entries");
+    let told: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == EntryKind::History).collect();
+    assert_eq!(told.len(), 9);
+    let data: serde_json::Value = serde_json::from_str(told[0].data()).expect("JSON");
+    assert_eq!((&data["source"], &data["type"]), (&"call-history".into(), &"UchEvent".into()));
+    assert_eq!(told[0].subject().user_keys, [data["content"]["userKey"].as_str().expect("a key")]);
+}
+
+#[tokio::test]
+async fn a_call_history_subscription_moves_to_another_channel_once() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let subscription = |id: &str, channel_id: &str| Subscription {
+        id: id.into(),
+        channel_id: channel_id.into(),
+        api: Api::CallHistory,
+        key_kind: KeyKind::User,
+        key_value: "user".into(),
+        account_key: office.account_key.clone(),
+        events: vec!["UchEvent".into()],
+        created_us: 1,
+    };
+    store.put_subscriptions(&[subscription("one", "a"), subscription("two", "b")]).await.expect("stored");
+    assert_eq!(store.subscription("one").await.expect("a query"), Some(subscription("one", "a")));
+    assert_eq!(store.subscription("none").await.expect("a query"), None);
+    assert!(!store.move_subscription("one", "b", 5).await.expect("a query"), "it is there already");
+    assert!(store.move_subscription("one", "c", 5).await.expect("moved"));
+    let moved = Subscription { created_us: 5, ..subscription("one", "c") };
+    assert_eq!(store.subscription("one").await.expect("a query"), Some(moved));
+    assert_eq!(store.cursors("c").await.expect("a query"), [(office.account_key.clone(), 0)]);
 }

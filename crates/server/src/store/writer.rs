@@ -11,8 +11,9 @@ use serde_json::value::RawValue;
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
 use wire::call_events::CallEvent;
-use wire::report::{Report, Summary};
+use wire::report::{CallerOutcome, Report, Summary};
 
+use super::history::{NewHistoryRow, write_history};
 use super::log::{Entry, EntryKind, notification_id};
 use super::{KeyKind, Store, StoreError, StoreResult, summaries};
 use crate::limits;
@@ -59,6 +60,7 @@ struct NewReport {
     summary: Box<RawValue>,
     report: String,
     parties: Vec<(KeyKind, String)>,
+    history: Vec<NewHistoryRow>,
 }
 
 /// Handle to the writer's task. Cheap to clone.
@@ -128,6 +130,14 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
         });
     }
     if let Some(Ending { report, summary }) = append.ending {
+        let truncated = summary.caller_outcome == CallerOutcome::Truncated;
+        let mut history = Vec::new();
+        for (place, call) in engine::history(&report, truncated).iter().enumerate() {
+            let content = serde_json::value::to_raw_value(call)?;
+            history.push(NewHistoryRow::new(call, content.get()));
+            let sequence_number = i64::try_from(place + 1).unwrap_or(i64::MAX);
+            prepared.entries.push(NewEntry { kind: EntryKind::History, sequence_number, content });
+        }
         let summary_json = serde_json::value::to_raw_value(&summary)?;
         prepared.entries.push(NewEntry {
             kind: EntryKind::Report,
@@ -140,6 +150,7 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
             summary: summary_json,
             report: serde_json::to_string(&report)?,
             parties: summaries::parties(&summary),
+            history,
         });
     }
     Ok(prepared)
@@ -318,5 +329,7 @@ async fn write_call(tx: &mut AnyConnection, append: &Prepared) -> StoreResult<()
     .bind(&report.report)
     .execute(&mut *tx)
     .await?;
-    summaries::write_parties(tx, &append.conversation_space_id, &report.parties).await
+    let id = &append.conversation_space_id;
+    summaries::write_parties(tx, id, &report.parties).await?;
+    write_history(tx, &append.account_key, id, &report.history).await
 }
