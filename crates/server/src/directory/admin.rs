@@ -1,4 +1,4 @@
-//! Admin API (spec/users-lines-admin.md): for super admins, and for nobody else.
+//! Admin API (spec/users-lines-admin.md): for super admins who signed in, and for nobody else.
 
 use std::sync::Arc;
 
@@ -92,14 +92,14 @@ pub async fn users(
     Ok(Json(People { results, from_index: offset, to_index, total: office.users.len() }))
 }
 
-/// Scope first; then 401 for who is no admin.
+/// Scope first; then 401 for who is no admin, and for a token of the wrong kind.
 fn check(caller: &Caller) -> ApiResult<()> {
     caller.require(scope::IDENTITY)?;
-    if caller.user.super_admin {
+    if caller.user.super_admin && !caller.personal_access_token {
         return Ok(());
     }
     Err(ApiError::unauthorized(
         code::NOT_AUTHENTICATED,
-        "The Admin API is for administrators.",
+        "The Admin API is for administrators who signed in with a login page.",
     ))
 }
