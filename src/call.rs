@@ -71,8 +71,10 @@ struct Line {
     done: bool,
 }
 
-/// How long the platform may take to answer; after that its stream may be silent as long as calls last.
+/// How long the platform may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The platform sends an empty line every few seconds; after this much silence it has gone.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
@@ -123,10 +125,13 @@ async fn follow(answer: reqwest::Response) -> anyhow::Result<()> {
     let gone = "the platform went away before all calls had ended";
     let mut bytes = answer.bytes_stream();
     let mut text = Vec::new();
-    while let Some(chunk) = bytes.next().await {
+    while let Some(chunk) = tokio::time::timeout(SILENCE_MAX, bytes.next()).await.context(gone)? {
         text.extend_from_slice(&chunk.context(gone)?);
         while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = text.drain(..=end).collect();
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
             if tell(serde_json::from_slice(&line).context("the platform's answer cannot be read")?)? {
                 return Ok(());
             }

@@ -43,14 +43,20 @@ fn main() -> std::process::ExitCode {
             return std::process::ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command)) {
+    let code = match runtime.block_on(run(cli.command)) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("callfeed: {error:#}");
             std::process::ExitCode::FAILURE
         }
-    }
+    };
+    // A write to an output that nobody reads must not keep the process.
+    runtime.shutdown_timeout(LAST_WRITES);
+    code
 }
+
+/// How long writes to stdout may still take after the command has ended.
+const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(1);
 
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {

@@ -23,3 +23,6 @@ pub const STORE_RETRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// Reports read from the store at a time.
 pub const LIST_PAGE: u32 = 200;
+
+/// At the end, the line that is being printed gets this long; a stalled output must not hold up the rest.
+pub const LAST_LINE_WAIT: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use sdk::{Client, ErrorKind, Feed, FeedConfig, FeedEvent};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::Fetcher;
@@ -22,8 +22,6 @@ use table::StoredReport;
 struct Collector {
     client: Client,
     store: Store,
-    printer: Printer,
-    on_report: Option<mpsc::Sender<StoredReport>>,
     wake: Arc<Notify>,
     sign_ins: JoinSet<anyhow::Result<()>>,
     no_browser: bool,
@@ -48,21 +46,21 @@ pub(super) async fn run(
     let mut collector = Collector {
         client: client.clone(),
         store: store.clone(),
-        printer: Printer::new(options.out, options.json),
-        on_report: options.on_report,
         wake: Arc::new(Notify::new()),
         sign_ins: JoinSet::new(),
         no_browser: options.no_browser,
         was_connected: false,
         shutdown: shutdown.clone(),
     };
-    if collector.print_all().await? == Flow::End || collector.sign_in_first().await? == Flow::End {
+    let stored = Arc::new(Notify::new());
+    let printer = Printer::new(options.out, options.json);
+    let printing = Printing { store: store.clone(), printer, on_report: options.on_report };
+    let mut printing = tokio::spawn(printing.run(stored.clone(), shutdown.clone()));
+    if collector.sign_in_first().await? == Flow::End {
         return Ok(());
     }
-    let stored = Arc::new(Notify::new());
     let fetching = shutdown.child_token();
-    let fetcher =
-        Fetcher { client: client.clone(), store, wake: collector.wake.clone(), stored: stored.clone() };
+    let fetcher = Fetcher { client: client.clone(), store, wake: collector.wake.clone(), stored };
     let fetcher = tokio::spawn(fetcher.run(fetching.clone()));
     let config = FeedConfig {
         nickname: NICKNAME.to_owned(),
@@ -72,7 +70,7 @@ pub(super) async fn run(
         state_file: Some(options.state_dir.join(CHANNEL_FILE)),
     };
     let mut feed = Feed::open(client, config);
-    let result = collector.work(&mut feed, &stored).await;
+    let result = collector.work(&mut feed, &mut printing).await;
     feed.close().await;
     fetching.cancel();
     let _ = fetcher.await;
@@ -81,7 +79,8 @@ pub(super) async fn run(
 }
 
 impl Collector {
-    async fn work(&mut self, feed: &mut Feed, stored: &Notify) -> anyhow::Result<()> {
+    /// Nothing here waits for the output: what was announced is on disk before the next event is looked at.
+    async fn work(&mut self, feed: &mut Feed, printing: &mut Print) -> anyhow::Result<()> {
         loop {
             let flow = tokio::select! {
                 () = self.shutdown.cancelled() => Flow::End,
@@ -89,7 +88,10 @@ impl Collector {
                     Some(event) => self.event(event).await?,
                     None => anyhow::bail!("the feed has ended by a fault"),
                 },
-                () = stored.notified() => self.print_all().await?,
+                printed = &mut *printing => {
+                    printed.context("printing has ended by a fault")??;
+                    Flow::End
+                }
                 Some(done) = self.sign_ins.join_next(), if !self.sign_ins.is_empty() => {
                     done.context("the sign-in has ended by a fault")??;
                     Flow::GoOn
@@ -165,9 +167,42 @@ impl Collector {
             }
         });
     }
+}
+
+type Print = JoinHandle<anyhow::Result<()>>;
+
+/// Prints from the store at the output's own pace.
+struct Printing {
+    store: Store,
+    printer: Printer,
+    on_report: Option<mpsc::Sender<StoredReport>>,
+}
+
+impl Printing {
+    /// Ends when nobody reads the output any more, or at `shutdown` after a moment for the line under way.
+    async fn run(mut self, stored: Arc<Notify>, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let hurry = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(limits::LAST_LINE_WAIT).await;
+        };
+        tokio::pin!(hurry);
+        loop {
+            let flow = tokio::select! {
+                flow = self.print_all(&shutdown) => flow?,
+                () = &mut hurry => return Ok(()),
+            };
+            if flow == Flow::End {
+                return Ok(());
+            }
+            tokio::select! {
+                () = stored.notified() => {}
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+    }
 
     /// Prints what is stored and not printed. A reader of the output that has gone is the end, in good order.
-    async fn print_all(&mut self) -> anyhow::Result<Flow> {
+    async fn print_all(&mut self, shutdown: &CancellationToken) -> anyhow::Result<Flow> {
         loop {
             let page = table::unprinted(&self.store.pool, limits::LIST_PAGE)
                 .await
@@ -176,6 +211,9 @@ impl Collector {
                 return Ok(Flow::GoOn);
             }
             for report in page {
+                if shutdown.is_cancelled() {
+                    return Ok(Flow::End);
+                }
                 if !self.printer.print(&report).await.context("cannot print")? {
                     tracing::info!("nobody reads the output any more");
                     return Ok(Flow::End);
