@@ -31,6 +31,12 @@ pub struct Args {
     /// Requests a second per client and API, or "off" [default: 10, off with --example].
     #[arg(long, value_name = "N|off", value_parser = rate_limit)]
     rate_limit: Option<RateLimit>,
+    /// Certificate chain in PEM: serve https and wss. Needs --tls-key.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// A port of its own for Prometheus' GET /metrics [default: on the port above, for this machine alone, unless
     /// there is a public URL].
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -79,6 +85,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     config.database = args.database;
     config.public_url = args.public_url;
     config.metrics_listen = args.metrics_listen;
+    config.tls =
+        args.tls_cert.zip(args.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });
     config.example = args.example;
     config.allow_private_webhooks = args.allow_private_webhooks;
     match args.rate_limit {

@@ -21,6 +21,7 @@ mod screen_pop;
 mod serve;
 mod sign_in;
 mod summaries;
+mod tls;
 mod tutorial_call_events;
 mod tutorial_reports;
 mod webhooks;

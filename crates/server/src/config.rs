@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use crate::limits;
+use crate::ops::tls::TlsFiles;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -24,6 +25,8 @@ pub struct Config {
     pub allow_private_webhooks: bool,
     /// Life of a channel unless its request says otherwise, in seconds.
     pub channel_lifetime_s: u64,
+    /// https and wss instead of http and ws.
+    pub tls: Option<TlsFiles>,
     /// A port of its own for `/metrics`, which the platform's port does not answer then.
     pub metrics_listen: Option<SocketAddr>,
 }
@@ -39,6 +42,7 @@ impl Config {
             example: false,
             allow_private_webhooks: false,
             channel_lifetime_s: limits::CHANNEL_LIFE_S,
+            tls: None,
             metrics_listen: None,
         }
     }

@@ -30,6 +30,8 @@ mod webhooks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::serve::ListenerExt as _;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,8 +40,10 @@ use url::Url;
 
 use app::App;
 use channels::hub::Hub;
+use ops::tls::TlsListener;
 pub use config::Config;
 use directory::Directory;
+pub use ops::tls::{TlsError, TlsFiles};
 pub use sources::simulator::CallRequest;
 use store::{LogWriter, Store, StoreError};
 
@@ -55,6 +59,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error("no webhook can be delivered, the system's certificates cannot be used: {0}")]
     Outbound(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("cannot listen on {address} for metrics: {source}")]
     MetricsListen { address: SocketAddr, source: std::io::Error },
     #[error("cannot listen: {0}")]
@@ -72,12 +78,10 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce(&Url),
 ) -> Result<(), Error> {
+    let tls = config.tls.as_ref().map(ops::tls::load).transpose()?;
     let (app, writer) = start(config, listener.local_addr()?, shutdown.clone()).await?;
     let (store, tasks) = (app.store.clone(), app.tasks.clone());
-    let service = router::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
-    let stop = shutdown.clone();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
-    let server = tokio::spawn(server.into_future());
+    let server = answer(listener, tls, Arc::clone(&app))?;
     tasks.spawn(sweep(Arc::clone(&app)));
     if let Some(address) = app.config.metrics_listen {
         let bound = TcpListener::bind(address).await;
@@ -101,6 +105,24 @@ pub async fn run(
     let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, writer).await;
     store.close().await;
     Ok(())
+}
+
+/// Answers requests until the platform stops; open ones may end.
+fn answer(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    app: Arc<App>,
+) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
+    let stop = app.shutdown.clone().cancelled_owned();
+    let service = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    Ok(match tls {
+        None => tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future()),
+        Some(tls) => {
+            // Tapped, because axum knows the peer's address of its own kinds of listeners only.
+            let listener = TlsListener::new(listener, tls)?.tap_io(|_| ());
+            tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future())
+        }
+    })
 }
 
 /// Everything up to the first request: schema, example office, calls that a crash cut off.
@@ -156,7 +178,8 @@ async fn start(
 
 fn public_url(config: &Config, address: SocketAddr) -> Result<Url, Error> {
     let Some(url) = &config.public_url else {
-        let text = format!("http://{address}");
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let text = format!("{scheme}://{address}");
         return Ok(Url::parse(&text).expect("a socket address is a valid authority"));
     };
     let plain = matches!(url.scheme(), "http" | "https")

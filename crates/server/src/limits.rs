@@ -6,6 +6,12 @@ use std::time::Duration;
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest `x-request-id` that is taken over from a request; a longer one is replaced.
 pub const REQUEST_ID_BYTES_MAX: usize = 64;
+/// TLS handshakes at the same time; beyond it new connections wait to be accepted.
+pub const TLS_HANDSHAKES_MAX: usize = 256;
+/// A connection that has not shaken hands by then is closed.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that have shaken hands and wait to be served; beyond it handshakes wait.
+pub const TLS_READY_MAX: usize = 64;
 /// Default requests per second per client and API; beyond it 429 (spec/errors-and-limits.md, Rate limit).
 pub const RATE_LIMIT_PER_S: u32 = 10;
 /// Clients and APIs that the rate limiter remembers before it forgets idle ones.

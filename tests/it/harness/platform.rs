@@ -37,7 +37,8 @@ impl Platform {
         }
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         let app = spawn(&arguments, folder.path());
-        let base = format!("http://{listen}");
+        let scheme = if flags.contains(&"--tls-cert") { "https" } else { "http" };
+        let base = format!("{scheme}://{listen}");
         let mut platform = Self { base, app, env: HashMap::new(), arguments, folder, http: http() };
         platform.ready().await;
         platform.env = read_env(&platform.env_file());

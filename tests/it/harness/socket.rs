@@ -27,6 +27,17 @@ impl Socket {
         Ok(Self { stream, frames: Vec::new() })
     }
 
+    /// Connects over TLS as one who trusts what `tls` trusts.
+    pub async fn connect_trusting(
+        url: &str,
+        tls: rustls::ClientConfig,
+    ) -> Result<Self, tungstenite::Error> {
+        let connector = tokio_tungstenite::Connector::Rustls(std::sync::Arc::new(tls));
+        let connected =
+            tokio_tungstenite::connect_async_tls_with_config(url, None, false, Some(connector)).await;
+        Ok(Self { stream: connected?.0, frames: Vec::new() })
+    }
+
     /// The next message that is no ping; text is kept as a frame.
     async fn message(&mut self, deadline: Duration) -> Option<Message> {
         loop {

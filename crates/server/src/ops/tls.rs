@@ -1,0 +1,186 @@
+//! https and wss from the platform's own port: a certificate chain and its key in PEM files.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::serve::Listener;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::limits;
+
+/// Where the certificate and its key are.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// PEM: the server's certificate first, then the ones that lead to the root.
+    pub certificate: PathBuf,
+    /// PEM: PKCS #8, PKCS #1 or SEC1, not encrypted.
+    pub key: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{0} has no certificate in it: give a PEM file that begins with the server's certificate")]
+    NoCertificate(PathBuf),
+    #[error("{0} has no private key in it: give a PEM file with a key that is not encrypted")]
+    NoKey(PathBuf),
+    #[error("{path} is not a PEM file that can be read: {why}")]
+    Pem { path: PathBuf, why: pem::Error },
+    #[error(
+        "the key in {key} does not fit the certificate in {certificate}: give the pair that belongs together"
+    )]
+    KeyDoesNotFit { certificate: PathBuf, key: PathBuf },
+    #[error("the certificate in {certificate} with the key in {key} cannot be used: {why}")]
+    Unusable { certificate: PathBuf, key: PathBuf, why: rustls::Error },
+}
+
+/// Reads the files and checks that they belong together.
+///
+/// # Errors
+/// Name the file and what is wrong with it.
+pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let certificates = certificates(&files.certificate)?;
+    let key = private_key(&files.key)?;
+    let unusable = |why: rustls::Error| {
+        let TlsFiles { certificate, key } = files.clone();
+        match why {
+            rustls::Error::InconsistentKeys(_) => TlsError::KeyDoesNotFit { certificate, key },
+            why => TlsError::Unusable { certificate, key, why },
+        }
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    let found = read.map_err(|why| TlsError::Pem { path: path.to_owned(), why })?;
+    if found.is_empty() { Err(TlsError::NoCertificate(path.to_owned())) } else { Ok(found) }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|why| match why {
+        pem::Error::NoItemsFound => TlsError::NoKey(path.to_owned()),
+        why => TlsError::Pem { path: path.to_owned(), why },
+    })
+}
+
+/// A listener whose connections have shaken hands already. One that is slow at it keeps no other waiting.
+pub struct TlsListener {
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    address: SocketAddr,
+}
+
+impl TlsListener {
+    /// Accepts in a task that ends when this listener is dropped.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn new(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (sender, ready) = mpsc::channel(limits::TLS_READY_MAX);
+        tokio::spawn(accept_all(listener, TlsAcceptor::from(config), sender));
+        Ok(Self { ready, address })
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(connection) => connection,
+            // The accepting task ends after this listener only.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.address)
+    }
+}
+
+async fn accept_all(
+    mut listener: TcpListener,
+    acceptor: TlsAcceptor,
+    ready: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+) {
+    let places = Arc::new(Semaphore::new(limits::TLS_HANDSHAKES_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let (stream, peer) = tokio::select! {
+            () = ready.closed() => return,
+            accepted = Listener::accept(&mut listener) => accepted,
+        };
+        let (acceptor, ready) = (acceptor.clone(), ready.clone());
+        tokio::spawn(async move {
+            let handshake = tokio::time::timeout(limits::TLS_HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+            if let Ok(Ok(stream)) = handshake.await {
+                let _ = ready.send((stream, peer)).await;
+            }
+            drop(place);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate and its key in files.
+    fn pair(folder: &Path, name: &str) -> TlsFiles {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let certificate = folder.join(format!("{name}.pem"));
+        let key = folder.join(format!("{name}.key"));
+        std::fs::write(&certificate, made.cert.pem()).expect("written");
+        std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+        TlsFiles { certificate, key }
+    }
+
+    fn error(certificate: &Path, key: &Path) -> String {
+        let files = TlsFiles { certificate: certificate.to_owned(), key: key.to_owned() };
+        load(&files).expect_err("these files are wrong").to_string()
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_its_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (one, two) = (pair(folder.path(), "one"), pair(folder.path(), "two"));
+        load(&one).expect("a pair that fits");
+        let missing = folder.path().join("missing.pem");
+        let said = error(&missing, &one.key);
+        assert!(said.contains("missing.pem") && said.contains("cannot read"), "{said}");
+        let said = error(&one.key, &one.key);
+        assert!(said.contains("one.key has no certificate"), "{said}");
+        let said = error(&one.certificate, &one.certificate);
+        assert!(said.contains("one.pem has no private key"), "{said}");
+        let said = error(&one.certificate, &two.key);
+        assert!(said.contains("two.key does not fit"), "{said}");
+        let broken = folder.path().join("broken.pem");
+        let text = "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n";
+        std::fs::write(&broken, text).expect("written");
+        let said = error(&broken, &one.key);
+        assert!(said.contains("broken.pem"), "{said}");
+    }
+}

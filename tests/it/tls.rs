@@ -1,0 +1,95 @@
+//! https and wss with a certificate of one's own: sign-in, socket and call, and what is said when files are wrong.
+
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+
+use crate::harness::calls::{Channel, states};
+use crate::harness::{Answer, App, Person, Platform, SCOPES, Socket, ports};
+
+/// A certificate for this machine and its key.
+struct Pair {
+    folder: TempDir,
+    certificate: CertificateDer<'static>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
+        let folder = TempDir::new().expect("the temporary folder can be written");
+        std::fs::write(folder.path().join("tls.pem"), made.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+        Self { folder, certificate: made.cert.der().clone() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+
+    /// Trusts this certificate and no other.
+    fn trusting(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).expect("a certificate");
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        config.expect("known versions").with_root_certificates(roots).with_no_client_auth()
+    }
+}
+
+/// A call to its end; `callfeed call` would not trust the certificate.
+async fn play(platform: &Platform) -> String {
+    let url = format!("{}/simulator/v1/calls", platform.base);
+    let (id, secret) = (platform.setting("OAUTH_CLIENT_ID"), platform.setting("OAUTH_CLIENT_SECRET"));
+    let body = serde_json::json!({"scenario": "answered", "speed": 50.0});
+    let request = crate::harness::http().post(url).basic_auth(id, Some(secret)).json(&body);
+    let answer = Answer::of("POST a call", request).await.is(200);
+    let first = answer.text.lines().next().expect("the answer tells of the call");
+    let first: serde_json::Value = serde_json::from_str(first).expect("a line is one JSON object");
+    first["conversationSpaceId"].as_str().expect("the call has an id").to_owned()
+}
+
+#[tokio::test]
+async fn sign_in_and_socket_work_over_tls() {
+    let pair = Pair::new();
+    let (certificate, key) = (pair.path("tls.pem"), pair.path("tls.key"));
+    let platform = Platform::start_with(&["--tls-cert", &certificate, "--tls-key", &key]).await;
+    assert!(platform.setting("GOTO_API_URL").starts_with("https://"));
+    let strict = reqwest::Client::builder().use_preconfigured_tls(pair.trusting()).no_proxy();
+    let url = format!("{}/healthz", platform.base);
+    let answer = strict.build().unwrap().get(&url).send().await.expect("the certificate is the one given");
+    assert_eq!(answer.status(), 200);
+    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    let channel = Channel::subscribed(&platform, &session, "tls").await;
+    assert!(channel.url.starts_with("wss://127.0.0.1:"), "{}", channel.url);
+    let mut socket = Socket::connect_trusting(&channel.url, pair.trusting()).await.expect("wss connects");
+    assert_eq!(socket.ping(b"echo").await, b"echo");
+    // A client that speaks no TLS gets no answer, and the next one is served all the same.
+    let plain = url.replacen("https", "http", 1);
+    crate::harness::http().get(plain).send().await.expect_err("this port speaks TLS only");
+    let space = play(&platform).await;
+    let frames = socket.call(&space).await;
+    assert_eq!(states(&frames).last().map(|state| state["type"].clone()), Some("ENDING".into()));
+    platform.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_files_are_named_before_anything_is_made() {
+    let (one, two) = (Pair::new(), Pair::new());
+    let folder = TempDir::new().unwrap();
+    let listen = format!("127.0.0.1:{}", ports::free());
+    let cases = [
+        (one.path("missing.pem"), one.path("tls.key"), "missing.pem"),
+        (one.path("tls.key"), one.path("tls.key"), "no certificate"),
+        (one.path("tls.pem"), one.path("tls.pem"), "no private key"),
+        (one.path("tls.pem"), two.path("tls.key"), "does not fit"),
+    ];
+    for (certificate, key, said) in cases {
+        let flags = ["--tls-cert", &certificate, "--tls-key", &key];
+        let arguments = [&["serve", "--example", "--data", "data", "--listen", &listen][..], &flags].concat();
+        let ended = App::run(&arguments, folder.path()).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.errors().contains(said), "{said}: {ended:?}");
+        assert!(!folder.path().join("data").exists(), "nothing was made");
+    }
+}
