@@ -20,6 +20,7 @@ mod scenarios;
 mod screen_pop;
 mod serve;
 mod sign_in;
+mod stop;
 mod summaries;
 mod tls;
 mod tutorial_call_events;

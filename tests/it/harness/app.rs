@@ -50,9 +50,18 @@ impl App {
 
     /// What Ctrl-C does.
     pub async fn interrupt(&self) {
+        self.signal("-INT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
         let pid = self.child.id().expect("the process still runs").to_string();
-        let status = Command::new("kill").args(["-INT", &pid]).status().await.expect("kill can be started");
-        assert!(status.success(), "the process {} could not be interrupted", self.name);
+        let status = Command::new("kill").args([signal, &pid]).status().await.expect("kill can be started");
+        assert!(status.success(), "the process {} could not be sent {signal}", self.name);
+    }
+
+    /// What systemd does to end a service.
+    pub async fn terminate(&self) {
+        self.signal("-TERM").await;
     }
 
     /// What a power cut does to the process.

@@ -71,6 +71,16 @@ impl Socket {
         }
     }
 
+    /// Reads to the end and returns the code that the platform closed with.
+    pub async fn close_code(&mut self) -> Option<u16> {
+        loop {
+            match self.message(SOON).await? {
+                Message::Close(frame) => return frame.map(|frame| frame.code.into()),
+                _ => {}
+            }
+        }
+    }
+
     /// Reads until a frame fits, and returns it.
     pub async fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         loop {
