@@ -12,6 +12,7 @@ mod directory;
 mod errors;
 mod harness;
 mod oauth_extras;
+mod oauth_security;
 mod logs;
 mod metrics;
 mod reports_app;
