@@ -56,3 +56,12 @@ pub const FEED_QUEUE: usize = 256;
 pub const RECENT_IDS_MAX: usize = 8192;
 /// Closing a feed with all deletions; what is not done by then ends with the channel's life.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Pings waiting for a socket that cannot write; further ones are not sent, which the machine notices.
+pub const PING_QUEUE: usize = 4;
+
+/// Our own close waits this long for the other side's.
+pub const SOCKET_CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// Idle sockets need no large buffer; a longer frame makes it grow.
+pub const SOCKET_READ_BUFFER_BYTES: usize = 16 * 1024;

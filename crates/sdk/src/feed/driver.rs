@@ -21,9 +21,6 @@ use crate::error::{Error, ErrorKind};
 use crate::lifecycle::{Action, Event, Generation, Lifecycle, Told, Trouble};
 use crate::limits;
 
-/// Pings waiting for a socket that cannot write; further ones are not sent, which the machine notices.
-const PING_QUEUE: usize = 4;
-
 struct Driver {
     operator: Operator,
     machine: Lifecycle,
@@ -214,7 +211,7 @@ impl Driver {
             }
             Done::Made(generation, Err(error)) => self.make_failed(generation, error).await,
             Done::Connected(generation, Ok(socket)) => {
-                let (pings, receiver) = mpsc::channel(PING_QUEUE);
+                let (pings, receiver) = mpsc::channel(limits::PING_QUEUE);
                 self.sockets_opened += 1;
                 let id = SocketId { generation, number: self.sockets_opened };
                 self.sockets.insert(generation, Held { number: id.number, pings });

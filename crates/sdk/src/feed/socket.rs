@@ -1,7 +1,5 @@
 //! One WebSocket of a channel: frames in, pings out (spec/notification-channel.md, Ping and pong).
 
-use std::time::Duration;
-
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
@@ -15,11 +13,6 @@ use crate::lifecycle::{Generation, Trouble};
 use crate::limits;
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// Our own close waits this long for the other side's.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
-/// Idle sockets need no large buffer; a longer frame makes it grow.
-const READ_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Why a socket could not be opened.
 #[derive(Debug)]
@@ -55,7 +48,7 @@ struct PingPayload {
 
 pub(super) async fn connect(url: &str) -> Result<Socket, SocketError> {
     let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
+        .read_buffer_size(limits::SOCKET_READ_BUFFER_BYTES)
         .max_message_size(Some(limits::FRAME_BYTES_MAX))
         .max_frame_size(Some(limits::FRAME_BYTES_MAX));
     let opening = Box::pin(tokio_tungstenite::connect_async_with_config(url, Some(config), true));
@@ -118,7 +111,7 @@ pub(super) async fn run(
 
 /// What was on its way before the close still counts.
 async fn close(from: SocketId, socket: &mut Socket, inbox: &mpsc::Sender<FromSocket>) {
-    let deadline = Instant::now() + CLOSE_WAIT;
+    let deadline = Instant::now() + limits::SOCKET_CLOSE_WAIT;
     let _ = tokio::time::timeout_at(deadline, socket.close(None)).await;
     while let Ok(message) = tokio::time::timeout_at(deadline, socket.next()).await {
         match read(message) {
