@@ -2,7 +2,7 @@
 
 use crate::harness::person::query;
 use crate::harness::portal::{CLIENTS, Client, Portal, TOKENS, fact, form_for};
-use crate::harness::{Answer, Person, Platform, REPORTS_REDIRECT, SCOPES, html, http};
+use crate::harness::{Answer, Browser, Person, Platform, REPORTS_REDIRECT, SCOPES, html, http};
 
 const CODE: [&str; 2] = ["authorization_code", "refresh_token"];
 
@@ -323,4 +323,45 @@ async fn the_implicit_flow_answers_in_the_fragment_of_a_client_that_may_use_it()
     let consent = admin.log_in(&login).await.page();
     let landed = admin.submit(&consent, &[], Some("Deny")).await.elsewhere();
     assert!(landed.fragment().is_some_and(|text| text.contains("error=access_denied")), "{landed}");
+}
+
+/// In a real browser, under the pages' own Content-Security-Policy.
+#[tokio::test]
+async fn a_person_makes_a_client_in_a_browser() {
+    let platform = Platform::start().await;
+    let person = Person::member(&platform);
+    let browser = Browser::start().await;
+    browser.open(&format!("{}{CLIENTS}", platform.base)).await;
+    browser.type_into("#email", &person.email).await;
+    browser.type_into("#password", &person.password).await;
+    browser.press("Sign in").await;
+    browser.sees(&["No client yet"]).await;
+    browser.press("New client").await;
+    browser.type_into("#name", "Reception board").await;
+    browser.press("Make the client").await;
+    browser.sees(&["Nothing was saved yet", "Choose at least one"]).await;
+    browser.type_into("#redirect_uris", REPORTS_REDIRECT).await;
+    for css in ["details summary", "input[name=product]"] {
+        let element = browser.page.find(fantoccini::Locator::Css(css)).await.expect("the first product");
+        element.click().await.expect("it can be pressed");
+    }
+    browser.press("Make the client").await;
+    browser.sees(&["Your client is ready", "shown this once"]).await;
+    // Without the tick the browser stays.
+    browser.press("Done").await;
+    browser.sees(&["Your client is ready"]).await;
+    let tick = browser.page.find(fantoccini::Locator::Css("input[type=checkbox]")).await.expect("the tick");
+    tick.click().await.expect("it can be pressed");
+    browser.press("Done").await;
+    browser.sees(&["Reception board", "Make a new secret", "12 of 12"]).await;
+    browser.press("Delete this client").await;
+    browser.press("Delete").await;
+    browser.sees(&["The client is deleted", "No client yet"]).await;
+    browser.press("Sign out").await;
+    browser.sees(&["to continue to the developer portal"]).await;
+    let complaints = browser.complaints(&[&platform.base]).await;
+    // The browser itself says so of the form that was refused with 400.
+    let severe = complaints.iter().filter(|text| !text.contains("status of 400"));
+    assert_eq!(severe.collect::<Vec<_>>(), Vec::<&String>::new());
+    browser.close().await;
 }
