@@ -27,3 +27,4 @@ mod tls;
 mod tutorial_call_events;
 mod tutorial_reports;
 mod webhooks;
+mod webhooks_durable;

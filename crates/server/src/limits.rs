@@ -129,6 +129,38 @@ pub const WEBHOOK_IDLE_CONNECTIONS_MAX: usize = 8;
 pub const WEBHOOK_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests of webhooks under way get this long when the platform stops; less than [`SHUTDOWN_GRACE`].
 pub const WEBHOOK_DRAIN: Duration = Duration::from_secs(3);
+/// Waits before the second and further tries of a durable webhook's notification: 75 hours in all, as Standard
+/// Webhooks advises; after the last it is given up and can be recovered by hand.
+pub const WEBHOOK_DURABLE_RETRIES: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(14),
+    Duration::from_hours(20),
+    Duration::from_hours(24),
+];
+/// Each of those waits is longer or shorter by up to this part of it.
+pub const WEBHOOK_JITTER: f64 = 0.1;
+/// Longest `Retry-After` that is honoured; a longer one is cut to it.
+pub const WEBHOOK_RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+/// Failures in a row after which a durable webhook leaves its receiver alone for a while …
+pub const WEBHOOK_BREAKER_FAILURES: u32 = 5;
+/// … first this long, then twice as long after each probe that fails, up to the second.
+pub const WEBHOOK_BREAKER_PAUSE_MIN: Duration = Duration::from_secs(10);
+pub const WEBHOOK_BREAKER_PAUSE_MAX: Duration = Duration::from_mins(10);
+/// While requests are under way, a durable webhook looks this often for calls that it can start.
+pub const WEBHOOK_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// When none are under way it looks when the next is due, but not more often than this.
+pub const WEBHOOK_LOOK_MIN: Duration = Duration::from_millis(250);
+/// Deliveries and attempts of a durable webhook are kept 30 days, and swept this often.
+pub const WEBHOOK_DELIVERIES_KEPT_S: i64 = 30 * 86_400;
+pub const WEBHOOK_SWEEP_EVERY: Duration = Duration::from_hours(1);
+/// After a rotation the old key signs too for this long unless asked otherwise; at most the second, else 400.
+pub const WEBHOOK_KEY_OVERLAP_S: u64 = 86_400;
+pub const WEBHOOK_KEY_OVERLAP_S_MAX: u64 = 30 * 86_400;
 /// A webhook whose log or deliveries could not be read or written tries again after this.
 pub const WEBHOOK_STORE_RETRY: Duration = Duration::from_secs(2);
 

@@ -18,6 +18,7 @@ use crate::oauth::portal::{clients, session, tokens};
 use crate::oauth::{authorize, inspect, login, token};
 use crate::ops::{metrics, request_id};
 use crate::sources::simulator;
+use crate::webhooks::api as webhooks;
 use crate::{calls, channels, history, limits, reports, summaries};
 
 pub fn router(app: Arc<App>) -> Router {
@@ -74,6 +75,10 @@ fn apis() -> Router<Arc<App>> {
             "/channels/{name}/{id}/channel-lifetime",
             get(channels::read_lifetime).put(channels::set_lifetime),
         )
+        .route("/channels/{name}/{id}/attempts", get(webhooks::attempts))
+        .route("/channels/{name}/{id}/attempts/{notification}/resend", post(webhooks::resend))
+        .route("/channels/{name}/{id}/recover", post(webhooks::recover))
+        .route("/channels/{name}/{id}/signature/rotate", post(webhooks::rotate))
         .route("/channels/{name}/{id}/ws", get(channels::connect))
         .route("/channels/{name}/{id}/sse", get(channels::events));
     let calls = Router::new()

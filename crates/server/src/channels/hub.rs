@@ -231,6 +231,11 @@ impl Channel {
         self.changes.send_modify(|count| *count += 1);
     }
 
+    /// Lets the reader look again at what it has to do.
+    pub fn touch(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
     /// A socket connects; one that was there before is closed.
     pub fn connect(self: &Arc<Self>) -> Connection {
         let (hints, inbox) = mpsc::channel(limits::CHANNEL_HINTS_MAX);

@@ -122,7 +122,7 @@ impl Entry {
         }
     }
 
-    fn read(row: &AnyRow) -> StoreResult<Self> {
+    pub(super) fn read(row: &AnyRow) -> StoreResult<Self> {
         let kind = match row.try_get::<&str, _>("kind")? {
             "report" => EntryKind::Report,
             "history" => EntryKind::History,

@@ -20,6 +20,7 @@ mod tests_oauth;
 mod tests_reads;
 #[cfg(test)]
 mod tests_webhooks;
+mod webhook_deliveries;
 mod webhooks;
 mod writer;
 
@@ -39,6 +40,7 @@ pub use oauth::{CodeRow, TokenKind, TokenRow};
 pub use personal_tokens::PersonalToken;
 pub use subscriptions::{Api, KeyKind, Subscription};
 pub use summaries::SummaryQuery;
+pub use webhook_deliveries::{AttemptRow, DeliveryState, DueDelivery, TriedDelivery};
 pub use webhooks::WebhookRow;
 pub use writer::{Append, Ending, LogWriter};
 

@@ -74,6 +74,16 @@ impl Store {
             .await?;
         Ok(())
     }
+
+    /// Replaces the signing keys.
+    pub async fn set_webhook_signing(&self, channel_id: &str, signing: &str) -> StoreResult<()> {
+        sqlx::query("update webhooks set signing = $1 where channel_id = $2")
+            .bind(signing)
+            .bind(channel_id)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
 }
 
 /// Deletes what a channel has in the tables of webhooks.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use super::Endpoint;
@@ -42,6 +42,19 @@ impl Attempt {
         }
     }
 
+    pub fn status(&self) -> Option<u16> {
+        self.result.as_ref().ok().map(|answer| answer.status.as_u16())
+    }
+
+    pub fn retry_after(&self) -> Option<&HeaderValue> {
+        self.result.as_ref().ok()?.retry_after.as_ref()
+    }
+
+    /// Why no answer came.
+    pub fn error(&self) -> Option<String> {
+        self.result.as_ref().err().map(ToString::to_string)
+    }
+
     /// The answer's status, or why there is none.
     fn told(&self) -> String {
         match &self.result {
@@ -63,7 +76,10 @@ fn verdict_of(status: StatusCode) -> Verdict {
 /// Tells the receiver of an entry once, and notes on the endpoint what its answer says about it.
 pub async fn attempt(app: &App, endpoint: &Endpoint, entry: &Entry) -> Attempt {
     let (at_us, started) = (time::now_us(), Instant::now());
-    let result = app.webhooks.outbound.post(&endpoint.url(), HeaderMap::new(), entry.webhook_body()).await;
+    let body = entry.webhook_body();
+    let headers = endpoint.signing().map(|signing| signing.headers(&entry.notification_id, at_us, &body));
+    let headers: HeaderMap = headers.unwrap_or_default();
+    let result = app.webhooks.outbound.post(&endpoint.url(), headers, body).await;
     let attempt = Attempt { at_us, duration: started.elapsed(), result };
     tracing::debug!(duration_ms = attempt.duration.as_millis(), "webhook request: {}", attempt.told());
     note(app, endpoint, &attempt).await;

@@ -5,22 +5,28 @@ use std::sync::Arc;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 use wire::channel::WEBHOOK;
 use wire::error::code;
 
 use super::outbound::OutboundError;
+use super::sign::{Algorithm, Signing};
 use super::{Endpoint, lock};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::limits;
+use crate::secrets;
 use crate::store::{ChannelRow, WebhookRow};
 use crate::time;
 
 /// Where the address stands in the body, for the constraint of a refusal.
 const URL_FIELD: &str = "webhookChannelData.webhook.url";
+
+/// `webhookChannelData.delivery` of a webhook that keeps what failed and tries again for days.
+pub const DURABLE: &str = "durable";
 
 /// Whether a body asks for a webhook channel, wherever it says so.
 pub fn is_asked_for(body: &Value) -> bool {
@@ -34,6 +40,48 @@ fn url(body: &Value) -> Option<&str> {
     places.iter().find_map(|place| body.pointer(place)?.as_str()).filter(|url| !url.is_empty())
 }
 
+/// What a body asks for beyond GoTo Connect.
+struct Extras {
+    durable: bool,
+    algorithm: Option<Algorithm>,
+}
+
+impl Extras {
+    fn read(body: &Value) -> ApiResult<Self> {
+        let data = &body["webhookChannelData"];
+        let durable = match &data["delivery"] {
+            Value::Null => false,
+            Value::String(delivery) if delivery == DURABLE => true,
+            _ => {
+                let message = "delivery can be \"durable\", or absent.";
+                return Err(
+                    ApiError::bad_request("webhookChannelData.delivery", "INVALID").with_message(message)
+                );
+            }
+        };
+        // An older client's `sharedSecret` stands here too and asks for nothing.
+        let algorithm = match &data["signature"]["algorithm"] {
+            Value::Null => None,
+            name => Some(Algorithm::deserialize(name).map_err(|_| {
+                ApiError::bad_request("webhookChannelData.signature.algorithm", "INVALID")
+                    .with_message("algorithm can be hmac-sha256 or ed25519.")
+            })?),
+        };
+        Ok(Self { durable, algorithm })
+    }
+
+    /// 409 when a channel that exists is not what is asked for.
+    fn check(&self, endpoint: &Endpoint) -> ApiResult<()> {
+        let algorithm = endpoint.signing().map(|signing| signing.algorithm());
+        let same_algorithm = self.algorithm.is_none() || self.algorithm == algorithm;
+        if same_algorithm && (!self.durable || endpoint.is_durable()) {
+            return Ok(());
+        }
+        let message = "This webhook channel exists with another delivery or signature. Delete it first.";
+        Err(ApiError::new(StatusCode::CONFLICT, code::CONFLICT, message))
+    }
+}
+
 /// `POST /channels/{nickname}` of a webhook channel. The same nickname and URL again is the same channel.
 pub async fn create(app: &Arc<App>, caller: &Caller, nickname: String, body: &Value) -> ApiResult<Response> {
     let url = url(body).ok_or_else(|| ApiError::bad_request(URL_FIELD, "REQUIRED"))?;
@@ -42,18 +90,22 @@ pub async fn create(app: &Arc<App>, caller: &Caller, nickname: String, body: &Va
         return Err(refusal(message));
     }
     app.webhooks.outbound.check(url).map_err(|why| refusal(format!("Cannot use this webhook: {why}.")))?;
+    let extras = Extras::read(body)?;
+    let signing = extras.algorithm.map(|algorithm| Signing::new(algorithm, secrets::bytes()));
+    let stored_signing = signing.as_ref().map(serde_json::to_string).transpose().map_err(ApiError::fault)?;
     let webhook = WebhookRow {
         channel_id: format!("Webhook.{}", Uuid::new_v4()),
         user_key: caller.user.user_key.clone(),
         nickname,
         url: url.to_owned(),
         unreachable_us: 0,
-        durable: false,
-        signing: String::new(),
+        durable: extras.durable,
+        signing: stored_signing.unwrap_or_default(),
     };
     let lifetime_s = lifetime(body)?;
-    if let Some(row) = existing(app, &webhook).await {
-        return Ok(answer(app, &row));
+    if let Some((row, endpoint)) = existing(app, &webhook).await {
+        extras.check(&endpoint)?;
+        return Ok(answer(app, &row, None));
     }
     let count = app.webhooks.count_of_user(&webhook.user_key);
     if count >= limits::WEBHOOKS_PER_USER_MAX {
@@ -71,20 +123,46 @@ pub async fn create(app: &Arc<App>, caller: &Caller, nickname: String, body: &Va
         created_us,
         expires_us: created_us + lifetime_s * 1_000_000,
     };
-    if !app.store.add_webhook(&row, &webhook).await? {
-        // Another request made it while the address gave its proof.
-        let row = existing(app, &webhook).await;
-        return row.map(|row| answer(app, &row)).ok_or_else(|| {
-            ApiError::unavailable("This webhook channel is just being made or deleted. Try again.")
-        });
+    let secret = signing.as_ref().map(|signing| signing.describe(true));
+    let made = {
+        let (app, row, webhook) = (Arc::clone(app), row.clone(), webhook.clone());
+        // To the end even if the client hangs up meanwhile: store and hub must not part.
+        tokio::spawn(async move { add(&app, row, webhook, signing).await })
+    };
+    if made.await.map_err(ApiError::fault)?? {
+        return Ok(answer(app, &row, secret));
     }
-    app.hub.add(row.clone());
-    super::start(app, Endpoint::new(webhook));
-    Ok(answer(app, &row))
+    // Another request made it while the address gave its proof.
+    let Some((row, endpoint)) = existing(app, &webhook).await else {
+        let message = "This webhook channel is just being made or deleted. Try again.";
+        return Err(ApiError::unavailable(message));
+    };
+    extras.check(&endpoint)?;
+    Ok(answer(app, &row, None))
 }
 
-fn answer(app: &App, row: &ChannelRow) -> Response {
-    (StatusCode::CREATED, Json(crate::channels::describe(app, row, false))).into_response()
+/// Stores a webhook channel and sets it going. False when there is one like it.
+async fn add(
+    app: &Arc<App>,
+    row: ChannelRow,
+    webhook: WebhookRow,
+    signing: Option<Signing>,
+) -> ApiResult<bool> {
+    if !app.store.add_webhook(&row, &webhook).await? {
+        return Ok(false);
+    }
+    app.hub.add(row);
+    super::start(app, Endpoint::new(webhook, signing));
+    Ok(true)
+}
+
+/// `signature` has the secret, which is shown this once.
+fn answer(app: &App, row: &ChannelRow, signature: Option<Value>) -> Response {
+    let mut channel = crate::channels::describe(app, row, false);
+    if let (Some(data), Some(signature)) = (&mut channel.webhook_channel_data, signature) {
+        data.extra.insert("signature".into(), signature);
+    }
+    (StatusCode::CREATED, Json(channel)).into_response()
 }
 
 fn refusal(message: String) -> ApiError {
@@ -104,12 +182,12 @@ fn lifetime(body: &Value) -> ApiResult<i64> {
 }
 
 /// The user's live channel with this nickname and URL. One whose life is over makes way.
-async fn existing(app: &App, webhook: &WebhookRow) -> Option<ChannelRow> {
+async fn existing(app: &App, webhook: &WebhookRow) -> Option<(ChannelRow, Arc<Endpoint>)> {
     let endpoint = app.webhooks.find(webhook)?;
     let channel_id = lock(&endpoint.row).channel_id.clone();
     let row = app.hub.get(&channel_id)?.row();
     if row.expires_us > time::now_us() {
-        return Some(row);
+        return Some((row, endpoint));
     }
     crate::channels::delete(app, &channel_id).await;
     None

@@ -5,10 +5,14 @@
 //! and moves the cursor on when a notification is done. A crash repeats some with the same ids and loses none; a slow
 //! receiver keeps nobody waiting but itself.
 
+pub mod api;
 mod attempt;
 pub mod create;
+mod durable;
 mod outbound;
 mod quick;
+mod schedule;
+mod sign;
 mod window;
 
 use std::collections::HashMap;
@@ -22,8 +26,9 @@ use wire::channel::{WEBHOOK, Webhook, WebhookChannelData};
 
 use crate::app::App;
 use crate::limits;
-use crate::store::{Store, StoreResult, WebhookRow};
+use crate::store::{Store, StoreError, StoreResult, WebhookRow};
 use outbound::Outbound;
+use sign::Signing;
 
 /// All webhook channels of this node, and the way out.
 pub struct Webhooks {
@@ -35,6 +40,7 @@ pub struct Webhooks {
 /// One webhook channel's receiver.
 pub struct Endpoint {
     row: Mutex<WebhookRow>,
+    signing: Mutex<Option<Arc<Signing>>>,
     /// So that the log tells of the first failure, not of each.
     failing: AtomicBool,
 }
@@ -53,7 +59,14 @@ impl Webhooks {
         let outbound =
             Outbound::new(allow_private).map_err(|error| crate::Error::Outbound(error.to_string()))?;
         let rows = store.all_webhooks().await?;
-        let endpoints = rows.into_iter().map(|row| (row.channel_id.clone(), Endpoint::new(row))).collect();
+        let mut endpoints = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let signing = match row.signing.as_str() {
+                "" => None,
+                text => Some(serde_json::from_str(text).map_err(StoreError::from)?),
+            };
+            endpoints.insert(row.channel_id.clone(), Endpoint::new(row, signing));
+        }
         let proofs = Semaphore::new(limits::WEBHOOK_PROOFS_MAX);
         Ok(Self { outbound, proofs, endpoints: Mutex::new(endpoints) })
     }
@@ -76,8 +89,24 @@ impl Webhooks {
 }
 
 impl Endpoint {
-    fn new(row: WebhookRow) -> Arc<Self> {
-        Arc::new(Self { row: Mutex::new(row), failing: AtomicBool::new(false) })
+    fn new(row: WebhookRow, signing: Option<Signing>) -> Arc<Self> {
+        let signing = Mutex::new(signing.map(Arc::new));
+        Arc::new(Self { row: Mutex::new(row), signing, failing: AtomicBool::new(false) })
+    }
+
+    fn is_durable(&self) -> bool {
+        lock(&self.row).durable
+    }
+
+    fn signing(&self) -> Option<Arc<Signing>> {
+        lock(&self.signing).clone()
+    }
+
+    async fn set_signing(&self, store: &Store, signing: Signing) -> StoreResult<()> {
+        let channel_id = lock(&self.row).channel_id.clone();
+        store.set_webhook_signing(&channel_id, &serde_json::to_string(&signing)?).await?;
+        *lock(&self.signing) = Some(Arc::new(signing));
+        Ok(())
     }
 
     fn url(&self) -> String {
@@ -98,7 +127,14 @@ impl Endpoint {
 
     /// What the channel API tells of the receiver.
     pub fn describe(&self) -> WebhookChannelData {
+        let mut extra = Extra::new();
+        if let Some(signing) = self.signing() {
+            extra.insert("signature".into(), signing.describe(false));
+        }
         let row = lock(&self.row);
+        if row.durable {
+            extra.insert("delivery".into(), create::DURABLE.into());
+        }
         let unreachable = Timestamp::from_microsecond(row.unreachable_us).ok();
         WebhookChannelData {
             webhook: Webhook { url: row.url.clone(), extra: Extra::new() },
@@ -106,7 +142,7 @@ impl Endpoint {
             unreachable_timestamp: unreachable
                 .filter(|_| row.unreachable_us != 0)
                 .map(|since| format!("{since:.3}")),
-            extra: Extra::new(),
+            extra,
         }
     }
 }
@@ -131,7 +167,10 @@ fn start(app: &Arc<App>, endpoint: Arc<Endpoint>) {
     lock(&app.webhooks.endpoints).insert(channel_id.clone(), Arc::clone(&endpoint));
     let (app, connection) = (Arc::clone(app), channel.connect());
     app.tasks.clone().spawn(async move {
-        quick::deliver(&app, &endpoint, connection).await;
+        match endpoint.is_durable() {
+            true => durable::deliver(&app, &endpoint, connection).await,
+            false => quick::deliver(&app, &endpoint, connection).await,
+        }
         if !app.shutdown.is_cancelled() {
             lock(&app.webhooks.endpoints).remove(&channel_id);
         }

@@ -36,10 +36,11 @@ pub enum Refusal {
     Private,
 }
 
-/// An answer; its body is not read.
+/// An answer: its status, and `Retry-After` if it has one. Its body is not read.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: StatusCode,
+    pub retry_after: Option<HeaderValue>,
 }
 
 /// The HTTP client of all webhooks. Cheap to clone.
@@ -111,7 +112,8 @@ impl Outbound {
         let url = self.check(url).map_err(OutboundError::Refused)?;
         let request = self.client.request(method, url).headers(headers).body(body);
         let answer = request.send().await.map_err(failure)?;
-        Ok(Answer { status: answer.status() })
+        let retry_after = answer.headers().get(header::RETRY_AFTER).cloned();
+        Ok(Answer { status: answer.status(), retry_after })
     }
 }
 
