@@ -31,6 +31,10 @@ pub struct Args {
     /// Requests a second per client and API, or "off" [default: 10, off with --example].
     #[arg(long, value_name = "N|off", value_parser = rate_limit)]
     rate_limit: Option<RateLimit>,
+    /// Forget finished calls, with their states and reports, after so many days.
+    #[arg(long, value_name = "DAYS", default_value_t = server::limits::KEEP_DAYS,
+          value_parser = clap::value_parser!(u32).range(i64::from(server::limits::KEEP_DAYS_MIN)..))]
+    keep_days: u32,
     /// Certificate chain in PEM: serve https and wss. Needs --tls-key.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -85,6 +89,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     config.database = args.database;
     config.public_url = args.public_url;
     config.metrics_listen = args.metrics_listen;
+    config.keep_days = args.keep_days;
     config.tls =
         args.tls_cert.zip(args.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });
     config.example = args.example;

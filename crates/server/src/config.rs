@@ -25,6 +25,8 @@ pub struct Config {
     pub allow_private_webhooks: bool,
     /// Life of a channel unless its request says otherwise, in seconds.
     pub channel_lifetime_s: u64,
+    /// Finished calls are forgotten after so many days, [`limits::KEEP_DAYS_MIN`] or more.
+    pub keep_days: u32,
     /// https and wss instead of http and ws.
     pub tls: Option<TlsFiles>,
     /// A port of its own for `/metrics`, which the platform's port does not answer then.
@@ -42,6 +44,7 @@ impl Config {
             example: false,
             allow_private_webhooks: false,
             channel_lifetime_s: limits::CHANNEL_LIFE_S,
+            keep_days: limits::KEEP_DAYS,
             tls: None,
             metrics_listen: None,
         }

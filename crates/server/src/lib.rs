@@ -59,6 +59,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error("no webhook can be delivered, the system's certificates cannot be used: {0}")]
     Outbound(String),
+    #[error("--keep-days must be {min} or more, not {0}", min = limits::KEEP_DAYS_MIN)]
+    KeepDays(u32),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("cannot listen on {address} for metrics: {source}")]
@@ -133,6 +135,9 @@ async fn start(
 ) -> Result<(Arc<App>, JoinHandle<()>), Error> {
     if config.example && !address.ip().is_loopback() {
         return Err(Error::ExampleNotLoopback(address));
+    }
+    if config.keep_days < limits::KEEP_DAYS_MIN {
+        return Err(Error::KeepDays(config.keep_days));
     }
     let public_url = public_url(&config, address)?;
     private_folder(&config.data_dir)?;
@@ -221,6 +226,7 @@ async fn sweep(app: Arc<App>) {
             if !cursors.is_empty() {
                 app.store.put_cursors(&cursors).await?;
             }
+            ops::retention::sweep(&app, now_us).await?;
             if !sweeps.is_multiple_of(limits::SWEEPS_PER_OAUTH_SWEEP) {
                 return Ok(());
             }

@@ -196,5 +196,13 @@ pub const SIMULATOR_LINES_MAX: usize = 1_024;
 pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Expired tokens, codes and sign-ins are removed at each so many-th sweep.
 pub const SWEEPS_PER_OAUTH_SWEEP: u64 = 30;
+/// Finished calls are kept so many days (13 months) unless the operator says otherwise; then they are forgotten.
+pub const KEEP_DAYS: u32 = 400;
+/// Fewer days are refused: what a channel may still be sent (resume, webhooks' retries of 75 hours) must be there.
+pub const KEEP_DAYS_MIN: u32 = 7;
+/// Calls forgotten in one commit …
+pub const RETENTION_BATCH: i64 = 25;
+/// … and commits of one sweep; what is left waits for the next sweep.
+pub const RETENTION_BATCHES: usize = 20;
 /// Open requests and sockets get this long when the platform stops.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

@@ -2,4 +2,5 @@
 
 pub mod metrics;
 pub mod request_id;
+pub mod retention;
 pub mod tls;

@@ -10,10 +10,13 @@ mod history;
 mod log;
 mod oauth;
 mod personal_tokens;
+mod retention;
 mod subscriptions;
 mod summaries;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_retention;
 #[cfg(test)]
 mod tests_oauth;
 #[cfg(test)]
