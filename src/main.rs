@@ -1,6 +1,7 @@
 //! `callfeed`: the platform, the apps and the demo in one binary. One file per subcommand; nothing else knows all
 //! crates.
 
+mod backup;
 mod call;
 mod demo;
 mod logging;
@@ -27,6 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Backup(backup::Args),
     Call(call::Args),
     Reports(reports::Args),
     Login(reports::LoginArgs),
@@ -61,6 +63,7 @@ const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(1);
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => serve::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
         Command::Call(args) => call::run(args).await,
         Command::Reports(args) => reports::run(args).await,
         Command::Login(args) => reports::login(args).await,

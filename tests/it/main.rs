@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops with a panic")]
 
 mod call_history;
+mod backup;
 mod channel_life;
 mod channels;
 mod clients;

@@ -45,6 +45,7 @@ pub use config::Config;
 use directory::Directory;
 pub use ops::tls::{TlsError, TlsFiles};
 pub use sources::simulator::CallRequest;
+pub use store::{BackupError, backup};
 use store::{LogWriter, Store, StoreError};
 
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 //! One writing connection on SQLite, which knows one writer anyway; PostgreSQL gets as many as its pool has.
 
 mod accounts;
+mod backup;
 mod calls;
 mod channels;
 mod clients;
@@ -35,6 +36,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyPool, Executor as _};
 
 pub use accounts::{Account, User};
+pub use backup::{BackupError, backup};
 pub use channels::ChannelRow;
 pub use history::HistoryQuery;
 pub use log::{Entry, EntryKind};
