@@ -41,6 +41,9 @@ pub struct Args {
     /// Decides what is left open; the same seed plays the same call.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Record the line that talks; recording and transcript are there when the call has ended.
+    #[arg(long)]
+    record: bool,
     /// How many calls; they overlap.
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u64,
@@ -100,6 +103,7 @@ async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
         to: args.to.clone(),
         speed: args.speed,
         seed: args.seed,
+        record: args.record,
         count: args.count,
         every_ms: u64::try_from(args.every.as_millis()).unwrap_or(u64::MAX),
     };

@@ -89,6 +89,7 @@ fn request(office: &Office, args: &Args, number: u64) -> anyhow::Result<reqwest:
         to: None,
         speed: args.speed,
         seed: Some(args.seed.wrapping_mul(1_000_003).wrapping_add(number)),
+        record: false,
         count: 1,
         every_ms: 0,
     };

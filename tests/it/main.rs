@@ -16,6 +16,7 @@ mod oauth_extras;
 mod oauth_security;
 mod logs;
 mod metrics;
+mod recordings;
 mod reports_app;
 mod resume;
 mod scenarios;

@@ -9,7 +9,7 @@ use wire::{Direction, Extra, Instant};
 
 use crate::ids::CallIds;
 use crate::situation::Situation;
-use crate::{Command, CommandError, Nonce, transitions};
+use crate::{Command, CommandError, Nonce, recording, transitions};
 
 /// `callInitiator` of every call that was not placed by click-to-call (spec/call-events.md, metadata).
 const DIRECT: &str = "DIRECT";
@@ -76,9 +76,10 @@ impl Call {
             return Err(CommandError::Ended);
         }
         let settled = Situation::after(&last.state);
+        let timestamp = not_before(&last.state.timestamp, now);
         let situations = transitions::next(
             &self.ids,
-            last.state.sequence_number.saturating_add(1),
+            (last.state.sequence_number.saturating_add(1), &timestamp),
             settled,
             somebody_leaves(&last.state),
             command,
@@ -126,6 +127,8 @@ impl Call {
             look_up_contacts(&mut situation);
         }
         let running = last.filter(|_| kind != StateType::Ending);
+        let recordings = recording::recordings(running, &situation).filter(|_| kind != StateType::Ending);
+        let transcripts = recordings.as_deref().and_then(|all| recording::transcripts(running, all));
         let systems = Some(situation.systems).filter(|systems| !systems.is_empty());
         State {
             id: self.ids.state(sequence_number),
@@ -133,8 +136,8 @@ impl Call {
             timestamp: now.to_owned(),
             participants: situation.participants,
             interactive_voice_response_systems: systems.filter(|_| kind != StateType::Ending),
-            recordings: running.and_then(|state| state.recordings.clone()),
-            transcripts: running.and_then(|state| state.transcripts.clone()),
+            recordings,
+            transcripts,
             kind,
             extra: Extra::new(),
         }

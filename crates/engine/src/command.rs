@@ -25,6 +25,8 @@ pub enum Command {
     EndPlan { result: String },
     /// One of those who ring takes the call; the others stop ringing.
     Answer { who: Who },
+    /// A party that talks is recorded from now on, with a transcript.
+    Record { who: Who },
     /// One party leaves. If the call cannot go on without it, the systems end first; the other parties follow
     /// with [`Command::Proceed`].
     HangUp { who: Who },
@@ -80,6 +82,10 @@ pub enum CommandError {
     NoSuchParty,
     #[error("that party does not ring: only who rings can answer")]
     NotRinging,
+    #[error("that party does not talk: only who talks can be recorded")]
+    NotTalking,
+    #[error("that party is recorded already")]
+    RecordedAlready,
     #[error("the caller does not wait: nobody can ring, answer or take the caller now")]
     CallerNotWaiting,
     #[error("nobody to ring: name at least one target")]

@@ -56,6 +56,10 @@ impl CallIds {
         derived(self.namespace, &format!("execution {sequence_number}")).to_string()
     }
 
+    pub(crate) fn recording(&self, sequence_number: u64) -> String {
+        derived(self.namespace, &format!("recording {sequence_number}")).to_string()
+    }
+
     fn version_5(&self, label: &str) -> String {
         Uuid::new_v5(&self.namespace, label.as_bytes()).to_string()
     }

@@ -16,6 +16,7 @@ mod ids;
 pub mod limits;
 mod office;
 mod outcome;
+mod recording;
 mod report;
 mod scenario;
 mod script;

@@ -80,13 +80,15 @@ pub struct Request {
     pub to: Option<String>,
     /// Decides all that is left open.
     pub seed: u64,
+    /// The line that talks is recorded, from half a second after the answer on.
+    pub record: bool,
 }
 
 impl Request {
     /// The scenario with everything left to the seed.
     #[must_use]
     pub const fn new(scenario: Scenario, seed: u64) -> Self {
-        Self { scenario, from: None, from_name: None, to: None, seed }
+        Self { scenario, from: None, from_name: None, to: None, seed, record: false }
     }
 }
 

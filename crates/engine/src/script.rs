@@ -22,6 +22,8 @@ mod pace {
     pub(super) const TALK_MS: u64 = 10_000;
     /// Between one phone of a group answering and the others being gone.
     pub(super) const SETTLE_MS: u64 = 200;
+    /// From the answer until the recording begins.
+    pub(super) const RECORD_MS: u64 = 560;
     /// Between the end of the dial plan and the party that hangs up.
     pub(super) const PLAN_END_MS: u64 = 40;
     /// Between the party that hangs up and the other.
@@ -64,6 +66,9 @@ pub fn script(office: &Office, request: &Request) -> Result<Script, ScenarioErro
         Scenario::Outbound => writer.outbound(office, request)?,
         Scenario::Internal => writer.internal(office, request)?,
         _ => writer.inbound(office, request)?,
+    }
+    if request.record {
+        writer.record(request.scenario);
     }
     Ok(Script { scenario: request.scenario, steps: writer.steps })
 }
@@ -188,6 +193,24 @@ impl Writer {
         }
         self.then(after_ms, Command::HangUp { who });
         self.tear_down();
+    }
+
+    /// The line that talks is recorded soon after the answer; everything else keeps its time.
+    fn record(&mut self, scenario: Scenario) {
+        let answer = self.steps.iter().enumerate().find_map(|(place, step)| match &step.command {
+            Command::Answer { who } => Some((place, who.clone())),
+            _ => None,
+        });
+        let Some((mut place, answering)) = answer else { return };
+        place += 1;
+        while self.steps.get(place).is_some_and(|step| step.command == Command::Proceed) {
+            place += 1;
+        }
+        let who = if scenario == Scenario::Outbound { Who::Caller } else { answering };
+        if let Some(next) = self.steps.get_mut(place) {
+            next.after_ms = next.after_ms.saturating_sub(pace::RECORD_MS);
+        }
+        self.steps.insert(place, Step { after_ms: pace::RECORD_MS, command: Command::Record { who } });
     }
 
     fn tear_down(&mut self) {

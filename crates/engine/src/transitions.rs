@@ -10,7 +10,7 @@ use wire::call_events::{
 
 use crate::ids::CallIds;
 use crate::situation::Situation;
-use crate::{Command, CommandError, CompanyNumber, PlanNode, Target, Who, limits};
+use crate::{Command, CommandError, CompanyNumber, PlanNode, Target, Who, limits, recording};
 
 type Next = Result<Vec<Situation>, CommandError>;
 
@@ -30,16 +30,17 @@ pub(crate) fn start(ids: &CallIds, command: &Command) -> Next {
     Ok(vec![Situation { participants: vec![caller], systems: Vec::new() }])
 }
 
-/// The states that the command makes of a call under way. `sequence_number` is that of the next state;
-/// `leaving` tells whether the last state showed somebody leaving.
+/// The states that the command makes of a call under way. Sequence number and timestamp are those of the
+/// next state; `leaving` tells whether the last state showed somebody leaving.
 pub(crate) fn next(
     ids: &CallIds,
-    sequence_number: u64,
+    (sequence_number, timestamp): (u64, &str),
     now: Situation,
     leaving: bool,
     command: &Command,
 ) -> Next {
     match command {
+        Command::Record { who } => recording::record(now, who, ids.recording(sequence_number), timestamp),
         Command::StartInbound { .. } | Command::StartOutbound { .. } => Err(CommandError::AlreadyStarted),
         Command::Ring { targets } => ring(ids, sequence_number, now, targets),
         Command::EnterPlan { dial_plan_id, start_node_id, node } => {

@@ -17,6 +17,7 @@ pub mod limits;
 mod oauth;
 mod ops;
 mod rate_limit;
+mod recordings;
 mod reports;
 mod router;
 mod secrets;
@@ -25,6 +26,7 @@ mod store;
 mod subscriptions;
 mod summaries;
 mod time;
+mod tone;
 mod webhooks;
 
 use std::net::SocketAddr;

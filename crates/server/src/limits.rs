@@ -182,6 +182,13 @@ pub const SUMMARY_WINDOW_DAYS_MAX: i64 = 31;
 pub const ADMIN_PAGE_SIZE: i64 = PAGE_SIZE_MAX;
 /// Default `pageSize` of Voice Admin.
 pub const VOICE_ADMIN_PAGE_SIZE: i64 = 50;
+/// Default `pageSize` of recording subscriptions, and the largest; beyond it 400.
+pub const RECORDING_PAGE_SIZE: i64 = 50;
+pub const RECORDING_PAGE_SIZE_MAX: i64 = 100;
+/// A token for a recording's content lives this long, as seen on the live service; after it 404.
+pub const RECORDING_TOKEN_LIFE_S: i64 = 1_800;
+/// Longest tone that stands for a recording; a longer call is cut to it.
+pub const TONE_MS_MAX: i64 = 60_000;
 /// Values of one repeated filter; more is 400.
 pub const FILTER_VALUES_MAX: usize = 100;
 

@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use wire::error::code;
 
@@ -19,7 +19,7 @@ use crate::oauth::{authorize, inspect, login, token};
 use crate::ops::{metrics, request_id};
 use crate::sources::simulator;
 use crate::webhooks::api as webhooks;
-use crate::{calls, channels, history, limits, reports, summaries};
+use crate::{calls, channels, history, limits, recordings, reports, summaries};
 
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -30,6 +30,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/oauth/introspect", post(inspect::introspect))
         .route("/.well-known/oauth-authorization-server", get(inspect::metadata))
         .merge(portal())
+        .merge(recorded())
         .route("/login", get(login::form).post(login::sign_in))
         .route("/OAuth/approve", get(login::approve).post(login::decide))
         .route("/simulator/v1/calls", post(simulator::calls))
@@ -43,6 +44,14 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::measure))
         .layer(middleware::from_fn(request_id::with_id))
         .with_state(app)
+}
+
+/// What is no JSON, or need not be accepted as such: the content of recordings.
+fn recorded() -> Router<Arc<App>> {
+    Router::new()
+        .route("/recording/v1/recordings/{id}/content/{token}", get(recordings::content_by_token))
+        .route("/recording-media/v1/{token}/audio.wav", get(recordings::audio))
+        .route("/recording-media/v1/{token}/transcript.json", get(recordings::transcript))
 }
 
 /// Pages on which people manage their clients and personal access tokens.
@@ -92,6 +101,12 @@ fn apis() -> Router<Arc<App>> {
         )
         .route("/reports/{id}", get(reports::report))
         .route("/report-summaries", get(summaries::summaries));
+    let recording = Router::new()
+        .route("/subscriptions", post(recordings::subscribe).get(recordings::subscribed))
+        .route("/subscriptions/{id}", delete(recordings::unsubscribe))
+        .route("/recordings/{id}", get(recordings::status))
+        .route("/recordings/{id}/content", get(recordings::content))
+        .route("/transcriptions/{id}", get(recordings::transcription));
     let history = Router::new()
         .route("/calls", get(history::calls))
         .route("/subscriptions", post(history::subscribe))
@@ -101,6 +116,7 @@ fn apis() -> Router<Arc<App>> {
         .nest("/call-events/v1", calls)
         .nest("/call-events-report/v1", reports)
         .nest("/call-history/v1", history)
+        .nest("/recording/v1", recording)
         .merge(directory())
         .layer(middleware::from_fn(accepts_json))
 }

@@ -4,11 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Extra, Instant};
 
+/// `data.source` of recording notifications.
+pub const SOURCE: &str = "recording-service";
+/// `data.type`, and an event type of a subscription: the audio is there.
+pub const RECORDING_UPLOADED: &str = "RECORDING_UPLOADED";
+/// `data.type`, and an event type of a subscription: the transcript is there.
+pub const RECORDING_TRANSCRIPT_UPLOADED: &str = "RECORDING_TRANSCRIPT_UPLOADED";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionRequest {
+    #[serde(default)]
     pub account_key: String,
+    #[serde(default)]
     pub channel_id: String,
+    #[serde(default)]
     pub event_types: Vec<String>,
     #[serde(flatten)]
     pub extra: Extra,

@@ -8,6 +8,8 @@ pub const LINES_READ: &str = "users.v1.lines.read";
 pub const IDENTITY: &str = "identity:";
 pub const SCIM_ME: &str = "identity:scim.me";
 pub const VOICE_ADMIN_READ: &str = "voice-admin.v1.read";
+pub const RECORDING_READ: &str = "recording.v1.read";
+pub const RECORDING_MANAGE: &str = "recording.v1.notifications.manage";
 pub const CALL_HISTORY_MANAGE: &str = "call-history.v1.notifications.manage";
 
 /// What the two tutorials ask for.
@@ -19,8 +21,8 @@ pub const ALL: &[(&str, &str)] = &[
     (CALL_EVENTS_READ, "See calls under way"),
     (REPORTS_READ, "Read call history and call reports"),
     (CALL_HISTORY_MANAGE, "Be notified of call history"),
-    ("recording.v1.read", "Read recordings and transcripts"),
-    ("recording.v1.notifications.manage", "Be notified of recordings"),
+    (RECORDING_READ, "Read recordings and transcripts"),
+    (RECORDING_MANAGE, "Be notified of recordings"),
     (USERS_READ, "See users"),
     (LINES_READ, "See lines"),
     (VOICE_ADMIN_READ, "See numbers, extensions, queues, devices and locations"),

@@ -5,6 +5,7 @@ mod captured;
 mod commands;
 mod history;
 mod properties;
+mod recording;
 mod reports;
 mod requests;
 mod rules;

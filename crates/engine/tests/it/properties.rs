@@ -67,6 +67,7 @@ fn arb_command() -> impl Strategy<Value = Command> {
         1 => Just(Command::EndPlan { result: "COMPLETED".to_owned() }),
         6 => arb_who().prop_map(|who| Command::Answer { who }),
         4 => arb_who().prop_map(|who| Command::HangUp { who }),
+        2 => arb_who().prop_map(|who| Command::Record { who }),
         6 => Just(Command::Proceed),
         1 => Just(Command::Truncate),
     ]

@@ -279,6 +279,7 @@ pub fn wants(subscription: &Subscription, entry: &Entry) -> bool {
         EntryKind::State => Api::CallEvents,
         EntryKind::Report => Api::CallEventsReport,
         EntryKind::History => Api::CallHistory,
+        EntryKind::Recording | EntryKind::Transcript => Api::Recording,
     };
     // What happened before the subscription was made is none of its business, wherever the cursor stands.
     let after = entry.at_us >= subscription.created_us;

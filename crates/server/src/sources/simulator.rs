@@ -46,6 +46,9 @@ pub struct CallRequest {
     /// Decides what is left open; each further call of `count` has the next seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// The line that talks is recorded.
+    #[serde(default)]
+    pub record: bool,
     #[serde(default = "one_call")]
     pub count: u64,
     /// Between the starts of two calls, in milliseconds of scenario time.
@@ -86,6 +89,7 @@ pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
         from_name: request.from_name.clone(),
         to: request.to.clone(),
         seed: request.seed.unwrap_or_else(|| fastrand::u64(..)),
+        record: request.record,
     };
     // Whether the office can play it is told before the stream begins.
     engine::script(&office, &asked).map_err(refused("to"))?;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use wire::{call_events, call_history, notification, report};
+use wire::{call_events, call_history, notification, recording, report};
 
 use super::{Store, StoreResult};
 use crate::time;
@@ -21,6 +21,10 @@ pub enum EntryKind {
     Report,
     /// A leg of a user has ended; there is a row of call history.
     History,
+    /// A recording can be fetched.
+    Recording,
+    /// The transcript of a recording can be fetched.
+    Transcript,
 }
 
 impl EntryKind {
@@ -29,6 +33,8 @@ impl EntryKind {
             Self::State => "state",
             Self::Report => "report",
             Self::History => "history",
+            Self::Recording => "recording",
+            Self::Transcript => "transcript",
         }
     }
 
@@ -37,6 +43,8 @@ impl EntryKind {
             Self::State => (call_events::SOURCE, call_events::TYPE_CALL_STATE),
             Self::Report => (report::SOURCE, report::REPORT_SUMMARY),
             Self::History => (call_history::SOURCE, call_history::UCH_EVENT),
+            Self::Recording => (recording::SOURCE, recording::RECORDING_UPLOADED),
+            Self::Transcript => (recording::SOURCE, recording::RECORDING_TRANSCRIPT_UPLOADED),
         }
     }
 }
@@ -59,7 +67,7 @@ pub struct Entry {
 /// Whom an entry is about, for subscriptions narrower than an account.
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
-    /// `STARTING`, `ACTIVE`, `ENDING`, `REPORT_SUMMARY`, or `UchEvent`.
+    /// `STARTING`, `ACTIVE`, `ENDING`, `REPORT_SUMMARY`, or the type of any other notification.
     pub event: String,
     pub line_ids: Vec<String>,
     pub user_keys: Vec<String>,
@@ -126,6 +134,8 @@ impl Entry {
         let kind = match row.try_get::<&str, _>("kind")? {
             "report" => EntryKind::Report,
             "history" => EntryKind::History,
+            "recording" => EntryKind::Recording,
+            "transcript" => EntryKind::Transcript,
             _ => EntryKind::State,
         };
         Ok(Self::new(
@@ -192,6 +202,10 @@ impl Entry {
             EntryKind::State => state_subject(self.content.get()),
             EntryKind::Report => report_subject(self.content.get()),
             EntryKind::History => history_subject(self.content.get()),
+            // Subscribed to by account alone.
+            EntryKind::Recording | EntryKind::Transcript => {
+                Subject { event: self.kind.source_and_type().1.to_owned(), ..Subject::default() }
+            }
         })
     }
 }

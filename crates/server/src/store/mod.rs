@@ -12,6 +12,7 @@ mod log;
 mod oauth;
 mod personal_tokens;
 mod retention;
+mod recordings;
 mod subscriptions;
 mod summaries;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use log::{Entry, EntryKind};
 pub use clients::ClientRow;
 pub use oauth::{CodeRow, TokenKind, TokenRow};
 pub use personal_tokens::PersonalToken;
+pub use recordings::RecordingRow;
 pub use subscriptions::{Api, KeyKind, Subscription};
 pub use summaries::SummaryQuery;
 pub use webhook_deliveries::{AttemptRow, DeliveryState, DueDelivery, TriedDelivery};

@@ -11,6 +11,7 @@ pub enum Api {
     CallEvents,
     CallEventsReport,
     CallHistory,
+    Recording,
 }
 
 impl Api {
@@ -20,6 +21,7 @@ impl Api {
             Self::CallEvents => "call-events",
             Self::CallEventsReport => "call-events-report",
             Self::CallHistory => "call-history",
+            Self::Recording => "recording",
         }
     }
 }
@@ -74,6 +76,7 @@ impl Subscription {
             api: match row.try_get::<&str, _>("api")? {
                 "call-events-report" => Api::CallEventsReport,
                 "call-history" => Api::CallHistory,
+                "recording" => Api::Recording,
                 _ => Api::CallEvents,
             },
             key_kind: KeyKind::read(row.try_get("key_kind")?),

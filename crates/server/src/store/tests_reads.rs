@@ -1,4 +1,4 @@
-//! Summaries of finished calls and call history, on the database that CALLFEED_TEST_DATABASE names.
+//! Summaries of finished calls, call history and recordings, on the database that CALLFEED_TEST_DATABASE names.
 
 use engine::{Call, Nonce, Office, Request, Scenario};
 use jiff::Timestamp;
@@ -11,7 +11,11 @@ const START_S: i64 = 1_760_000_000;
 
 /// A whole call that starts `after_s` seconds after the first, all its steps at once.
 fn finished(office: &Office, scenario: Scenario, nonce: u128, after_s: i64) -> Append {
-    let script = engine::script(office, &Request::new(scenario, 1)).expect("a script");
+    played(office, &Request::new(scenario, 1), nonce, after_s)
+}
+
+fn played(office: &Office, request: &Request, nonce: u128, after_s: i64) -> Append {
+    let script = engine::script(office, request).expect("a script");
     let mut call = Call::new(Nonce(nonce), office.account_key.clone());
     let mut events = Vec::new();
     let at = Timestamp::from_second(START_S + after_s).expect("an instant");
@@ -166,6 +170,7 @@ async fn a_call_history_subscription_moves_to_another_channel_once() {
         account_key: office.account_key.clone(),
         events: vec!["UchEvent".into()],
         created_us: 1,
+        since_position: 0,
     };
     store.put_subscriptions(&[subscription("one", "a"), subscription("two", "b")]).await.expect("stored");
     assert_eq!(store.subscription("one").await.expect("a query"), Some(subscription("one", "a")));
@@ -175,4 +180,63 @@ async fn a_call_history_subscription_moves_to_another_channel_once() {
     let moved = Subscription { created_us: 5, ..subscription("one", "c") };
     assert_eq!(store.subscription("one").await.expect("a query"), Some(moved));
     assert_eq!(store.cursors("c").await.expect("a query"), [(office.account_key.clone(), 0)]);
+}
+
+#[tokio::test]
+async fn a_recording_is_stored_and_told_of_after_the_report() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let (log, _writer) = LogWriter::start(store.clone(), |_| {});
+    let request = Request { record: true, ..Request::new(Scenario::Answered, 1) };
+    log.append(played(&office, &request, 1, 0)).await.expect("appended");
+    let entries = store.log_after(&office.account_key, 0, 100).await.expect("entries");
+    let kinds: Vec<EntryKind> = entries.iter().rev().take(4).rev().map(|entry| entry.kind).collect();
+    let expected = [EntryKind::History, EntryKind::Report, EntryKind::Recording, EntryKind::Transcript];
+    assert_eq!(kinds, expected);
+    let told = entries.last().expect("entries");
+    assert_eq!(told.subject().event, "RECORDING_TRANSCRIPT_UPLOADED");
+    let content: serde_json::Value = serde_json::from_str(told.content.get()).expect("JSON");
+    let id = content["recording_id"].as_str().expect("an id");
+    let recording = store.recording(id).await.expect("a query").expect("the recording");
+    assert_eq!((recording.account_key.as_str(), recording.duration_ms), (office.account_key.as_str(), 0));
+    assert_eq!(store.recording("unknown").await.expect("a query"), None);
+
+    store.put_recording_token("old", id, 10, 0).await.expect("stored");
+    assert_eq!(store.recording_of_token("old", 9).await.expect("a query").as_ref(), Some(&recording));
+    assert_eq!(store.recording_of_token("old", 10).await.expect("a query"), None, "it has expired");
+    store.put_recording_token("new", id, 20, 10).await.expect("stored");
+    assert_eq!(store.recording_of_token("old", 0).await.expect("a query"), None, "it is forgotten");
+    assert_eq!(store.recording_of_token("new", 10).await.expect("a query"), Some(recording));
+}
+
+#[tokio::test]
+async fn the_subscriptions_of_a_user_are_those_on_the_own_channels() {
+    let Fresh { store, office, _folder } = fresh().await;
+    for (channel_id, user_key) in [("a", "one"), ("b", "two")] {
+        let channel = ChannelRow {
+            channel_id: channel_id.into(),
+            nickname: "demo".into(),
+            user_key: user_key.into(),
+            application_tag: String::new(),
+            lifetime_s: 1200,
+            created_us: 1,
+            expires_us: i64::MAX,
+        };
+        store.put_channel(&channel).await.expect("stored");
+        let subscription = Subscription {
+            id: format!("on {channel_id}"),
+            channel_id: channel_id.into(),
+            api: Api::Recording,
+            key_kind: KeyKind::Account,
+            key_value: office.account_key.clone(),
+            account_key: office.account_key.clone(),
+            events: vec!["RECORDING_UPLOADED".into()],
+            created_us: 1,
+            since_position: 0,
+        };
+        store.put_subscriptions(&[subscription]).await.expect("stored");
+    }
+    let own = store.subscriptions_of_user("one", Api::Recording).await.expect("a query");
+    assert_eq!(own.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["on a"]);
+    assert_eq!(own[0].api, Api::Recording);
+    assert!(store.subscriptions_of_user("one", Api::CallEvents).await.expect("a query").is_empty());
 }

@@ -11,11 +11,14 @@ use serde_json::value::RawValue;
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
 use wire::call_events::CallEvent;
+use wire::Extra;
+use wire::recording::RecordingNotification;
 use wire::report::{CallerOutcome, Report, Summary};
 
 use super::history::{NewHistoryRow, write_history};
+use super::recordings::{NewRecording, write_recordings};
 use super::log::{Entry, EntryKind, notification_id};
-use super::{KeyKind, Store, StoreError, StoreResult, summaries};
+use super::{KeyKind, Store, StoreError, StoreResult, recordings, summaries};
 use crate::limits;
 use crate::ops::metrics::LogMeter;
 use crate::time;
@@ -61,6 +64,7 @@ struct NewReport {
     report: String,
     parties: Vec<(KeyKind, String)>,
     history: Vec<NewHistoryRow>,
+    recordings: Vec<NewRecording>,
 }
 
 /// Handle to the writer's task. Cheap to clone.
@@ -151,9 +155,27 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
             report: serde_json::to_string(&report)?,
             parties: summaries::parties(&summary),
             history,
+            recordings: recordings::recordings(&report),
         });
+        announce_recordings(&mut prepared)?;
     }
     Ok(prepared)
+}
+
+/// Recordings are told of after the report that names them.
+fn announce_recordings(prepared: &mut Prepared) -> StoreResult<()> {
+    for (place, new) in prepared.report.iter().flat_map(|report| &report.recordings).enumerate() {
+        let id = new.recording_id.clone();
+        let content =
+            serde_json::value::to_raw_value(&RecordingNotification { recording_id: id, extra: Extra::new() })?;
+        let sequence_number = i64::try_from(place + 1).unwrap_or(i64::MAX);
+        let transcript = new.transcript.then(|| content.clone());
+        prepared.entries.push(NewEntry { kind: EntryKind::Recording, sequence_number, content });
+        if let Some(content) = transcript {
+            prepared.entries.push(NewEntry { kind: EntryKind::Transcript, sequence_number, content });
+        }
+    }
+    Ok(())
 }
 
 async fn write_all(
@@ -331,5 +353,6 @@ async fn write_call(tx: &mut AnyConnection, append: &Prepared) -> StoreResult<()
     .await?;
     let id = &append.conversation_space_id;
     summaries::write_parties(tx, id, &report.parties).await?;
-    write_history(tx, &append.account_key, id, &report.history).await
+    write_history(tx, &append.account_key, id, &report.history).await?;
+    write_recordings(tx, &append.account_key, id, &report.recordings).await
 }
