@@ -86,7 +86,6 @@ impl Call {
         )?;
         let mut metadata = last.metadata.clone();
         metadata.call_initiator.get_or_insert_with(|| DIRECT.to_owned());
-        let timestamp = not_before(&last.state.timestamp, now);
         Ok(self.record(metadata, &timestamp, situations))
     }
 

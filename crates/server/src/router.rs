@@ -128,9 +128,8 @@ fn directory() -> Router<Arc<App>> {
         .route("/users", get(users::users))
         .route("/users/{key}/lines", get(users::lines_of_user))
         .route("/lines", get(users::lines));
-    let admin = Router::new()
-        .route("/me", get(admin::me))
-        .route("/accounts/{account_key}/users", get(admin::users));
+    let admin =
+        Router::new().route("/me", get(admin::me)).route("/accounts/{account_key}/users", get(admin::users));
     let voice_admin = Router::new()
         .route("/accounts", get(voice_admin::accounts))
         .route("/extensions", get(voice_admin::extensions))

@@ -10,14 +10,14 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
-use wire::call_events::CallEvent;
 use wire::Extra;
+use wire::call_events::CallEvent;
 use wire::recording::RecordingNotification;
 use wire::report::{CallerOutcome, Report, Summary};
 
 use super::history::{NewHistoryRow, write_history};
-use super::recordings::{NewRecording, write_recordings};
 use super::log::{Entry, EntryKind, notification_id};
+use super::recordings::{NewRecording, write_recordings};
 use super::{KeyKind, Store, StoreError, StoreResult, recordings, summaries};
 use crate::limits;
 use crate::ops::metrics::LogMeter;
@@ -166,8 +166,10 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
 fn announce_recordings(prepared: &mut Prepared) -> StoreResult<()> {
     for (place, new) in prepared.report.iter().flat_map(|report| &report.recordings).enumerate() {
         let id = new.recording_id.clone();
-        let content =
-            serde_json::value::to_raw_value(&RecordingNotification { recording_id: id, extra: Extra::new() })?;
+        let content = serde_json::value::to_raw_value(&RecordingNotification {
+            recording_id: id,
+            extra: Extra::new(),
+        })?;
         let sequence_number = i64::try_from(place + 1).unwrap_or(i64::MAX);
         let transcript = new.transcript.then(|| content.clone());
         prepared.entries.push(NewEntry { kind: EntryKind::Recording, sequence_number, content });
