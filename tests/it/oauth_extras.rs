@@ -78,7 +78,8 @@ async fn introspection_tells_what_a_token_is() {
     assert_eq!(told["exp"].as_i64().unwrap() - told["iat"].as_i64().unwrap(), 3600);
     let mut scopes: Vec<&str> = told["scope"].as_str().unwrap().split(' ').collect();
     let mut wanted: Vec<&str> = SCOPES.split(' ').collect();
-    (scopes.sort_unstable(), wanted.sort_unstable());
+    scopes.sort_unstable();
+    wanted.sort_unstable();
     assert_eq!(scopes, wanted);
     let refresh =
         post(&platform, "/oauth/introspect", &[("token", &grant.refresh_token)]).await.is(200).json();

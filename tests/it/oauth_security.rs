@@ -240,7 +240,7 @@ async fn pages(platform: &Platform) -> Vec<(String, reqwest::header::HeaderMap)>
     let login = person.open(platform.authorize_url(REPORTS_REDIRECT, SCOPES, "s").as_str()).await.page();
     let consent = person.log_in(&login).await.page();
     let mut pages = vec![("login".to_owned(), login.headers), ("consent".to_owned(), consent.headers)];
-    let unknown = get(&platform.authorize_url("https://evil.example", SCOPES, "s").to_string()).await.is(400);
+    let unknown = get(platform.authorize_url("https://evil.example", SCOPES, "s").as_str()).await.is(400);
     pages.push(("message".to_owned(), unknown.headers));
     let portal = Portal::open(platform, &person).await;
     for path in [CLIENTS, "/clients/new", TOKENS] {
