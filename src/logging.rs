@@ -23,7 +23,8 @@ pub fn init(level: &str) {
 pub fn init_as(level: &str, format: Format) {
     let ours = ["callfeed", "wire", "engine", "sdk", "server", "apps", "ui"];
     let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
-    let filter = EnvFilter::new(format!("warn,{}", directives.join(",")));
+    let others = if level == "off" { "off" } else { "warn" };
+    let filter = EnvFilter::new(format!("{others},{}", directives.join(",")));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

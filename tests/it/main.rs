@@ -2,8 +2,8 @@
 //! WebSocket and a browser. `CALLFEED_TEST_DATABASE` tells on which database (see `harness/database.rs`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops with a panic")]
 
-mod call_history;
 mod backup;
+mod call_history;
 mod channel_life;
 mod channels;
 mod clients;
@@ -11,11 +11,12 @@ mod crash;
 mod demo;
 mod directory;
 mod errors;
+mod hardening;
 mod harness;
-mod oauth_extras;
-mod oauth_security;
 mod logs;
 mod metrics;
+mod oauth_extras;
+mod oauth_security;
 mod recordings;
 mod reports_app;
 mod resume;
@@ -23,6 +24,7 @@ mod scenarios;
 mod screen_pop;
 mod serve;
 mod sign_in;
+mod stalled_output;
 mod stop;
 mod summaries;
 mod tls;

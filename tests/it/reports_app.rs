@@ -246,3 +246,51 @@ async fn every_report_of_overlapping_calls_arrives_once() {
     session.delete(&own.path).await.is(204);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn calls_that_ended_while_the_app_was_off_are_collected_when_it_comes_back() {
+    let platform = Platform::start().await;
+    let session = admin(&platform).await;
+    let state = platform.folder("state");
+    let app = apps::reports_signed_in(&platform, &state, &["--json"]).await;
+    listening(&platform, &session).await;
+    let mut spaces = vec![play(&platform, "answered", &["--speed", "50"]).await];
+    apps::printed(&app, &spaces[0]).await;
+    // Ctrl-C deletes subscription and channel: nobody will tell the app of these.
+    app.stop().await;
+    for scenario in ["missed", "outbound", "ring-group"] {
+        spaces.push(play(&platform, scenario, &["--speed", "50"]).await);
+    }
+    let app = apps::start(&platform, "reports", &state, &["--json"]);
+    for space in &spaces[1..] {
+        apps::printed(&app, space).await;
+    }
+    app.stop().await;
+    let mut stored = apps::spaces_of(&apps::stored(&platform, &state).await);
+    stored.sort_unstable();
+    spaces.sort_unstable();
+    assert_eq!(stored, spaces, "each exactly once");
+}
+
+#[tokio::test]
+async fn a_second_collector_on_the_same_state_is_refused_and_a_missing_store_is_named() {
+    let platform = Platform::start().await;
+    let session = admin(&platform).await;
+    let state = platform.folder("state");
+    let app = apps::reports_signed_in(&platform, &state, &["--json"]).await;
+    listening(&platform, &session).await;
+    let (env, folder) =
+        (platform.env_file().to_string_lossy().into_owned(), state.to_string_lossy().into_owned());
+    let arguments = ["reports", "--env", &env, "--state", &folder, "--no-browser"];
+    let second = App::run(&arguments, &platform.folder("second")).await;
+    assert_eq!(second.code, Some(1));
+    assert!(second.errors().contains("--state"), "{}", second.errors());
+    app.stop().await;
+
+    let nowhere = platform.folder("second").join("nowhere");
+    let listed = ["reports", "list", "--state", &nowhere.to_string_lossy()].map(str::to_owned);
+    let listed = App::run(&listed.each_ref().map(String::as_str), &platform.folder("second")).await;
+    assert_eq!(listed.code, Some(1));
+    assert!(listed.errors().contains("there is no store"), "{}", listed.errors());
+    assert!(!nowhere.exists(), "a look creates nothing");
+}

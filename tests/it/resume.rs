@@ -91,7 +91,8 @@ async fn events_until_report(answer: reqwest::Response, space: &str) -> Vec<(Str
                 id = value.trim_end().to_owned();
             } else if let Some(data) = line.strip_prefix("data: ") {
                 let frame: Value = serde_json::from_str(data).expect("a frame is one JSON document");
-                let report = frame["data"]["source"] == "call-events-report" && calls_of(&frame) == Some(space);
+                let report =
+                    frame["data"]["source"] == "call-events-report" && calls_of(&frame) == Some(space);
                 found.push((id.clone(), frame));
                 if report {
                     return found;

@@ -37,8 +37,8 @@ async fn summaries_are_filtered_by_outcome_scope_and_party_and_equal_the_notific
     assert_eq!(ids(&admin, &account).await, newest_first);
     assert_eq!(ids(&admin, &format!("{account}&outcomme=MISSED")).await, newest_first, "a typing error");
     let filter = |filter: &str| format!("{account}&{filter}");
-    assert_eq!(ids(&admin, &filter("conversationCallerOutcome=MISSED")).await, [missed.clone()]);
-    assert_eq!(ids(&admin, &filter("conversationScope=INTERNAL")).await, [internal.clone()]);
+    assert_eq!(ids(&admin, &filter("conversationCallerOutcome=MISSED")).await, std::slice::from_ref(&missed));
+    assert_eq!(ids(&admin, &filter("conversationScope=INTERNAL")).await, std::slice::from_ref(&internal));
     assert_eq!(ids(&admin, &filter("conversationScope=EXTERNAL")).await, [missed.clone(), answered.clone()]);
 
     let page = admin.get(&format!("{SUMMARIES}?{}&{account}", window())).await.is(200).json();

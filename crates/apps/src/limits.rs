@@ -24,5 +24,10 @@ pub const STORE_RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// Reports read from the store at a time.
 pub const LIST_PAGE: u32 = 200;
 
+/// After each connection, reports are looked for from this long before the last one stored …
+pub const CATCH_UP_OVERLAP: Duration = Duration::from_secs(3600);
+/// … but no further back than the service answers in one request (spec/call-events-report.md).
+pub const CATCH_UP_MAX: Duration = Duration::from_secs(31 * 86_400 - 3600);
+
 /// At the end, the line that is being printed gets this long; a stalled output must not hold up the rest.
 pub const LAST_LINE_WAIT: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! Typed calls of the APIs. What is safe to repeat is repeated, within limits; a refused token is refreshed
 //! once (spec/errors-and-limits.md).
 
+use jiff::Timestamp;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
@@ -232,6 +233,24 @@ impl Client {
     pub async fn unsubscribe_reports(&self, channel_id: &str, account_keys: &[String]) -> Result<(), Error> {
         let url = subscription_query(self.reports_url(&["subscriptions"]), channel_id, account_keys);
         self.delete(Call::new("ending the report subscription", Method::DELETE, url)).await
+    }
+
+    /// Summaries of the calls of one account that ended within a span of time, newest first.
+    ///
+    /// `start` is included, `end` is not; they are at most 31 days apart (spec/call-events-report.md).
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub async fn report_summaries(
+        &self,
+        account_key: &str,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<Vec<report::Summary>, Error> {
+        let query =
+            [("accountKey", account_key), ("startTime", &start.to_string()), ("endTime", &end.to_string())];
+        let url = with_query(self.reports_url(&["report-summaries"]), &query);
+        self.pages("listing the reports of a time", url).await
     }
 
     /// The full report of a finished call, and its JSON text as it came.

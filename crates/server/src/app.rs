@@ -15,7 +15,7 @@ use crate::oauth::throttle::Throttle;
 use crate::ops::metrics::Metrics;
 use crate::rate_limit::RateLimit;
 use crate::sources::player::Player;
-use crate::store::{LogWriter, Store};
+use crate::store::{LogWriter, OneServer, Store};
 use crate::webhooks::Webhooks;
 
 pub struct App {
@@ -37,6 +37,8 @@ pub struct App {
     pub shutdown: CancellationToken,
     /// Sockets and calls; they end before the log's writer does.
     pub tasks: TaskTracker,
+    /// Keeps other platforms away from the database.
+    pub _one_server: OneServer,
 }
 
 impl App {

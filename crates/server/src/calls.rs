@@ -132,8 +132,11 @@ pub async fn conversation_spaces(
         let message = "The user may not see these calls. An account asks for a super admin.";
         return Err(ApiError::forbidden(message));
     }
-    let size = params.page_size()?;
-    let start = params.page_key()?.unwrap_or(PageKey { number: i64::MIN, text: String::new() });
+    let size = params.page_size().map_err(ApiError::in_call_events)?;
+    let start = params
+        .page_key()
+        .map_err(ApiError::in_call_events)?
+        .unwrap_or(PageKey { number: i64::MIN, text: String::new() });
     let (rows, next) = under_way(&app, &caller.user.account_key, &lines, start, size).await?;
     let items = rows.into_iter().map(RawValue::from_string).collect::<Result<_, _>>();
     Ok(Json(Page::new(items.map_err(ApiError::fault)?, size.unsigned_abs(), next)))
@@ -186,12 +189,12 @@ pub async fn events(
     let account = app.store.account_of_call(&id).await?;
     let account = account.filter(|account| *account == caller.user.account_key);
     account.ok_or_else(ApiError::not_found)?;
-    let mut from = params.integer("sequenceFrom")?.unwrap_or(1);
-    let to = params.integer("sequenceTo")?.unwrap_or(i64::MAX);
-    if let Some(key) = params.page_key()? {
+    let mut from = params.integer("sequenceFrom").map_err(ApiError::in_call_events)?.unwrap_or(1);
+    let to = params.integer("sequenceTo").map_err(ApiError::in_call_events)?.unwrap_or(i64::MAX);
+    if let Some(key) = params.page_key().map_err(ApiError::in_call_events)? {
         from = key.number;
     }
-    let size = params.page_size()?;
+    let size = params.page_size().map_err(ApiError::in_call_events)?;
     let mut rows = app.store.states(&id, from, to, size + 1).await?;
     if !caller.user.super_admin && !took_part(&app, &caller, &id).await? {
         return Err(ApiError::not_found());

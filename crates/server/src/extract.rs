@@ -1,7 +1,7 @@
 //! Reading requests: bodies, query parameters, page markers; each mistake in the spec's error body.
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -23,16 +23,26 @@ pub fn path_segment(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
-/// Parts of the path, decoded; a path that is not UTF-8 leads nowhere.
-#[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(ApiError))]
+/// Parts of the path, decoded; a path that is not UTF-8, or has a NUL, leads nowhere.
 pub struct Path<T>(pub T);
 
-impl From<PathRejection> for ApiError {
-    fn from(_: PathRejection) -> Self {
-        Self::not_found()
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.uri.path().contains("%00") {
+            return Err(ApiError::not_found());
+        }
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(value)) => Ok(Self(value)),
+            Err(_) => Err(ApiError::not_found()),
+        }
     }
 }
+
+/// No text of ours holds it, and PostgreSQL refuses it.
+const NUL: char = '\0';
+const ESCAPED_NUL: &[u8] = b"\\u0000";
 
 /// A request body, read after the caller is known and parsed after the caller is allowed.
 pub struct Body {
@@ -45,7 +55,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let content_type = media_type(request.headers());
-        let bytes = Bytes::from_request(request, state).await.map_err(body_error)?;
+        let reading = Bytes::from_request(request, state);
+        let bytes = tokio::time::timeout(limits::REQUEST_BODY_TIMEOUT, reading).await;
+        let bytes = bytes.map_err(|_| body_late())?.map_err(body_error)?;
         Ok(Self { content_type, bytes })
     }
 }
@@ -66,6 +78,10 @@ impl Body {
                 "Send the body as JSON with Content-Type: application/json.",
             ));
         }
+        // A NUL can only stand in JSON by its escape.
+        if self.bytes.windows(ESCAPED_NUL.len()).any(|window| window == ESCAPED_NUL) {
+            return Err(ApiError::malformed("the character NUL is not allowed"));
+        }
         serde_json::from_slice(&self.bytes).map_err(ApiError::malformed)
     }
 
@@ -81,6 +97,11 @@ impl Body {
 fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn body_late() -> ApiError {
+    let message = format!("The body was not there within {} s.", limits::REQUEST_BODY_TIMEOUT.as_secs());
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, code::REQUEST_TIMEOUT, message)
 }
 
 fn body_error(rejection: BytesRejection) -> ApiError {
@@ -99,13 +120,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+        Self::checked(parts.uri.query().unwrap_or_default())
     }
 }
 
 impl Params {
+    /// What was checked before, or came from us; of a NUL all the same nothing is left.
     pub fn parse(text: &str) -> Self {
-        Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+        let pairs = url::form_urlencoded::parse(text.as_bytes());
+        Self(pairs.map(|(name, value)| (name.replace(NUL, ""), value.replace(NUL, ""))).collect())
+    }
+
+    /// # Errors
+    /// 400 for the character NUL.
+    pub fn checked(text: &str) -> ApiResult<Self> {
+        let params = Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect());
+        match params.0.iter().find(|(key, value)| key.contains(NUL) || value.contains(NUL)) {
+            Some((name, _)) => Err(ApiError::bad_request(&name.replace(NUL, ""), "INVALID")),
+            None => Ok(params),
+        }
     }
 
     /// First value of a name that is not empty.
@@ -178,6 +211,14 @@ mod tests {
         let key = PageKey { number: -7, text: "a b".into() };
         assert_eq!(PageKey::parse(&key.marker()), Some(key));
         assert_eq!(PageKey::parse("nonsense!"), None);
+    }
+
+    #[test]
+    fn a_nul_is_refused_by_name() {
+        assert!(Params::checked("a=b%20c").is_ok());
+        let error = Params::checked("a=b&name=c%00d").expect_err("a NUL");
+        assert_eq!(error.constraints[0].field, "name");
+        assert_eq!(Params::parse("a=b%00c").one("a"), Some("bc"));
     }
 
     #[test]

@@ -42,13 +42,13 @@ use url::Url;
 
 use app::App;
 use channels::hub::Hub;
-use ops::tls::TlsListener;
 pub use config::Config;
 use directory::Directory;
+use ops::tls::TlsListener;
 pub use ops::tls::{TlsError, TlsFiles};
 pub use sources::simulator::CallRequest;
 pub use store::{BackupError, backup};
-use store::{LogWriter, Store, StoreError};
+use store::{LogWriter, OneServer, Store, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -144,6 +144,7 @@ async fn start(
     }
     let public_url = public_url(&config, address)?;
     private_folder(&config.data_dir)?;
+    let one_server = OneServer::take(&config.data_dir, config.database.as_deref()).await?;
     let store = Store::open(&config.data_dir, config.database.as_deref()).await?;
     if config.example {
         let origin = public_url.as_str().trim_end_matches('/');
@@ -153,11 +154,13 @@ async fn start(
     if directory.is_empty() {
         return Err(Error::NoAccount);
     }
+    store.grant_grace(time::now_us() + limits::CHANNEL_GRACE_S * 1_000_000).await?;
     let hub = Arc::new(Hub::load(&store).await?);
     let publish = Arc::clone(&hub);
     let metrics = ops::metrics::Metrics::new();
-    let (log, writer) =
-        LogWriter::start_measured(store.clone(), metrics.log.clone(), move |entries| publish.publish(&entries));
+    let (log, writer) = LogWriter::start_measured(store.clone(), metrics.log.clone(), move |entries| {
+        publish.publish(&entries)
+    });
     let truncated = sources::recovery::end_cut_off_calls(&store, &directory, &log).await?;
     if truncated > 0 {
         tracing::warn!(calls = truncated, "calls that were cut off by the last stop have been ended");
@@ -178,6 +181,7 @@ async fn start(
         webhooks,
         shutdown,
         tasks: TaskTracker::new(),
+        _one_server: one_server,
         store,
         config,
     };
@@ -220,7 +224,7 @@ async fn sweep(app: Arc<App>) {
         }
         let now_us = time::now_us();
         for channel in app.hub.expired(now_us) {
-            channels::delete(&app, &channel).await;
+            channels::delete_expired(&app, &channel).await;
         }
         app.metrics.upkeep();
         let cursors = app.hub.take_dirty_cursors();

@@ -12,6 +12,8 @@ pub const TLS_HANDSHAKES_MAX: usize = 256;
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that have shaken hands and wait to be served; beyond it handshakes wait.
 pub const TLS_READY_MAX: usize = 64;
+/// A request's body must be there within this; then 408.
+pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Default requests per second per client and API; beyond it 429 (spec/errors-and-limits.md, Rate limit).
 pub const RATE_LIMIT_PER_S: u32 = 10;
 /// Clients and APIs that the rate limiter remembers before it forgets idle ones.
@@ -55,6 +57,12 @@ pub const LOGIN_WINDOW: Duration = Duration::from_secs(60);
 pub const LOGIN_DELAY_MIN: Duration = Duration::from_secs(1);
 /// … up to this.
 pub const LOGIN_DELAY_MAX: Duration = Duration::from_secs(8);
+/// A login that would have to wait longer is answered 429 with what to do.
+pub const LOGIN_WAIT_MAX: Duration = Duration::from_secs(20);
+/// An e-mail address is cut to this (RFC 5321 §4.5.3.1 allows 256 octets); a longer one belongs to nobody.
+pub const EMAIL_CHARS_MAX: usize = 256;
+/// Failures remembered of one user or address; more do not lengthen the wait.
+pub const LOGIN_FAILURES_KEPT: usize = 16;
 /// Users and addresses whose failures are remembered; the oldest are forgotten first.
 pub const LOGIN_KEYS_MAX: usize = 10_000;
 /// Passwords checked at the same time; Argon2 takes memory and a core for each.
@@ -88,6 +96,8 @@ pub const SOCKET_PING_EVERY: Duration = Duration::from_secs(30);
 pub const SOCKET_CONFIRM_AFTER: Duration = Duration::from_secs(1);
 /// A ping unanswered for this long (two periods) means a dead socket.
 pub const SOCKET_PONG_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may take to answer a close frame.
+pub const SOCKET_CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Largest frame a client may send; clients send pings and closes only.
 pub const SOCKET_FRAME_BYTES_MAX: usize = 64 * 1024;
 pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -164,6 +174,19 @@ pub const WEBHOOK_KEY_OVERLAP_S_MAX: u64 = 30 * 86_400;
 /// A webhook whose log or deliveries could not be read or written tries again after this.
 pub const WEBHOOK_STORE_RETRY: Duration = Duration::from_secs(2);
 
+/// A database that a killed platform still holds is tried this often before it counts as in use.
+pub const LOCK_TRIES: u32 = 50;
+pub const LOCK_RETRY: Duration = Duration::from_millis(200);
+/// At the start every channel has at least this much of its life left: its reader needs time to come back.
+pub const CHANNEL_GRACE_S: i64 = 120;
+
+/// Connections for reading.
+pub const DATABASE_READERS: u32 = 4;
+/// Connections for writing on PostgreSQL; SQLite has one, since it knows one writer.
+pub const DATABASE_WRITERS_POSTGRES: u32 = 8;
+/// How long a query waits for a connection before it fails.
+pub const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Appends waiting for the log's writer; beyond it callers wait.
 pub const LOG_QUEUE_MAX: usize = 4_096;
 /// Entries grouped into one commit.
@@ -194,6 +217,14 @@ pub const FILTER_VALUES_MAX: usize = 100;
 
 /// Calls under way on this node; further ones are refused with 503.
 pub const CALLS_UNDER_WAY_MAX: usize = 50_000;
+/// A call whose states could not be stored is ended as soon as they can be; tried this often.
+pub const BROKEN_CALL_RETRY: Duration = Duration::from_secs(2);
+/// Bounds of `speed`; outside of them 400.
+pub const SIMULATOR_SPEED: std::ops::RangeInclusive<f64> = 0.01..=100_000.0;
+/// Between the starts of two calls of one simulator request, a day at most; more is 400.
+pub const SIMULATOR_EVERY_MS_MAX: u64 = 86_400_000;
+/// An empty line keeps the answer of the simulator alive, and tells its reader that the platform lives.
+pub const SIMULATOR_HEARTBEAT: Duration = Duration::from_secs(5);
 /// Calls of one simulator request; more is 400.
 pub const SIMULATOR_COUNT_MAX: u64 = 1_000_000;
 /// Lines waiting for the reader of a simulator answer; beyond it the calls of that request wait.

@@ -36,7 +36,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/simulator/v1/calls", post(simulator::calls))
         .route("/healthz", get(|| async { "ok" }))
         .route("/metrics", get(metrics::scrape))
-        .merge(ui::assets())
+        .merge(ui::assets().layer(middleware::map_response(assets_error)))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(|| async { ApiError::not_found() })
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
@@ -150,6 +150,14 @@ fn directory() -> Router<Arc<App>> {
         .nest("/admin/rest/v1", admin)
         .nest("/voice-admin/v1", voice_admin)
         .route("/identity/v1/Users/me", get(scim::me))
+}
+
+/// A missing asset is answered like every other unknown path.
+async fn assets_error(response: Response) -> Response {
+    match response.status() {
+        StatusCode::NOT_FOUND => ApiError::not_found().into_response(),
+        _ => response,
+    }
 }
 
 async fn method_not_allowed() -> ApiError {

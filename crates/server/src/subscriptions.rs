@@ -35,8 +35,8 @@ pub fn check_count(count: usize, field: &str) -> ApiResult<()> {
 
 /// Adds subscriptions to a channel; those it has stay as they are. Returns the channel's present ones.
 pub async fn add(
-    app: &App,
-    channel: &Channel,
+    app: &Arc<App>,
+    channel: &Arc<Channel>,
     account_key: &str,
     api: Api,
     keys: Vec<NewKey>,
@@ -53,26 +53,46 @@ pub async fn add(
             account_key: account_key.to_owned(),
             events: key.events,
             created_us,
+            since_position: 0,
         })
         .collect();
     if !new.is_empty() {
-        app.store.put_subscriptions(&new).await?;
-        reload(app, channel).await?;
+        let (app, changed) = (Arc::clone(app), Arc::clone(channel));
+        to_the_end(async move {
+            let _changing = changed.changing.lock().await;
+            app.store.put_subscriptions(&new).await?;
+            reload(&app, &changed).await
+        })
+        .await?;
     }
     Ok(channel.subscriptions())
 }
 
 /// Removes what the keys name, or everything of the API when they name nothing; of `event` only, if given.
 pub async fn remove(
-    app: &App,
-    channel: &Channel,
+    app: &Arc<App>,
+    channel: &Arc<Channel>,
     api: Api,
     keys: &[(KeyKind, Vec<&str>)],
     event: Option<&str>,
 ) -> ApiResult<StatusCode> {
+    let (app, channel, event) = (Arc::clone(app), Arc::clone(channel), event.map(str::to_owned));
+    let owned = |values: &Vec<&str>| values.iter().map(|value| (*value).to_owned()).collect();
+    let keys: Vec<(KeyKind, Vec<String>)> = keys.iter().map(|(kind, v)| (*kind, owned(v))).collect();
+    to_the_end(async move { remove_now(&app, &channel, api, &keys, event.as_deref()).await }).await
+}
+
+async fn remove_now(
+    app: &App,
+    channel: &Channel,
+    api: Api,
+    keys: &[(KeyKind, Vec<String>)],
+    event: Option<&str>,
+) -> ApiResult<StatusCode> {
+    let _changing = channel.changing.lock().await;
     let everything = keys.iter().all(|(_, values)| values.is_empty());
     let named = |s: &Subscription| {
-        everything || keys.iter().any(|(kind, v)| s.key_kind == *kind && v.contains(&s.key_value.as_str()))
+        everything || keys.iter().any(|(kind, v)| s.key_kind == *kind && v.contains(&s.key_value))
     };
     let has_event = |s: &Subscription| event.is_none_or(|event| s.events.iter().any(|e| e == event));
     let present = channel.subscriptions();
@@ -101,6 +121,13 @@ pub fn keys(channel: &Channel, api: Api, kind: KeyKind, event: Option<&str>) -> 
         s.api == api && s.key_kind == kind && event.is_none_or(|event| s.events.iter().any(|e| e == event))
     });
     matched.map(|s| s.key_value.clone()).collect()
+}
+
+/// Finishes what was begun even if the client hangs up meanwhile: store and hub must not part.
+pub async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = ApiResult<T>> + Send + 'static,
+) -> ApiResult<T> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(ApiError::fault(error)))
 }
 
 /// Tells the hub what the store knows of a channel's subscriptions.

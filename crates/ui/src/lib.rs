@@ -13,7 +13,7 @@ pub use assets::{asset, assets};
 pub use board::{Card, Dialled, Link, Phase, ScreenPop};
 pub use pages::{Consent, Login, Message, ScopeGroup};
 pub use portal::{
-    ClientLine, ClientList, ClientPage, Credentials, DeleteClient, Field, ScopeTicks, Secret, Tick, TokenLine,
-    TokenList, Visitor,
+    ClientLine, ClientList, ClientPage, Credentials, DeleteClient, Field, ScopeTicks, Secret, Tick,
+    TokenLine, TokenList, Visitor,
 };
 pub use respond::{fragment, page};

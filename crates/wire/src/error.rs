@@ -21,6 +21,8 @@ pub mod code {
     pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
     pub const NOT_ACCEPTABLE: &str = "NOT_ACCEPTABLE";
     pub const CONFLICT: &str = "CONFLICT";
+    /// [inferred].
+    pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
     pub const PAYLOAD_TOO_LARGE: &str = "PAYLOAD_TOO_LARGE";
     pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
     /// [inferred].

@@ -28,10 +28,7 @@ impl Socket {
     }
 
     /// Connects over TLS as one who trusts what `tls` trusts.
-    pub async fn connect_trusting(
-        url: &str,
-        tls: rustls::ClientConfig,
-    ) -> Result<Self, tungstenite::Error> {
+    pub async fn connect_trusting(url: &str, tls: rustls::ClientConfig) -> Result<Self, tungstenite::Error> {
         let connector = tokio_tungstenite::Connector::Rustls(std::sync::Arc::new(tls));
         let connected =
             tokio_tungstenite::connect_async_tls_with_config(url, None, false, Some(connector)).await;
@@ -74,9 +71,8 @@ impl Socket {
     /// Reads to the end and returns the code that the platform closed with.
     pub async fn close_code(&mut self) -> Option<u16> {
         loop {
-            match self.message(SOON).await? {
-                Message::Close(frame) => return frame.map(|frame| frame.code.into()),
-                _ => {}
+            if let Message::Close(frame) = self.message(SOON).await? {
+                return frame.map(|frame| frame.code.into());
             }
         }
     }

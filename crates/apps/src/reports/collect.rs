@@ -16,12 +16,14 @@ use crate::env::Settings;
 use crate::limits;
 use crate::session::session;
 use crate::sign_in;
-use crate::store::{Store, reports as table};
+use crate::store::{OneApp, Store, reports as table};
 use table::StoredReport;
 
 struct Collector {
     client: Client,
     store: Store,
+    account_key: String,
+    catching_up: JoinSet<()>,
     wake: Arc<Notify>,
     sign_ins: JoinSet<anyhow::Result<()>>,
     no_browser: bool,
@@ -41,11 +43,14 @@ pub(super) async fn run(
     options: Options,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let _one_app = OneApp::take(&options.state_dir, NICKNAME)?;
     let store = Store::open(&options.state_dir).await?;
     let client = session(&settings, &options.state_dir, redirect_uri(&options.listen)?)?;
     let mut collector = Collector {
         client: client.clone(),
         store: store.clone(),
+        account_key: settings.account_key.clone(),
+        catching_up: JoinSet::new(),
         wake: Arc::new(Notify::new()),
         sign_ins: JoinSet::new(),
         no_browser: options.no_browser,
@@ -129,6 +134,7 @@ impl Collector {
                 let now = Timestamp::now();
                 table::hurry(&self.store.pool, now).await.context("cannot write the store")?;
                 self.wake.notify_one();
+                self.catch_up();
             }
             FeedEvent::Disconnected { reason } => tracing::warn!("disconnected: {reason}; connecting again"),
             FeedEvent::Refreshed => tracing::info!("channel refreshed"),
@@ -145,12 +151,30 @@ impl Collector {
                 let final_word =
                     matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Rejected | ErrorKind::NotFound);
                 if final_word && !self.was_connected {
-                    return Err(error.into());
+                    anyhow::bail!(
+                        "{error}\nTo sign in as somebody else: callfeed login, with the same --env and --state"
+                    );
                 }
                 tracing::warn!("{error}");
             }
         }
         Ok(Flow::GoOn)
+    }
+
+    /// Looks for what ended while nobody listened, beside the feed, which tells of what ends from now on.
+    fn catch_up(&mut self) {
+        let (client, store) = (self.client.clone(), self.store.clone());
+        let (account_key, wake) = (self.account_key.clone(), self.wake.clone());
+        self.catching_up.spawn(async move {
+            match catch_up(&client, &store, &account_key).await {
+                Ok(0) => {}
+                Ok(missed) => {
+                    tracing::info!("{missed} reports of calls that ended meanwhile are fetched");
+                    wake.notify_one();
+                }
+                Err(error) => tracing::warn!("calls that ended meanwhile may be missing: {error:#}"),
+            }
+        });
     }
 
     fn sign_in_again(&mut self) {
@@ -167,6 +191,21 @@ impl Collector {
             }
         });
     }
+}
+
+/// Announces every report of the time since the last one stored; returns how many are new. A store that has seen
+/// none begins now.
+async fn catch_up(client: &Client, store: &Store, account_key: &str) -> anyhow::Result<usize> {
+    let now = Timestamp::now();
+    let Some(last) = table::last_seen(&store.pool).await? else { return Ok(0) };
+    let start = (last - limits::CATCH_UP_OVERLAP).max(now - limits::CATCH_UP_MAX);
+    // A clock that goes slow must not hide the newest.
+    let summaries = client.report_summaries(account_key, start, now + limits::CATCH_UP_OVERLAP).await?;
+    let mut new = 0;
+    for summary in summaries.iter().rev() {
+        new += usize::from(table::announce(&store.pool, &summary.conversation_space_id, now).await?);
+    }
+    Ok(new)
 }
 
 type Print = JoinHandle<anyhow::Result<()>>;

@@ -64,7 +64,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
 /// # Errors
 /// When the store cannot be read or the output fails.
 pub async fn list(state_dir: &Path, json: bool, out: Out) -> anyhow::Result<()> {
-    let store = Store::open(state_dir).await?;
+    let store = Store::open_existing(state_dir).await?;
     let mut printer = Printer::new(out, json);
     let mut after = 0;
     loop {

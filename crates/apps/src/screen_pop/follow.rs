@@ -120,6 +120,10 @@ impl Follower {
                 if !matches!(error.kind, ErrorKind::Unreachable | ErrorKind::RateLimited) {
                     self.hub.set_problem(Some(error.to_string()));
                 }
+                if error.kind == ErrorKind::Forbidden {
+                    // Somebody else may be allowed: the page offers to sign in again.
+                    self.ask();
+                }
             }
             FeedEvent::Recreated { reason } => tracing::info!(reason, "new channel"),
             FeedEvent::Refreshed => tracing::debug!("channel refreshed"),

@@ -27,7 +27,11 @@ use url::Url;
 
 pub use desk::Pop;
 
-use crate::{env::Settings, session, sign_in, store::Store};
+use crate::{
+    env::Settings,
+    session, sign_in,
+    store::{OneApp, Store},
+};
 use desk::Desk;
 use follow::Source;
 use hub::Hub;
@@ -89,6 +93,7 @@ pub struct Options {
 /// # Errors
 /// When the state folder cannot be used. All else is tried again for ever.
 pub async fn run(settings: Settings, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let _one_app = OneApp::take(&options.state_dir, "screen-pop")?;
     let client = session(&settings, &options.state_dir, options.listening.redirect_uri()?)?;
     let Listening { host, listeners, page } = options.listening;
     let store = Store::open(&options.state_dir).await?;

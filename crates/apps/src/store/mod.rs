@@ -5,7 +5,7 @@
 pub mod reports;
 pub mod screen_pop;
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,11 +27,49 @@ pub struct Store {
 pub enum OpenError {
     #[error("cannot use {path} as the state folder: {error}; choose another with --state")]
     Folder { path: PathBuf, error: io::Error },
+    #[error("another {app} uses {path} as its state folder: stop that one, or choose another with --state")]
+    InUse { app: &'static str, path: PathBuf },
+    #[error("there is no store in {path}: name the folder that callfeed reports was started with")]
+    NoStore { path: PathBuf },
     #[error("cannot open the store {path}: {error}")]
     Database { path: PathBuf, error: sqlx::Error },
 }
 
+/// One app of a kind per state folder: two would take each other's channel away. Held as long as the app runs; a
+/// crash lets go of it.
+#[derive(Debug)]
+pub struct OneApp {
+    _file: File,
+}
+
+impl OneApp {
+    /// # Errors
+    /// [`OpenError::InUse`] when another process holds it; [`OpenError::Folder`].
+    pub fn take(folder: &Path, app: &'static str) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Folder { path: folder.to_owned(), error };
+        let path = folder.join(format!("{app}.lock"));
+        prepare(folder, &path).map_err(failed)?;
+        let file = File::open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { app, path: folder.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
 impl Store {
+    /// Opens a store that must be there.
+    ///
+    /// # Errors
+    /// [`OpenError`], naming the path.
+    pub async fn open_existing(folder: &Path) -> Result<Self, OpenError> {
+        if folder.join(FILE).is_file() {
+            return Self::open(folder).await;
+        }
+        Err(OpenError::NoStore { path: folder.to_owned() })
+    }
+
     /// Opens `folder`/callfeed.db, making both if need be: the folder with mode 0700, the file with 0600.
     ///
     /// # Errors
@@ -73,6 +111,11 @@ fn prepare(folder: &Path, file: &Path) -> io::Result<()> {
         builder.mode(0o700);
         options.mode(0o600);
     }
+    let is_new = !folder.exists();
     builder.create(folder)?;
+    if is_new {
+        // Tokens and numbers are kept here; the folder may lie in somebody's repository.
+        std::fs::write(folder.join(".gitignore"), "*\n")?;
+    }
     options.open(file).map(|_| ())
 }

@@ -48,12 +48,12 @@ pub struct Pending {
     pub attempts: u32,
 }
 
-/// Remembers that a report is to be fetched. One that is there, or known to be fetched, changes nothing.
+/// Remembers that a report is to be fetched. `false` when it is there, or known to be fetched; then nothing changes.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn announce(pool: &SqlitePool, conversation_space_id: &str, now: Timestamp) -> sqlx::Result<()> {
-    sqlx::query(
+pub async fn announce(pool: &SqlitePool, conversation_space_id: &str, now: Timestamp) -> sqlx::Result<bool> {
+    let done = sqlx::query(
         "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us)
          SELECT $1, $2, 0, $2 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1)
          ON CONFLICT (conversation_space_id) DO NOTHING",
@@ -62,7 +62,7 @@ pub async fn announce(pool: &SqlitePool, conversation_space_id: &str, now: Times
     .bind(now.as_microsecond())
     .execute(pool)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 /// What is to be fetched now, longest waiting first.
@@ -130,6 +130,21 @@ pub async fn give_up(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Re
         .execute(pool)
         .await?;
     Ok(())
+}
+
+/// When the last call ended whose report is there or waits to be fetched; `None` for a store that has seen none.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_seen(pool: &SqlitePool) -> sqlx::Result<Option<Timestamp>> {
+    // As text instants of UTC sort only if they have the same number of digits; as numbers they always do.
+    let rows =
+        sqlx::query("SELECT call_ended FROM reports ORDER BY rowid DESC LIMIT 100").fetch_all(pool).await?;
+    let mut last = None;
+    for row in &rows {
+        last = last.max(row.try_get::<&str, _>(0)?.parse::<Timestamp>().ok());
+    }
+    Ok(last)
 }
 
 /// Stores a fetched report, not printed yet; `false` when it was there already, which changes nothing.

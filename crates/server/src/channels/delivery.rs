@@ -14,7 +14,7 @@ use super::hub::{Connection, wants};
 use super::system::{self, Life, LifeEvent};
 use crate::app::App;
 use crate::limits;
-use crate::store::Entry;
+use crate::store::{Entry, EntryKind};
 use crate::time;
 
 /// Why a reader's connection ends.
@@ -212,7 +212,8 @@ impl Delivery {
 
     /// Queues an entry if a subscription wants it, and moves on in its account's log.
     async fn feed_entry(&mut self, entry: &Entry, out: &mut impl Outlet) -> Result<(), End> {
-        let fresh = time::now_us() - entry.at_us <= self.age_max_us;
+        // A call state is stale after its ttl; a report is as good as on the first day.
+        let fresh = entry.kind != EntryKind::State || time::now_us() - entry.at_us <= self.age_max_us;
         if fresh && self.connection.channel.subscriptions().iter().any(|s| wants(s, entry)) {
             self.feed_data(Some(&entry.notification_id), entry.data(), out).await?;
             self.app.metrics.notifications_sent.increment(1);

@@ -32,6 +32,8 @@ pub struct Channel {
     state: Mutex<State>,
     /// Counts changes of life and subscriptions, for the reader.
     changes: watch::Sender<u64>,
+    /// Held over "write, read back, tell the hub": two changes of one channel never overtake each other.
+    pub changing: tokio::sync::Mutex<()>,
 }
 
 struct State {
@@ -41,6 +43,7 @@ struct State {
     cursors: HashMap<String, i64>,
     cursors_dirty: bool,
     reader: Option<Reader>,
+    deleted: bool,
 }
 
 struct Reader {
@@ -89,9 +92,14 @@ impl Hub {
             cursors: HashMap::new(),
             cursors_dirty: false,
             reader: None,
+            deleted: false,
         };
-        let channel =
-            Arc::new(Channel { id: id.clone(), state: Mutex::new(state), changes: watch::Sender::new(0) });
+        let channel = Arc::new(Channel {
+            id: id.clone(),
+            state: Mutex::new(state),
+            changes: watch::Sender::new(0),
+            changing: tokio::sync::Mutex::default(),
+        });
         lock(&self.inner).channels.insert(id, Arc::clone(&channel));
         channel
     }
@@ -118,7 +126,9 @@ impl Hub {
             !channels.is_empty()
         });
         drop(inner);
-        if let Some(reader) = lock(&channel.state).reader.take() {
+        let mut state = lock(&channel.state);
+        state.deleted = true;
+        if let Some(reader) = state.reader.take() {
             reader.close.cancel();
         }
     }
@@ -242,9 +252,13 @@ impl Channel {
         let lagging = Arc::new(AtomicBool::new(false));
         let close = CancellationToken::new();
         let reader = Reader { hints, lagging: Arc::clone(&lagging), close: close.clone() };
-        if let Some(before) = lock(&self.state).reader.replace(reader) {
+        let mut state = lock(&self.state);
+        if state.deleted {
+            close.cancel();
+        } else if let Some(before) = state.reader.replace(reader) {
             before.close.cancel();
         }
+        drop(state);
         Connection {
             channel: Arc::clone(self),
             hints: inbox,
@@ -282,7 +296,7 @@ pub fn wants(subscription: &Subscription, entry: &Entry) -> bool {
         EntryKind::Recording | EntryKind::Transcript => Api::Recording,
     };
     // What happened before the subscription was made is none of its business, wherever the cursor stands.
-    let after = entry.at_us >= subscription.created_us;
+    let after = entry.position > subscription.since_position;
     if subscription.api != api || subscription.account_key != entry.account_key || !after {
         return false;
     }

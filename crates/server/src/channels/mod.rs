@@ -24,6 +24,7 @@ use crate::extract::{Body, PageKey, Params, Path};
 use crate::limits;
 use crate::secrets;
 use crate::store::ChannelRow;
+use crate::subscriptions::to_the_end;
 use crate::time;
 use crate::webhooks;
 
@@ -71,9 +72,15 @@ async fn make(app: &Arc<App>, caller: &Caller, nickname: String, body: &Body) ->
         created_us,
         expires_us: created_us + lifetime_s as i64 * 1_000_000,
     };
-    app.store.put_channel(&row).await?;
-    app.hub.add(row.clone());
-    Ok((StatusCode::CREATED, Json(describe(app, &row, false))).into_response())
+    let answer = Json(describe(app, &row, false));
+    let app = Arc::clone(app);
+    to_the_end(async move {
+        app.store.put_channel(&row).await?;
+        app.hub.add(row);
+        Ok(())
+    })
+    .await?;
+    Ok((StatusCode::CREATED, answer).into_response())
 }
 
 fn check_kind(request: &ChannelRequest) -> ApiResult<()> {
@@ -127,13 +134,18 @@ pub async fn refresh(
     Ok(Json(describe(&app, &channel.row(), channel.is_connected())))
 }
 
-async fn prolong(app: &App, channel: &hub::Channel, lifetime_s: i64) -> ApiResult<()> {
-    let expires_us = time::now_us() + lifetime_s * 1_000_000;
-    if !app.store.prolong_channel(&channel.id, lifetime_s, expires_us).await? {
-        return Err(ApiError::channel_not_found(&channel.id));
-    }
-    channel.prolong(lifetime_s, expires_us);
-    Ok(())
+async fn prolong(app: &Arc<App>, channel: &Arc<hub::Channel>, lifetime_s: i64) -> ApiResult<()> {
+    let (app, channel) = (Arc::clone(app), Arc::clone(channel));
+    to_the_end(async move {
+        let _changing = channel.changing.lock().await;
+        let expires_us = time::now_us() + lifetime_s * 1_000_000;
+        if !app.store.prolong_channel(&channel.id, lifetime_s, expires_us).await? {
+            return Err(ApiError::channel_not_found(&channel.id));
+        }
+        channel.prolong(lifetime_s, expires_us);
+        Ok(())
+    })
+    .await
 }
 
 /// `GET …/{nickname}/{channelId}`.
@@ -208,20 +220,26 @@ pub async fn remove(
     caller: Caller,
     Path((nickname, id)): Path<(String, String)>,
 ) -> ApiResult<StatusCode> {
-    owned(&app, &caller, Some(&nickname), &id)?;
-    if !app.store.delete_channel(&id).await? {
-        return Err(ApiError::channel_not_found(&id));
-    }
-    app.hub.remove(&id);
-    Ok(StatusCode::NO_CONTENT)
+    let channel = owned(&app, &caller, Some(&nickname), &id)?;
+    to_the_end(async move {
+        let _changing = channel.changing.lock().await;
+        let deleted = app.store.delete_channel(&id).await?;
+        app.hub.remove(&id);
+        if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::channel_not_found(&id)) }
+    })
+    .await
 }
 
-/// Deletes a channel whose life is over.
-pub async fn delete(app: &App, channel_id: &str) {
-    app.hub.remove(channel_id);
-    if let Err(error) = app.store.delete_channel(channel_id).await {
-        // The sweeper meets it again.
-        tracing::warn!("an expired channel could not be deleted: {error}");
+/// Deletes a channel if its life is over. One that cannot be deleted stays known, so the sweeper meets it again.
+pub async fn delete_expired(app: &App, channel_id: &str) {
+    let Some(channel) = app.hub.get(channel_id) else { return };
+    let _changing = channel.changing.lock().await;
+    if channel.row().expires_us > time::now_us() {
+        return;
+    }
+    match app.store.delete_channel(channel_id).await {
+        Ok(_) => app.hub.remove(channel_id),
+        Err(error) => tracing::warn!("an expired channel could not be deleted: {error}"),
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
@@ -127,7 +126,7 @@ impl Socket {
             }
             End::TakenOver => (close_code::NORMAL, "taken over or deleted"),
             End::Expired => {
-                super::delete(app, &self.delivery.connection.channel.id).await;
+                super::delete_expired(app, &self.delivery.connection.channel.id).await;
                 (close_code::AWAY, "channel expired")
             }
             End::Restart => (close_code::RESTART, "come back in a moment"),
@@ -143,7 +142,7 @@ impl Socket {
             while let Some(Ok(_)) = self.wire.0.next().await {}
             Ok::<(), axum::Error>(())
         };
-        let _ = timeout(CLOSING_MAX, closing).await;
+        let _ = timeout(limits::SOCKET_CLOSE_WAIT, closing).await;
     }
 }
 
@@ -156,9 +155,6 @@ impl Outlet for Wire {
         within_time(self.0.flush()).await
     }
 }
-
-/// How long a client may take to answer a close frame.
-const CLOSING_MAX: Duration = Duration::from_secs(2);
 
 async fn within_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
     match timeout(limits::SOCKET_WRITE_TIMEOUT, write).await {

@@ -42,7 +42,7 @@ async fn serve(app: Arc<App>, connection: Connection, after: Option<String>, chu
     let mut delivery = Delivery::new(Arc::clone(&app), connection);
     let end = run(&mut delivery, after.as_deref(), &mut stream).await;
     match end {
-        Err(End::Expired) => super::delete(&app, &delivery.connection.channel.id).await,
+        Err(End::Expired) => super::delete_expired(&app, &delivery.connection.channel.id).await,
         Err(End::Fault(why)) => tracing::error!("event stream ended, the event log could not be read: {why}"),
         Err(End::Dead) => tracing::info!("event stream ended: its client takes nothing"),
         _ => {}

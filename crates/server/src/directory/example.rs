@@ -25,8 +25,14 @@ const FILE: &str = "example.env";
 /// Seeds the office unless the database holds an account already; the file comes first, so that the secrets of a
 /// seeded office are never lost.
 pub async fn seed(store: &Store, folder: &Path, public_url: &str) -> StoreResult<()> {
+    let path = folder.join(FILE);
     if !store.accounts().await?.is_empty() {
-        return Ok(());
+        // The secrets are nowhere else: better to say so now than to leave people searching.
+        return if path.exists() {
+            Ok(())
+        } else {
+            Err(StoreError::SecretsElsewhere(path.display().to_string()))
+        };
     }
     let office = Office::example(secrets::nonce());
     let secret = secrets::token("cfs_");
@@ -63,7 +69,7 @@ pub async fn seed(store: &Store, folder: &Path, public_url: &str) -> StoreResult
     let logins: Vec<(&str, &str)> =
         people.iter().map(|(user, password)| (user.email.as_str(), password.as_str())).collect();
     let text = environment(&office.account_key, &client_id, &secret, public_url, &logins);
-    write_private(&folder.join(FILE), &text)?;
+    write_private(&path, &text)?;
     let account = Account {
         account_key: office.account_key.clone(),
         organization_id: office.organization_id.clone(),
@@ -109,5 +115,8 @@ fn write_private(path: &Path, text: &str) -> StoreResult<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&unfinished).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&unfinished, path).map_err(failed)
+    std::fs::rename(&unfinished, path).map_err(failed)?;
+    // The rename itself must survive a power cut, or a seeded office could be left without its secrets.
+    let folder = path.parent().map(std::fs::File::open).transpose().map_err(failed)?;
+    folder.map_or(Ok(()), |folder| folder.sync_all()).map_err(failed)
 }

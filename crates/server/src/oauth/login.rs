@@ -181,7 +181,7 @@ pub(super) fn form_fields(body: &Body) -> Result<Params, ApiError> {
             "Send the form with Content-Type: application/x-www-form-urlencoded.",
         ));
     }
-    Ok(Params::parse(&String::from_utf8_lossy(body.bytes())))
+    Params::checked(&String::from_utf8_lossy(body.bytes()))
 }
 
 /// `GET /OAuth/approve?…`: the consent page the first time, later straight back to the program.

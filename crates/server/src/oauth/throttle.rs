@@ -1,32 +1,63 @@
 //! Slows logins after failures, per user and per address.
 //!
-//! The fifth failure within a minute is answered late already, and so is every try after it, right or wrong, until
-//! a minute has passed. Nobody is locked out.
+//! A try counts as a failure from its beginning until it has worked, so many at the same time gain nothing. From the
+//! fifth within a minute on, the tries of a user or an address are let through one after the other, each later than
+//! the one before. Who would have to wait too long is told to come back; nobody is locked out.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::limits;
 
 #[derive(Default)]
 pub struct Throttle {
-    failures: Mutex<HashMap<String, VecDeque<Instant>>>,
+    keys: Mutex<HashMap<String, Tries>>,
     /// Tries that had to wait.
     slowed: AtomicU64,
 }
 
+/// What is remembered of one user or one address.
+#[derive(Default)]
+struct Tries {
+    failures: VecDeque<Instant>,
+    /// When the last slowed try is let through; the next one comes after it.
+    last_turn: Option<Instant>,
+}
+
+/// Too many tries wait already: come back after this.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ComeBack(pub Duration);
+
 impl Throttle {
-    /// How long a try of these keys has to wait.
-    pub fn delay(&self, keys: &[&str], now: Instant) -> Duration {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let most = keys.iter().map(|key| recent(&mut failures, key, now)).max().unwrap_or(0);
-        let delay = delay_after(most);
-        if !delay.is_zero() {
+    /// Counts a try and tells how long it has to wait.
+    ///
+    /// # Errors
+    /// When the wait would be longer than [`limits::LOGIN_WAIT_MAX`]; the try is then not counted.
+    pub fn attempt(&self, keys: &[&str], now: Instant) -> Result<Duration, ComeBack> {
+        let mut known = self.lock();
+        if known.len() + keys.len() > limits::LOGIN_KEYS_MAX {
+            forget_oldest(&mut known, now);
+        }
+        let turns: Vec<Option<Instant>> =
+            keys.iter().map(|key| known.entry((*key).to_owned()).or_default().turn(now)).collect();
+        let wait = turns.iter().flatten().max().map_or(Duration::ZERO, |turn| *turn - now);
+        if wait > limits::LOGIN_WAIT_MAX {
+            return Err(ComeBack(wait));
+        }
+        for (key, turn) in keys.iter().zip(turns) {
+            let tries = known.entry((*key).to_owned()).or_default();
+            tries.failures.push_back(now);
+            if tries.failures.len() > limits::LOGIN_FAILURES_KEPT {
+                tries.failures.pop_front();
+            }
+            tries.last_turn = turn.or(tries.last_turn);
+        }
+        if !wait.is_zero() {
             self.slowed.fetch_add(1, Ordering::Relaxed);
         }
-        delay
+        Ok(wait)
     }
 
     /// How many tries had to wait since the start.
@@ -34,56 +65,44 @@ impl Throttle {
         self.slowed.load(Ordering::Relaxed)
     }
 
-    pub fn failed(&self, keys: &[&str], now: Instant) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() + keys.len() > limits::LOGIN_KEYS_MAX {
-            forget_oldest(&mut failures, now);
-        }
-        for key in keys {
-            let times = failures.entry((*key).to_owned()).or_default();
-            times.push_back(now);
-            if times.len() > FAILURES_KEPT {
-                times.pop_front();
-            }
+    /// A try that worked: its user's failures are forgotten, and it does not count against its address.
+    pub fn succeeded(&self, user: &str, address: &str) {
+        let mut known = self.lock();
+        known.remove(user);
+        if let Some(tries) = known.get_mut(address) {
+            tries.failures.pop_back();
         }
     }
 
-    /// A login that worked clears its user's failures; the address keeps its own.
-    pub fn succeeded(&self, user: &str) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Tries>> {
+        // Whole after every step.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// More do not lengthen the wait.
-const FAILURES_KEPT: usize = 16;
-
-fn recent(failures: &mut HashMap<String, VecDeque<Instant>>, key: &str, now: Instant) -> usize {
-    let Some(times) = failures.get_mut(key) else { return 0 };
-    while times.front().is_some_and(|time| now.duration_since(*time) > limits::LOGIN_WINDOW) {
-        times.pop_front();
-    }
-    times.len()
-}
-
-fn delay_after(failures: usize) -> Duration {
-    match failures.checked_sub(limits::LOGIN_FAILURES_FREE) {
-        None => Duration::ZERO,
-        Some(doublings) => {
-            let factor = 2_u32.saturating_pow(u32::try_from(doublings).unwrap_or(u32::MAX));
-            limits::LOGIN_DELAY_MIN.saturating_mul(factor).min(limits::LOGIN_DELAY_MAX)
+impl Tries {
+    /// When a try would be let through; `None` for at once.
+    fn turn(&mut self, now: Instant) -> Option<Instant> {
+        while self.failures.front().is_some_and(|time| now.duration_since(*time) > limits::LOGIN_WINDOW) {
+            self.failures.pop_front();
         }
+        let doublings = self.failures.len().checked_sub(limits::LOGIN_FAILURES_FREE)?;
+        let factor = 2_u32.saturating_pow(u32::try_from(doublings).unwrap_or(u32::MAX));
+        let delay = limits::LOGIN_DELAY_MIN.saturating_mul(factor).min(limits::LOGIN_DELAY_MAX);
+        Some(self.last_turn.map_or(now, |turn| turn.max(now)) + delay)
     }
 }
 
-fn forget_oldest(failures: &mut HashMap<String, VecDeque<Instant>>, now: Instant) {
-    failures.retain(|_, times| {
-        times.back().is_some_and(|time| now.duration_since(*time) <= limits::LOGIN_WINDOW)
-    });
-    while failures.len() >= limits::LOGIN_KEYS_MAX {
+fn forget_oldest(known: &mut HashMap<String, Tries>, now: Instant) {
+    let recent = |tries: &Tries| {
+        tries.failures.back().is_some_and(|time| now.duration_since(*time) <= limits::LOGIN_WINDOW)
+    };
+    known.retain(|_, tries| recent(tries));
+    while known.len() >= limits::LOGIN_KEYS_MAX {
         let oldest =
-            failures.iter().min_by_key(|(_, times)| times.back().copied()).map(|(key, _)| key.clone());
+            known.iter().min_by_key(|(_, tries)| tries.failures.back().copied()).map(|(key, _)| key.clone());
         let Some(key) = oldest else { break };
-        failures.remove(&key);
+        known.remove(&key);
     }
 }
 
@@ -91,24 +110,43 @@ fn forget_oldest(failures: &mut HashMap<String, VecDeque<Instant>>, now: Instant
 mod tests {
     use super::*;
 
+    const S: Duration = Duration::from_secs(1);
+
     #[test]
     fn the_fifth_failure_within_a_minute_waits_and_the_wait_doubles_to_a_bound() {
         let throttle = Throttle::default();
-        let start = Instant::now();
-        for _ in 0..4 {
-            assert_eq!(throttle.delay(&["user", "address"], start), Duration::ZERO);
-            throttle.failed(&["user", "address"], start);
+        let mut now = Instant::now();
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            let wait = throttle.attempt(&["user", "address"], now).expect("a turn");
+            waits.push(wait.as_secs());
+            now += wait;
         }
-        let mut delays = Vec::new();
-        for _ in 0..6 {
-            delays.push(throttle.delay(&["user", "address"], start).as_secs());
-            throttle.failed(&["user", "address"], start);
+        assert_eq!(waits, [0, 0, 0, 0, 1, 2, 4, 8, 8]);
+        assert_eq!(throttle.attempt(&["another user"], now), Ok(Duration::ZERO));
+        assert!(throttle.attempt(&["another user", "address"], now).is_ok_and(|wait| wait > Duration::ZERO));
+        assert_eq!(throttle.attempt(&["user", "address"], now + 61 * S), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn tries_at_the_same_time_wait_for_each_other_and_too_many_are_sent_away() {
+        let throttle = Throttle::default();
+        let now = Instant::now();
+        let waits: Vec<_> = (0..9).map(|_| throttle.attempt(&["user"], now).map(|w| w.as_secs())).collect();
+        assert_eq!(waits[..8], [Ok(0), Ok(0), Ok(0), Ok(0), Ok(1), Ok(3), Ok(7), Ok(15)]);
+        assert_eq!(waits[8], Err(ComeBack(23 * S)));
+        assert_eq!(throttle.attempt(&["user"], now), Err(ComeBack(23 * S)), "what is refused is not counted");
+        assert_eq!(throttle.attempt(&["another user"], now), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn logins_that_work_never_slow_anybody() {
+        let throttle = Throttle::default();
+        let now = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(throttle.attempt(&["user", "address"], now), Ok(Duration::ZERO));
+            throttle.succeeded("user", "address");
         }
-        assert_eq!(delays, [1, 2, 4, 8, 8, 8]);
-        assert_eq!(throttle.delay(&["another user"], start), Duration::ZERO);
-        assert!(throttle.delay(&["another user", "address"], start) > Duration::ZERO);
-        let later = start + Duration::from_secs(61);
-        assert_eq!(throttle.delay(&["user", "address"], later), Duration::ZERO);
     }
 
     #[test]
@@ -116,8 +154,8 @@ mod tests {
         let throttle = Throttle::default();
         let now = Instant::now();
         for number in 0..limits::LOGIN_KEYS_MAX + 50 {
-            throttle.failed(&[&format!("user {number}")], now);
+            throttle.attempt(&[&format!("user {number}")], now).expect("a first try is free");
         }
-        assert!(throttle.failures.lock().expect("no panic").len() <= limits::LOGIN_KEYS_MAX);
+        assert!(throttle.lock().len() <= limits::LOGIN_KEYS_MAX);
     }
 }

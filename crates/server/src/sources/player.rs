@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::call_events::CallEvent;
 
+use super::recovery;
 use crate::app::App;
 use crate::limits;
 use crate::secrets;
@@ -85,6 +86,22 @@ async fn run(
     progress: &mpsc::Sender<Progress>,
 ) -> Result<String, String> {
     let mut call = Call::new(Nonce(secrets::nonce()), office.account_key.clone());
+    let played = run_call(app, office, &mut call, script, speed, progress).await;
+    if played.is_err() {
+        // Nobody will end it but us: it must not stay under way for ever.
+        recovery::end_when_possible(app, &office.account_key, call.conversation_space_id()).await;
+    }
+    played.map(|()| call.conversation_space_id().to_owned())
+}
+
+async fn run_call(
+    app: &App,
+    office: &Office,
+    call: &mut Call,
+    script: Script,
+    speed: f64,
+    progress: &mpsc::Sender<Progress>,
+) -> Result<(), String> {
     let mut history: Vec<CallEvent> = Vec::new();
     let mut due = Instant::now();
     for step in script.steps {
@@ -105,7 +122,7 @@ async fn run(
             let _ = progress.send(Progress::Started(call.conversation_space_id().to_owned())).await;
         }
     }
-    Ok(call.conversation_space_id().to_owned())
+    Ok(())
 }
 
 fn ending(office: &Office, history: &[CallEvent]) -> Option<Ending> {

@@ -4,7 +4,9 @@ use engine::{Call, Command};
 use jiff::Timestamp;
 use wire::call_events::CallEvent;
 
+use crate::app::App;
 use crate::directory::Directory;
+use crate::limits;
 use crate::store::{Append, Ending, LogWriter, Store, StoreResult};
 
 /// Gives every call without an end its ENDING state and a report with outcome TRUNCATED. Returns how many.
@@ -13,14 +15,7 @@ pub async fn end_cut_off_calls(store: &Store, directory: &Directory, log: &LogWr
     let count = calls.len();
     let mut appends = tokio::task::JoinSet::new();
     for (account_key, id) in calls {
-        let mut history = Vec::new();
-        for content in store.states(&id, 1, i64::MAX, i64::MAX).await? {
-            history.push(serde_json::from_str::<CallEvent>(&content)?);
-        }
-        let Some(append) = truncate(directory, &account_key, history) else {
-            tracing::error!(call = id, "a call that was cut off could not be ended");
-            continue;
-        };
+        let Some(append) = missing_end(store, directory, &account_key, &id).await? else { continue };
         let log = log.clone();
         appends.spawn(async move { log.append(append).await });
     }
@@ -28,6 +23,37 @@ pub async fn end_cut_off_calls(store: &Store, directory: &Directory, log: &LogWr
         done.unwrap_or_else(|_| Err(crate::store::StoreError::WriterGone))?;
     }
     Ok(count)
+}
+
+/// Ends one call whose states could not be stored, as soon as they can be again.
+pub async fn end_when_possible(app: &App, account_key: &str, id: &str) {
+    loop {
+        let ended = async {
+            match missing_end(&app.store, &app.directory, account_key, id).await? {
+                Some(append) => app.log.append(append).await,
+                None => Ok(()),
+            }
+        };
+        match ended.await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(call = id, "a call that broke off cannot be ended yet: {error}"),
+        }
+        tokio::time::sleep(limits::BROKEN_CALL_RETRY).await;
+    }
+}
+
+/// What a call lacks to its end; nothing when it has one, or when not even its first state was stored.
+async fn missing_end(
+    store: &Store,
+    directory: &Directory,
+    account_key: &str,
+    id: &str,
+) -> StoreResult<Option<Append>> {
+    let mut history = Vec::new();
+    for content in store.states(id, 1, i64::MAX, i64::MAX).await? {
+        history.push(serde_json::from_str::<CallEvent>(&content)?);
+    }
+    Ok(truncate(directory, account_key, history))
 }
 
 fn truncate(directory: &Directory, account_key: &str, mut history: Vec<CallEvent>) -> Option<Append> {

@@ -68,20 +68,22 @@ fn one_second_ms() -> u64 {
     1000
 }
 
-/// Bounds of `speed`.
-const SPEED: std::ops::RangeInclusive<f64> = 0.01..=100_000.0;
-
 pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> ApiResult<Response> {
     let office = office_of_client(&app, &headers).await?;
     let request: CallRequest = body.json()?;
     let scenario: Scenario = request.scenario.parse().map_err(refused("scenario"))?;
-    if !SPEED.contains(&request.speed) {
-        let message = format!("speed is {} to {}.", SPEED.start(), SPEED.end());
+    if !limits::SIMULATOR_SPEED.contains(&request.speed) {
+        let message =
+            format!("speed is {} to {}.", limits::SIMULATOR_SPEED.start(), limits::SIMULATOR_SPEED.end());
         return Err(ApiError::bad_request("speed", "InvalidRange").with_message(message));
     }
     if !(1..=limits::SIMULATOR_COUNT_MAX).contains(&request.count) {
         let message = format!("count is 1 to {}.", limits::SIMULATOR_COUNT_MAX);
         return Err(ApiError::bad_request("count", "InvalidRange").with_message(message));
+    }
+    if request.every_ms > limits::SIMULATOR_EVERY_MS_MAX {
+        let message = format!("everyMs is at most {} (a day).", limits::SIMULATOR_EVERY_MS_MAX);
+        return Err(ApiError::bad_request("everyMs", "InvalidRange").with_message(message));
     }
     let asked = Request {
         scenario,
@@ -148,7 +150,15 @@ async fn start_calls(
     };
     app.tasks.spawn(starter);
     let mut failed = false;
-    while let Some(told) = inbox.recv().await {
+    loop {
+        let told = match tokio::time::timeout(limits::SIMULATOR_HEARTBEAT, inbox.recv()).await {
+            Ok(Some(told)) => told,
+            Ok(None) => break,
+            Err(_) => {
+                let _ = lines.send(Bytes::from_static(b"\n")).await;
+                continue;
+            }
+        };
         let line = match told {
             Progress::Started(id) => json!({"conversationSpaceId": id}),
             Progress::Ended(id) => json!({"conversationSpaceId": id, "ended": true}),

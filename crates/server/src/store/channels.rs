@@ -55,6 +55,15 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
+    /// No channel ends before the given instant: the time in which nobody could refresh it does not count.
+    pub async fn grant_grace(&self, until_us: i64) -> StoreResult<()> {
+        sqlx::query("update channels set expires_us = $1 where expires_us < $1")
+            .bind(until_us)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
     /// A user's channels that live, newest first, starting below the key of the page before.
     pub async fn channels_of_user(
         &self,

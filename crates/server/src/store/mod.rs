@@ -8,21 +8,22 @@ mod calls;
 mod channels;
 mod clients;
 mod history;
+mod lock;
 mod log;
 mod oauth;
 mod personal_tokens;
-mod retention;
 mod recordings;
+mod retention;
 mod subscriptions;
 mod summaries;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tests_retention;
-#[cfg(test)]
 mod tests_oauth;
 #[cfg(test)]
 mod tests_reads;
+#[cfg(test)]
+mod tests_retention;
 #[cfg(test)]
 mod tests_webhooks;
 mod webhook_deliveries;
@@ -31,17 +32,19 @@ mod writer;
 
 use std::path::Path;
 use std::str::FromStr as _;
-use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyPool, Executor as _};
 
+use crate::limits;
+
 pub use accounts::{Account, User};
 pub use backup::{BackupError, backup};
 pub use channels::ChannelRow;
-pub use history::HistoryQuery;
-pub use log::{Entry, EntryKind};
 pub use clients::ClientRow;
+pub use history::HistoryQuery;
+pub use lock::OneServer;
+pub use log::{Entry, EntryKind};
 pub use oauth::{CodeRow, TokenKind, TokenRow};
 pub use personal_tokens::PersonalToken;
 pub use recordings::RecordingRow;
@@ -50,13 +53,6 @@ pub use summaries::SummaryQuery;
 pub use webhook_deliveries::{AttemptRow, DeliveryState, DueDelivery, TriedDelivery};
 pub use webhooks::WebhookRow;
 pub use writer::{Append, Ending, LogWriter};
-
-/// Connections for reading.
-const READERS: u32 = 4;
-/// Connections for writing on PostgreSQL.
-const WRITERS_POSTGRES: u32 = 8;
-/// How long a query waits for a connection before it fails.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -72,6 +68,13 @@ pub enum StoreError {
     UnknownDatabase,
     #[error("the event log's writer has stopped")]
     WriterGone,
+    #[error(
+        "the database holds an office already, but {0} is not there: start with the data folder that the office \
+         was made in, or with a fresh database"
+    )]
+    SecretsElsewhere(String),
+    #[error("another platform uses this {what}: stop that one, or give this one its own")]
+    InUse { what: String },
 }
 
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -98,10 +101,14 @@ impl Store {
         if !sqlite && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(StoreError::UnknownDatabase);
         }
+        if database.is_none() {
+            lock::private_file(&folder.join("callfeed.db"))?;
+        }
         let options = AnyConnectOptions::from_str(&url)?;
-        let write = pool(if sqlite { 1 } else { WRITERS_POSTGRES }, sqlite, &options).await?;
+        let write =
+            pool(if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES }, sqlite, &options).await?;
         sqlx::migrate!("./migrations").run(&write).await?;
-        let read = pool(READERS, sqlite, &options).await?;
+        let read = pool(limits::DATABASE_READERS, sqlite, &options).await?;
         Ok(Self { read, write })
     }
 
@@ -115,7 +122,7 @@ impl Store {
 async fn pool(size: u32, sqlite: bool, options: &AnyConnectOptions) -> StoreResult<AnyPool> {
     let pool = AnyPoolOptions::new()
         .max_connections(size)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(limits::DATABASE_ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 if sqlite {

@@ -66,6 +66,8 @@ pub struct Subscription {
     /// `STARTING` …, or `REPORT_SUMMARY` ….
     pub events: Vec<String>,
     pub created_us: i64,
+    /// Head of the account's log when the subscription was stored; the store sets it.
+    pub since_position: i64,
 }
 
 impl Subscription {
@@ -84,6 +86,7 @@ impl Subscription {
             account_key: row.try_get("account_key")?,
             events: words(row.try_get("events")?),
             created_us: row.try_get("created_us")?,
+            since_position: row.try_get("since_position")?,
         })
     }
 }
@@ -96,8 +99,10 @@ impl Store {
         for subscription in subscriptions {
             sqlx::query(
                 "insert into subscriptions
-                    (id, channel_id, api, key_kind, key_value, account_key, events, created_us)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8)
+                    (id, channel_id, api, key_kind, key_value, account_key, events, created_us,
+                     since_position)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8,
+                    (select log_head from accounts where account_key = $6))
                  on conflict (channel_id, api, key_kind, key_value) do nothing",
             )
             .bind(&subscription.id)

@@ -221,6 +221,7 @@ fn subscription(office: &Office, id: &str) -> Subscription {
         account_key: office.account_key.clone(),
         events: vec!["STARTING".into(), "ENDING".into()],
         created_us: 1,
+        since_position: 8,
     }
 }
 

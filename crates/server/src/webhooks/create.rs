@@ -189,7 +189,7 @@ async fn existing(app: &App, webhook: &WebhookRow) -> Option<(ChannelRow, Arc<En
     if row.expires_us > time::now_us() {
         return Some((row, endpoint));
     }
-    crate::channels::delete(app, &channel_id).await;
+    crate::channels::delete_expired(app, &channel_id).await;
     None
 }
 
