@@ -18,7 +18,7 @@ use crate::stop;
 pub struct Args {
     /// Address to listen on.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    listen: Listen,
     /// Folder of the database; made if it is not there.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -60,6 +60,21 @@ pub struct Args {
     log: Format,
 }
 
+/// An address to listen on; `localhost` is 127.0.0.1.
+#[derive(Clone, Copy, Debug)]
+struct Listen(SocketAddr);
+
+impl std::str::FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address =
+            text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |p| format!("127.0.0.1:{p}"));
+        let wrong = || "write an address and a port, such as 127.0.0.1:8080 or localhost:8080".to_owned();
+        address.parse().map(Self).map_err(|_| wrong())
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum RateLimit {
     Off,
@@ -99,14 +114,24 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         None if args.example => config.rate_limit = None,
         None => {}
     }
-    let listener = TcpListener::bind(args.listen).await.with_context(|| {
-        format!("cannot listen on {}: is the port taken? Choose another with --listen", args.listen)
+    let address = args.listen.0;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: is the port taken? Choose another with --listen")
     })?;
     let example = args.example.then(|| config.data_dir.join("example.env"));
     server::run(config, listener, stop::token(), |url| {
         tracing::info!("serving at {url}");
         if let Some(file) = example {
             tracing::info!("the example office's secrets are in {}", file.display());
+            let origin = url.as_str().trim_end_matches('/');
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if !text.lines().any(|line| line == format!("GOTO_API_URL={origin}")) {
+                tracing::warn!(
+                    "{} names another address than this one, {origin}: it was made at the first start and stays as it \
+                     is. Change its GOTO_ lines, or start at the address that it names",
+                    file.display()
+                );
+            }
         }
     })
     .await?;

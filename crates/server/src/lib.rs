@@ -84,7 +84,11 @@ pub async fn run(
     ready: impl FnOnce(&Url),
 ) -> Result<(), Error> {
     let tls = config.tls.as_ref().map(ops::tls::load).transpose()?;
-    let (app, writer) = start(config, listener.local_addr()?, shutdown.clone()).await?;
+    let starting = start(config, listener.local_addr()?, shutdown.clone());
+    let (app, writer) = tokio::select! {
+        started = starting => started?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
     let (store, tasks) = (app.store.clone(), app.tasks.clone());
     let server = answer(listener, tls, Arc::clone(&app))?;
     tasks.spawn(sweep(Arc::clone(&app)));

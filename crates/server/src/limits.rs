@@ -180,6 +180,8 @@ pub const LOCK_RETRY: Duration = Duration::from_millis(200);
 /// At the start every channel has at least this much of its life left: its reader needs time to come back.
 pub const CHANNEL_GRACE_S: i64 = 120;
 
+/// How long PostgreSQL may take to answer at the start.
+pub const DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections for reading.
 pub const DATABASE_READERS: u32 = 4;
 /// Connections for writing on PostgreSQL; SQLite has one, since it knows one writer.

@@ -7,6 +7,7 @@ use sdk::wire::call_events::{State, Status};
 use sdk::wire::report::{Report, ReportParticipant, ReportPartyType};
 
 use super::StoredReport;
+use crate::screen_pop::call::is_cut_off;
 use crate::screen_pop::phone::{Number, tidy};
 
 /// `2026-02-03 09:00:00  inbound   Ada (312) 555-0147 to Front Desk 1001  answered, talked 2:33`.
@@ -81,6 +82,9 @@ fn answered_by(report: &Report) -> Option<String> {
 }
 
 fn outcome(report: &Report) -> String {
+    if report.call_states.iter().any(is_cut_off) {
+        return "cut off by the phone system".to_owned();
+    }
     let Some(talk) = talk_time(&report.call_states) else { return "not answered".to_owned() };
     let seconds = talk.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -134,5 +138,16 @@ mod tests {
             "report-inbound-call.json",
             "2026-02-03 17:00:00  inbound   EXAMPLE CALLER (312) 555-0147 to Front Desk 1001  talked 2:33",
         );
+    }
+
+    #[test]
+    fn a_call_that_a_crash_cut_off_claims_no_talk_time() {
+        let path = format!("{}/../wire/tests/examples/report-inbound-call.json", env!("CARGO_MANIFEST_DIR"));
+        let mut report: Report = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(outcome(&report), "talked 2:33");
+        for participant in &mut report.call_states[4].participants {
+            participant.status.value = Status::Disconnecting;
+        }
+        assert_eq!(outcome(&report), "cut off by the phone system");
     }
 }

@@ -33,6 +33,8 @@ pub struct Call {
     pub ended_at: Option<Timestamp>,
     /// Voicemail took the call.
     pub voicemail: bool,
+    /// The phone system broke off; how the call ended is not known.
+    pub cut_off: bool,
     /// What the app saw of this caller before.
     pub history: Option<History>,
     /// Highest sequence number seen.
@@ -121,6 +123,7 @@ impl Call {
             answered_at: None,
             ended_at: None,
             voicemail: false,
+            cut_off: false,
             history: None,
             sequence: 0,
             heard: now,
@@ -145,10 +148,15 @@ impl Call {
         self.heard = now;
         let at = instant(&state.timestamp, now);
         if state.kind == StateType::Ending {
-            let outcome = if self.answered_at.is_some() { Outcome::Answered } else { Outcome::Missed };
+            let outcome = match self.answered_at {
+                _ if self.cut_off => Outcome::Unknown,
+                Some(_) => Outcome::Answered,
+                None => Outcome::Missed,
+            };
             self.end(outcome, at);
             return;
         }
+        self.cut_off |= is_cut_off(state);
         // News of a call that was given up: it goes on after all.
         self.ended_at = None;
         self.ringing.clear();
@@ -194,6 +202,13 @@ impl Call {
         self.ended_at = Some(at.max(self.created));
         self.stage = Stage::Ended(outcome);
     }
+}
+
+/// Nobody hangs up at the same moment as the others: that is how a call looks that a crash of the phone system cut
+/// off, whose outcome and talk time nobody knows (`callerOutcome` TRUNCATED).
+pub(crate) fn is_cut_off(state: &State) -> bool {
+    state.participants.len() >= 2
+        && state.participants.iter().all(|party| party.status.value == Status::Disconnecting)
 }
 
 /// An instant of the wire; `now` if it cannot be read.

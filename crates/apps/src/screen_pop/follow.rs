@@ -96,6 +96,10 @@ pub async fn follow(
     follower.desk.close().await;
 }
 
+/// Said on the page until the phone system answers again.
+const UNREACHABLE: &str =
+    "The phone system cannot be reached. Calls may be missing until it is back. Trying again…";
+
 impl Follower {
     async fn hear(&mut self, event: FeedEvent) {
         match event {
@@ -117,8 +121,10 @@ impl Follower {
             FeedEvent::SignInNeeded => self.ask(),
             FeedEvent::Problem(error) => {
                 tracing::warn!("{error}");
-                if !matches!(error.kind, ErrorKind::Unreachable | ErrorKind::RateLimited) {
-                    self.hub.set_problem(Some(error.to_string()));
+                match error.kind {
+                    ErrorKind::RateLimited => {}
+                    ErrorKind::Unreachable => self.hub.set_problem(Some(UNREACHABLE.to_owned())),
+                    _ => self.hub.set_problem(Some(error.to_string())),
                 }
                 if error.kind == ErrorKind::Forbidden {
                     // Somebody else may be allowed: the page offers to sign in again.

@@ -71,6 +71,7 @@ fn word(call: &Call) -> String {
         Stage::Answered => "Answered".to_owned(),
         Stage::Ended(Outcome::Missed) if call.voicemail => "Missed, went to voicemail".to_owned(),
         Stage::Ended(Outcome::Missed) => "Missed".to_owned(),
+        Stage::Ended(Outcome::Unknown) if call.cut_off => "Cut off".to_owned(),
         Stage::Ended(Outcome::Answered | Outcome::Unknown) => "Ended".to_owned(),
     }
 }
@@ -182,7 +183,8 @@ fn last_call(last: &LastCall, now: Timestamp, zone: &TimeZone) -> String {
     let is_today = created.date() == now.to_zoned(zone.clone()).date();
     let time = if is_today { format!("Today, {time}") } else { time };
     match (last.outcome, &last.answered_by) {
-        (None, _) => format!("{time}, still going on"),
+        // As it was when this card came up; nobody tells this card how that one ended.
+        (None, _) => format!("{time}, was still going on"),
         (Some(Outcome::Answered), Some(line)) => format!("{time}, answered by {line}"),
         (Some(Outcome::Answered), None) => format!("{time}, answered"),
         (Some(Outcome::Missed), _) => format!("{time}, missed"),

@@ -147,6 +147,7 @@ fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
         answered_by: lines_of(row.try_get("answered_by")?),
         answered_at,
         ended_at: row.try_get::<Option<i64>, _>("ended_us")?.map(instant),
+        cut_off: false,
         voicemail: row.try_get::<i64, _>("voicemail")? != 0,
         history: None,
         sequence: 0,

@@ -30,7 +30,13 @@ impl OneServer {
             return Ok(Self { _file: file, _session: None });
         };
         sqlx::any::install_default_drivers();
-        let mut session = AnyConnectOptions::from_str(url)?.connect().await?;
+        let options = AnyConnectOptions::from_str(url)?;
+        let connecting = tokio::time::timeout(limits::DATABASE_CONNECT_TIMEOUT, options.connect());
+        let mut session = match connecting.await {
+            Ok(Ok(session)) => session,
+            Ok(Err(error)) => return Err(StoreError::Unreachable(error.to_string())),
+            Err(_) => return Err(StoreError::Unreachable("no answer in time".into())),
+        };
         // PostgreSQL may need a moment to notice that a killed predecessor is gone.
         for _ in 0..limits::LOCK_TRIES {
             let row = sqlx::query("select case when pg_try_advisory_lock($1) then 1 else 0 end as taken")

@@ -73,6 +73,8 @@ pub enum StoreError {
          was made in, or with a fresh database"
     )]
     SecretsElsewhere(String),
+    #[error("cannot reach the PostgreSQL of --database: {0}")]
+    Unreachable(String),
     #[error("another platform uses this {what}: stop that one, or give this one its own")]
     InUse { what: String },
 }
