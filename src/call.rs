@@ -4,14 +4,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use apps::env::{self, Settings};
-use futures_util::StreamExt as _;
 use jiff::SignedDuration;
-use secrecy::ExposeSecret as _;
-use serde::Deserialize;
 use server::CallRequest;
 
+use crate::simulator::{self, Told};
 use crate::{logging, stop};
 
 /// Play calls on a running Callfeed platform.
@@ -62,23 +60,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "give a number and a unit, such as 500ms, 2s or 1m".to_owned())
 }
 
-/// One line of the platform's answer.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    conversation_space_id: Option<String>,
-    #[serde(default)]
-    ended: bool,
-    failed: Option<String>,
-    #[serde(default)]
-    done: bool,
-}
-
-/// How long the platform may take to answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The platform sends an empty line every few seconds; after this much silence it has gone.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
-
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
     logging::init(logging::level(&settings));
@@ -107,52 +88,14 @@ async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
         count: args.count,
         every_ms: u64::try_from(args.every.as_millis()).unwrap_or(u64::MAX),
     };
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?;
-    let answer = client
-        .post(api.join("simulator/v1/calls")?)
-        .basic_auth(&settings.client_id, Some(settings.client_secret.expose_secret()))
-        .json(&request)
-        .send()
-        .await
-        .with_context(|| format!("the platform at {api} does not answer: is it running?"))?;
-    let status = answer.status();
-    if !status.is_success() {
-        let text = answer.text().await.unwrap_or_default();
-        let error: wire::error::ApiError = serde_json::from_str(&text).unwrap_or_default();
-        bail!("the platform refuses ({status}): {}", error.message);
-    }
-    follow(answer).await
+    simulator::play(&simulator::client()?, settings, &request, tell).await
 }
 
-async fn follow(answer: reqwest::Response) -> anyhow::Result<()> {
-    let gone = "the platform went away before all calls had ended";
-    let mut bytes = answer.bytes_stream();
-    let mut text = Vec::new();
-    while let Some(chunk) = tokio::time::timeout(SILENCE_MAX, bytes.next()).await.context(gone)? {
-        text.extend_from_slice(&chunk.context(gone)?);
-        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = text.drain(..=end).collect();
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            if tell(serde_json::from_slice(&line).context("the platform's answer cannot be read")?)? {
-                return Ok(());
-            }
-        }
-    }
-    bail!(gone)
-}
-
-/// True after the last line.
-fn tell(line: Line) -> anyhow::Result<bool> {
-    if let Some(why) = line.failed {
-        bail!("a call failed: {why}");
-    }
-    if let Some(id) = line.conversation_space_id.filter(|_| !line.ended) {
+fn tell(told: Told) -> anyhow::Result<()> {
+    if let Told::Started(id) = told {
         let mut stdout = std::io::stdout().lock();
         writeln!(stdout, "{}", serde_json::json!({"conversationSpaceId": id}))?;
         stdout.flush()?;
     }
-    Ok(line.done)
+    Ok(())
 }

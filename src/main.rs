@@ -8,6 +8,7 @@ mod logging;
 mod reports;
 mod screen_pop;
 mod serve;
+mod simulator;
 mod stop;
 
 use clap::{Parser, Subcommand};

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use apps::env::Settings;
 use engine::Scenario;
-use futures_util::StreamExt as _;
-use secrecy::ExposeSecret as _;
-use serde::Deserialize;
 use server::CallRequest;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -14,6 +12,7 @@ use tokio::time::Instant;
 use super::Args;
 use super::office::Office;
 use super::tally::Tally;
+use crate::simulator::{self, Told};
 
 /// Scenario time between two calls: busy enough to watch, slow enough to read.
 const BETWEEN_CALLS: Duration = Duration::from_secs(5);
@@ -31,20 +30,9 @@ const MIX: [Scenario; 10] = [
     Scenario::Answered,
 ];
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    conversation_space_id: Option<String>,
-    #[serde(default)]
-    ended: bool,
-    failed: Option<String>,
-    #[serde(default)]
-    done: bool,
-}
-
 /// Plays `--calls` calls, or calls without end; returns when the last one has ended.
 pub async fn play(office: &Office, args: &Args, tally: &Tally) -> anyhow::Result<()> {
-    let http = reqwest::Client::new();
+    let http = simulator::client()?;
     let pause = BETWEEN_CALLS.div_f64(args.speed);
     let mut calls = JoinSet::new();
     let mut due = Instant::now();
@@ -53,7 +41,8 @@ pub async fn play(office: &Office, args: &Args, tally: &Tally) -> anyhow::Result
         tokio::select! {
             () = tokio::time::sleep_until(due) => {
                 due += pause;
-                calls.spawn(call(http.clone(), request(office, args, number)?, scenario(number)));
+                let call = call(http.clone(), office.settings.clone(), request(args, number), scenario(number));
+                calls.spawn(call);
                 number += 1;
             }
             Some(done) = calls.join_next() => note(tally, done)?,
@@ -80,9 +69,8 @@ fn scenario(number: u64) -> Scenario {
     MIX[(number % MIX.len() as u64) as usize]
 }
 
-fn request(office: &Office, args: &Args, number: u64) -> anyhow::Result<reqwest::RequestBuilder> {
-    let settings = &office.settings;
-    let call = CallRequest {
+fn request(args: &Args, number: u64) -> CallRequest {
+    CallRequest {
         scenario: scenario(number).to_string(),
         from: None,
         from_name: None,
@@ -92,33 +80,23 @@ fn request(office: &Office, args: &Args, number: u64) -> anyhow::Result<reqwest:
         record: false,
         count: 1,
         every_ms: 0,
-    };
-    let url = settings.hosts.api.join("simulator/v1/calls")?;
-    let secret = settings.client_secret.expose_secret();
-    Ok(reqwest::Client::new().post(url).basic_auth(&settings.client_id, Some(secret)).json(&call))
+    }
 }
 
 async fn call(
     http: reqwest::Client,
-    request: reqwest::RequestBuilder,
+    settings: Settings,
+    request: CallRequest,
     scenario: Scenario,
 ) -> anyhow::Result<Played> {
-    let answer = http.execute(request.build()?).await.context("the platform does not answer")?;
-    let mut bytes = answer.error_for_status()?.bytes_stream();
-    let mut text = Vec::new();
-    while let Some(chunk) = bytes.next().await {
-        text.extend_from_slice(&chunk.context("the platform went away")?);
-    }
-    let mut id = None;
-    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let line: Line = serde_json::from_slice(line)?;
-        if let Some(why) = line.failed {
-            bail!("a call failed: {why}");
+    let mut ended = None;
+    simulator::play(&http, &settings, &request, |told| {
+        if let Told::Ended(id) = told {
+            ended = Some(id);
         }
-        match id {
-            Some(id) if line.done => return Ok(Played { id, scenario }),
-            _ => id = line.conversation_space_id.filter(|_| line.ended).or(id),
-        }
-    }
-    bail!("the platform went away before a call had ended")
+        Ok(())
+    })
+    .await?;
+    let id = ended.context("the platform told of no call that ended")?;
+    Ok(Played { id, scenario })
 }

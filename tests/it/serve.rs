@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use crate::harness::calls::{self, Channel, play};
-use crate::harness::{App, Person, Platform, REPORTS_REDIRECT, SCOPES, ports};
+use crate::harness::{App, Person, Platform, REPORTS_REDIRECT, SCOPES, SOON, eventually, http, ports};
 
 #[tokio::test]
 async fn the_example_office_is_made_once_and_its_secrets_stay_private() {
@@ -170,4 +170,24 @@ async fn help_tells_every_command_and_flag_of_the_contract() {
             assert!(said.contains(word), "{arguments:?} does not tell {word}:\n{said}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_platform_without_an_account_is_ready_and_lets_nobody_in() {
+    let mut platform = Platform::start().await;
+    platform.kill9().await;
+    let folder = platform.folder("empty");
+    let listen = platform.base.trim_start_matches("http://").to_owned();
+    let data = folder.join("data").to_string_lossy().into_owned();
+    let app = App::start(&["serve", "--listen", &listen, "--data", &data], &folder);
+    let said = |lines: &[String]| lines.iter().any(|line| line.contains("--example")).then_some(());
+    app.stderr.wait("the warning", SOON, said).await;
+    let health = format!("{}/healthz", platform.base);
+    eventually("it is ready", SOON, async || {
+        let answer = http().get(&health).send().await.ok()?;
+        (answer.status() == 200).then_some(())
+    })
+    .await;
+    platform.with_token("nothing").get("/users/v1/me").await.error(401, "AUTHN_INVALID_TOKEN");
+    app.stop().await;
 }

@@ -56,8 +56,6 @@ pub enum Error {
     ExampleNotLoopback(SocketAddr),
     #[error("--public-url must be http:// or https:// with a host and nothing behind it, not {0}")]
     PublicUrl(Url),
-    #[error("the platform has no account: start it with --example, which makes one")]
-    NoAccount,
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("no webhook can be delivered, the system's certificates cannot be used: {0}")]
@@ -156,7 +154,7 @@ async fn start(
     }
     let directory = Directory::load(&store).await?;
     if directory.is_empty() {
-        return Err(Error::NoAccount);
+        tracing::warn!("the database holds no account, so nobody can sign in: --example makes one");
     }
     store.grant_grace(time::now_us() + limits::CHANNEL_GRACE_S * 1_000_000).await?;
     let hub = Arc::new(Hub::load(&store).await?);

@@ -193,6 +193,8 @@ pub const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LOG_QUEUE_MAX: usize = 4_096;
 /// Entries grouped into one commit.
 pub const LOG_BATCH_MAX: usize = 512;
+/// Log entries inserted by one statement where so many wait.
+pub const LOG_ROWS_PER_STATEMENT: usize = 16;
 /// A failed commit is tried again this often before its calls are given up.
 pub const LOG_COMMIT_TRIES: u32 = 5;
 pub const LOG_COMMIT_RETRY: Duration = Duration::from_millis(200);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::value::RawValue;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use tokio::sync::{mpsc, oneshot};
 use wire::Extra;
 use wire::call_events::CallEvent;
@@ -18,6 +18,7 @@ use wire::report::{CallerOutcome, Report, Summary};
 use super::history::{NewHistoryRow, write_history};
 use super::log::{Entry, EntryKind, notification_id};
 use super::recordings::{NewRecording, write_recordings};
+use super::summaries::placeholders;
 use super::{KeyKind, Store, StoreError, StoreResult, recordings, summaries};
 use crate::limits;
 use crate::ops::metrics::LogMeter;
@@ -270,7 +271,7 @@ async fn commit(store: &Store, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
     for account in accounts {
         next.insert(account, take_positions(&mut tx, account, counts[account]).await?);
     }
-    let mut written = Vec::new();
+    let mut written: Vec<(Arc<Entry>, i64)> = Vec::new();
     for Job { append, .. } in batch {
         let position = next.get_mut(append.account_key.as_str()).expect("every account was given positions");
         write_call(&mut tx, append).await?;
@@ -285,12 +286,12 @@ async fn commit(store: &Store, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
                 new.content.clone(),
             );
             *position += 1;
-            write_entry(&mut tx, &entry, new.sequence_number).await?;
-            written.push(Arc::new(entry));
+            written.push((Arc::new(entry), new.sequence_number));
         }
     }
+    write_entries(&mut tx, &written).await?;
     tx.commit().await?;
-    Ok(written)
+    Ok(written.into_iter().map(|(entry, _)| entry).collect())
 }
 
 /// Reserves `count` positions of an account's log and returns the first.
@@ -304,21 +305,42 @@ async fn take_positions(tx: &mut AnyConnection, account_key: &str, count: i64) -
     Ok(row.try_get::<i64, _>("log_head")? - count + 1)
 }
 
-async fn write_entry(tx: &mut AnyConnection, entry: &Entry, sequence_number: i64) -> StoreResult<()> {
-    sqlx::query(
+/// Inserts entries, many by one statement where there are many: each statement costs a switch to the database's
+/// thread or server. Two sizes, so that two prepared statements serve all.
+async fn write_entries(tx: &mut AnyConnection, entries: &[(Arc<Entry>, i64)]) -> StoreResult<()> {
+    let (whole, rest) = entries.split_at(entries.len() - entries.len() % limits::LOG_ROWS_PER_STATEMENT);
+    for rows in whole.chunks(limits::LOG_ROWS_PER_STATEMENT) {
+        insert_rows(tx, rows).await?;
+    }
+    for row in rest {
+        insert_rows(tx, std::slice::from_ref(row)).await?;
+    }
+    Ok(())
+}
+
+async fn insert_rows(tx: &mut AnyConnection, rows: &[(Arc<Entry>, i64)]) -> StoreResult<()> {
+    const COLUMNS: usize = 8;
+    let values: Vec<String> =
+        (0..rows.len()).map(|row| format!("({})", placeholders(row * COLUMNS + 1, COLUMNS))).collect();
+    let text = format!(
         "insert into log (account_key, position, conversation_space_id, kind, sequence_number,
-            notification_id, at_us, content) values ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(&entry.account_key)
-    .bind(entry.position)
-    .bind(&entry.conversation_space_id)
-    .bind(entry.kind.as_str())
-    .bind(sequence_number)
-    .bind(&entry.notification_id)
-    .bind(entry.at_us)
-    .bind(entry.content.get())
-    .execute(tx)
-    .await?;
+            notification_id, at_us, content) values {}",
+        values.join(", ")
+    );
+    // The text holds nothing but the placeholders made above.
+    let mut insert = sqlx::query(AssertSqlSafe(text));
+    for (entry, sequence_number) in rows {
+        insert = insert
+            .bind(&entry.account_key)
+            .bind(entry.position)
+            .bind(&entry.conversation_space_id)
+            .bind(entry.kind.as_str())
+            .bind(sequence_number)
+            .bind(&entry.notification_id)
+            .bind(entry.at_us)
+            .bind(entry.content.get());
+    }
+    insert.execute(tx).await?;
     Ok(())
 }
 

@@ -1,0 +1,91 @@
+//! Asks a platform's simulator for calls, and follows what it tells of them.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use apps::env::Settings;
+use futures_util::StreamExt as _;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use server::CallRequest;
+
+/// How long the platform may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The platform sends an empty line every few seconds; after this much silence it has gone.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+const GONE: &str = "the platform went away before all calls had ended";
+
+/// What happens to a call.
+pub enum Told {
+    /// Its first state is durable.
+    Started(String),
+    /// Its report is.
+    Ended(String),
+}
+
+/// One line of the platform's answer.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    conversation_space_id: Option<String>,
+    #[serde(default)]
+    ended: bool,
+    failed: Option<String>,
+    #[serde(default)]
+    done: bool,
+}
+
+/// A client for [`play`].
+pub fn client() -> anyhow::Result<reqwest::Client> {
+    // Somebody else in this process may have been first; one provider is enough for all.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?)
+}
+
+/// Plays calls; returns when all of them have ended.
+///
+/// # Errors
+/// When the platform refuses, goes away or falls silent, or a call fails.
+pub async fn play(
+    client: &reqwest::Client,
+    settings: &Settings,
+    request: &CallRequest,
+    mut tell: impl FnMut(Told) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let api = &settings.hosts.api;
+    let answer = client
+        .post(api.join("simulator/v1/calls")?)
+        .basic_auth(&settings.client_id, Some(settings.client_secret.expose_secret()))
+        .json(request)
+        .send()
+        .await
+        .with_context(|| format!("the platform at {api} does not answer: is it running?"))?;
+    let status = answer.status();
+    if !status.is_success() {
+        let text = answer.text().await.unwrap_or_default();
+        let error: wire::error::ApiError = serde_json::from_str(&text).unwrap_or_default();
+        bail!("the platform refuses ({status}): {}", error.message);
+    }
+    let mut bytes = answer.bytes_stream();
+    let mut text = Vec::new();
+    while let Some(chunk) = tokio::time::timeout(SILENCE_MAX, bytes.next()).await.context(GONE)? {
+        text.extend_from_slice(&chunk.context(GONE)?);
+        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = text.drain(..=end).collect();
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let line: Line = serde_json::from_slice(&line).context("the platform's answer cannot be read")?;
+            if let Some(why) = line.failed {
+                bail!("a call failed: {why}");
+            }
+            match line.conversation_space_id {
+                Some(id) if line.ended => tell(Told::Ended(id))?,
+                Some(id) => tell(Told::Started(id))?,
+                None if line.done => return Ok(()),
+                None => {}
+            }
+        }
+    }
+    bail!(GONE)
+}
