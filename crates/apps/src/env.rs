@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use sdk::Hosts;
+use sdk::{Hosts, KeySource};
 use secrecy::SecretString;
 use url::Url;
 
@@ -29,6 +29,8 @@ pub struct Settings {
     pub show_debug_logs: bool,
     /// `GOTO_AUTH_URL`, `GOTO_API_URL`, `GOTO_CHANNEL_URL`, `GOTO_ADMIN_URL`; the real GoTo Connect unless set.
     pub hosts: Hosts,
+    /// `CALLFEED_TOKEN_KEY` or `CALLFEED_TOKEN_KEY_FILE`; a key file in the state folder unless set.
+    pub token_key: Option<KeySource>,
 }
 
 /// How much is logged.
@@ -133,6 +135,7 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
         let log_level = self.log_level();
         let show_debug_logs = self.flag("SHOW_DEBUG_LOGS");
         let hosts = self.hosts();
+        let token_key = self.token_key();
         Some(Settings {
             client_id: client_id?,
             client_secret: client_secret?.into(),
@@ -140,6 +143,7 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
             log_level,
             show_debug_logs,
             hosts,
+            token_key,
         })
     }
 
@@ -207,6 +211,15 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
             api: api.unwrap_or(defaults.api),
             admin: admin.unwrap_or(defaults.admin),
         }
+    }
+
+    fn token_key(&mut self) -> Option<KeySource> {
+        if let Some(path) = self.value("CALLFEED_TOKEN_KEY_FILE") {
+            return Some(KeySource::File(path.into()));
+        }
+        let name = "CALLFEED_TOKEN_KEY";
+        let key = KeySource::given(&self.value(name)?);
+        key.map_err(|error| self.wrong(name, &error.message)).ok()
     }
 
     fn origin(&mut self, name: &str) -> Option<Url> {
@@ -305,11 +318,11 @@ mod tests {
     #[test]
     fn all_problems_are_named_at_once() {
         let text = "OAUTH_CLIENT_ID=<client id>\nACCOUNT_KEY=12a\nLOG_LEVEL=loud\nSHOW_DEBUG_LOGS=maybe\n\
-                    GOTO_AUTH_URL=localhost:8080/x\nnonsense\n";
+                    GOTO_AUTH_URL=localhost:8080/x\nCALLFEED_TOKEN_KEY=short\nnonsense\n";
         let problems = load_text(text, &[]).unwrap_err().0;
-        let names = ["line 6", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "ACCOUNT_KEY", "LOG_LEVEL"];
-        let names = names.into_iter().chain(["SHOW_DEBUG_LOGS", "GOTO_AUTH_URL"]);
-        assert_eq!(problems.len(), 7, "{problems:?}");
+        let names = ["line 7", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "ACCOUNT_KEY", "LOG_LEVEL"];
+        let names = names.into_iter().chain(["SHOW_DEBUG_LOGS", "GOTO_AUTH_URL", "CALLFEED_TOKEN_KEY"]);
+        assert_eq!(problems.len(), 8, "{problems:?}");
         for (name, problem) in names.zip(&problems) {
             assert!(problem.starts_with(name), "{problem}");
         }

@@ -10,7 +10,8 @@ use crate::env::Settings;
 /// What the apps ask for at sign-in.
 pub const SCOPES: [&str; 3] = sdk::wire::scope::TUTORIALS;
 
-/// Name of the token file in the state folder, shared by the apps that use the same folder.
+/// Name of the token file in the state folder, shared by the apps that use the same folder. Unless the settings
+/// name another key, `tokens.key` beside it holds the key.
 const TOKEN_FILE: &str = "tokens.json";
 
 /// A client for `settings` that keeps its tokens in `state_dir`. Must be called inside a Tokio runtime.
@@ -24,5 +25,10 @@ pub fn session(settings: &Settings, state_dir: &Path, redirect_uri: Url) -> Resu
         redirect_uri,
         hosts: settings.hosts.clone(),
     };
-    Client::new(config, TokenFile(state_dir.join(TOKEN_FILE)))
+    let file = TokenFile::new(state_dir.join(TOKEN_FILE));
+    let file = match &settings.token_key {
+        Some(key) => file.with_key(key.clone()),
+        None => file,
+    };
+    Client::new(config, file)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
@@ -28,6 +29,8 @@ pub(crate) struct Inner {
     held: Mutex<Option<Held>>,
     /// Taken while a refresh is under way, so that there is one at a time.
     pub refreshing: tokio::sync::Mutex<()>,
+    /// What proves that the code of the last sign-in page is ours (RFC 7636).
+    pub verifier: Mutex<Option<SecretString>>,
     /// Says that the tokens are others than before.
     changed: watch::Sender<u64>,
 }
@@ -88,7 +91,8 @@ impl Client {
         let (changed, receiver) = watch::channel(0);
         let held = Mutex::new(tokens.map(Held::new));
         let refreshing = tokio::sync::Mutex::new(());
-        let inner = Arc::new(Inner { config, http, file, held, refreshing, changed });
+        let verifier = Mutex::default();
+        let inner = Arc::new(Inner { config, http, file, held, refreshing, verifier, changed });
         tokio::spawn(oauth::keep_fresh(Arc::downgrade(&inner), receiver));
         Ok(Self { inner })
     }
@@ -113,6 +117,21 @@ impl Client {
     #[must_use]
     pub fn is_signed_in(&self) -> bool {
         self.inner.held().is_some_and(|held| !held.refused)
+    }
+
+    /// When the sign-in ends unless the authorization server prolongs it, which it does by itself while the client
+    /// runs; `None` when nobody is signed in or the end is not known.
+    #[must_use]
+    pub fn sign_in_ends(&self) -> Option<Timestamp> {
+        self.inner.held().filter(|held| !held.refused)?.tokens.sign_in_ends()
+    }
+
+    /// A living access token, for a program that calls the APIs itself. It lives for at most an hour: ask again.
+    ///
+    /// # Errors
+    /// As [`Client::ready`].
+    pub async fn access_token(&self) -> Result<SecretString, Error> {
+        self.inner.access_token().await.map(SecretString::from)
     }
 
     /// Makes sure that there is a living access token, refreshing it when it is too old.
@@ -156,9 +175,37 @@ impl Inner {
     /// Puts new tokens into the file, then into use.
     pub fn install(&self, tokens: Tokens) -> Result<(), Error> {
         let saved = self.file.save(&tokens);
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held::new(tokens));
-        self.changed.send_modify(|version| *version += 1);
+        self.take_up(tokens);
         saved
+    }
+
+    fn take_up(&self, tokens: Tokens) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held::new(tokens));
+        self.tell_change();
+    }
+
+    pub fn tell_change(&self) {
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    /// Takes up tokens that another process has put into the file since; `false` when there are none.
+    pub fn take_up_from_file(&self) -> bool {
+        let loaded = match self.file.load(&self.config.client_id, &issuer(&self.config.hosts)) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                tracing::debug!("{error}");
+                None
+            }
+        };
+        let Some(tokens) = loaded else { return false };
+        let is_newer = |held: &Held| {
+            tokens.access_token != held.tokens.access_token && tokens.obtained >= held.tokens.obtained
+        };
+        let is_news = self.held().as_ref().is_none_or(is_newer);
+        if is_news {
+            self.take_up(tokens);
+        }
+        is_news
     }
 
     /// A living access token, refreshed first when it has expired.

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod mask;
 mod oauth;
 mod rest;
+mod seal;
 mod tokens;
 
 pub use client::Client;
@@ -23,5 +24,6 @@ pub use config::{Config, Hosts};
 pub use error::{Error, ErrorKind};
 pub use feed::{Feed, FeedConfig, FeedEvent};
 pub use oauth::Authorization;
+pub use seal::KeySource;
 pub use tokens::TokenFile;
 pub use wire;

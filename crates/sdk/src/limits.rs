@@ -26,6 +26,21 @@ pub const REFRESH_AT_DIVISOR: u32 = 3;
 /// Shortest pause between two refreshes, whatever `expires_in` says.
 pub const REFRESH_PAUSE_MIN: Duration = Duration::from_secs(1);
 
+/// Life of a refresh token (spec/oauth.md, Refresh behaviour). The service replaces it after 60 %, so a shorter rest
+/// means that replacing fails.
+pub const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(30 * 86_400);
+/// From this rest of its life on the end of the sign-in is warned of …
+pub const SIGN_IN_WARNING: Duration = Duration::from_secs(7 * 86_400);
+/// … this often.
+pub const SIGN_IN_WARNING_EVERY: Duration = Duration::from_secs(86_400);
+/// Another process that changes the tokens is waited for this long, then the refresh has failed. Longer than a
+/// request of that process can take.
+pub const TOKEN_LOCK_WAIT: Duration = Duration::from_secs(60);
+/// Between two tries to take the lock.
+pub const TOKEN_LOCK_LOOK: Duration = Duration::from_millis(50);
+/// Without a sign-in the token file is looked at this often: another process may get one.
+pub const TOKEN_FILE_LOOK: Duration = Duration::from_secs(5);
+
 /// Bytes of a body in a debug log; the rest is cut.
 pub const LOG_BODY_BYTES_MAX: usize = 4096;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::{PoisonError, Weak};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,10 +14,10 @@ use oauth2::basic::{
 };
 use oauth2::{
     AccessToken, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    TokenUrl,
+    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, StandardRevocableToken, TokenUrl,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -25,7 +25,8 @@ use url::Url;
 
 use crate::client::{Client, Inner, issuer, refresh_pause, send, sign_in_again};
 use crate::error::{Error, ErrorKind};
-use crate::tokens::Tokens;
+use crate::limits;
+use crate::tokens::{TokenLock, Tokens};
 
 /// RFC 6749 makes `expires_in` optional; the specification says 3600 s.
 const EXPIRES_IN_DEFAULT_S: u64 = 3600;
@@ -68,7 +69,9 @@ impl Client {
         let state = CsrfToken::new(random_state());
         let scopes = scopes.iter().map(|scope| Scope::new((*scope).to_owned()));
         let client = self.inner.oauth()?;
-        let (url, state) = client.authorize_url(|| state).add_scopes(scopes).url();
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (url, state) =
+            client.authorize_url(|| state).add_scopes(scopes).set_pkce_challenge(challenge).url();
         let doing = "asking for the login page";
         let request =
             self.inner.http.get(url.clone()).build().map_err(|error| request_error(doing, &error))?;
@@ -80,22 +83,30 @@ impl Client {
         let login_url = location.and_then(|location| url.join(location).ok()).ok_or_else(|| {
             Error::bad_answer(format!("{doing} failed: status 302 without a usable Location"))
         })?;
+        *self.inner.verifier.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(SecretString::from(verifier.into_secret()));
         Ok(Authorization { login_url, state: state.into_secret() })
     }
 
-    /// Exchanges the code that came to the redirect URI for tokens and keeps them. A code works once.
+    /// Exchanges the code that came to the redirect URI for tokens and keeps them. A code works once, and only the
+    /// one that the last [`Client::authorization`] has led to.
     ///
     /// # Errors
     /// [`ErrorKind::SignInNeeded`] when the code was refused; see [`ErrorKind`] for the rest.
     pub async fn exchange(&self, code: &str) -> Result<(), Error> {
         // With a refresh of the old sign-in at the same time the older tokens could win.
         let _guard = self.inner.refreshing.lock().await;
+        let _lock = self.inner.lock_file().await;
         let doing = "exchanging the code for tokens";
         let http = TokenHttp { http: self.inner.http.clone(), doing };
         let client = self.inner.oauth()?;
         let id = self.inner.config.client_id.as_str();
-        let request =
+        let mut request =
             client.exchange_code(AuthorizationCode::new(code.to_owned())).add_extra_param("client_id", id);
+        let verifier = self.inner.verifier.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(verifier) = verifier {
+            request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.expose_secret().to_owned()));
+        }
         let answer = request.request_async(&http).await.map_err(|error| token_error(doing, error))?;
         let tokens = self.inner.tokens_from(answer, None);
         self.inner.install(tokens)
@@ -117,11 +128,22 @@ impl Inner {
             .set_redirect_uri(redirect))
     }
 
-    /// Gets a new access token unless somebody else has meanwhile. `stale` is the one that no longer serves.
+    /// A folder that cannot be written is no obstacle: the tokens still serve this process.
+    async fn lock_file(&self) -> Option<TokenLock> {
+        let locked = self.file.lock().await;
+        locked.inspect_err(|error| tracing::warn!("{error}")).ok()
+    }
+
+    /// Gets a new access token unless another task or process has meanwhile. `stale` is the one that no longer
+    /// serves.
     pub async fn refresh(&self, stale: &str) -> Result<(), Error> {
         let _guard = self.refreshing.lock().await;
         let Some(held) = self.held() else { return Err(sign_in_again()) };
         if held.tokens.access_token != stale {
+            return Ok(());
+        }
+        let _lock = self.lock_file().await;
+        if self.take_up_from_file() {
             return Ok(());
         }
         let old = held.tokens;
@@ -146,6 +168,9 @@ impl Inner {
                     held.refused |= error.kind == ErrorKind::SignInNeeded;
                     held.refresh_at = Instant::now() + pause;
                 });
+                if error.kind == ErrorKind::SignInNeeded {
+                    self.tell_change();
+                }
                 Err(error)
             }
         }
@@ -161,17 +186,21 @@ impl Inner {
     }
 
     fn tokens_from(&self, answer: TokenAnswer, old: Option<&Tokens>) -> Tokens {
+        let old_refresh = old.and_then(|old| old.refresh_token.clone());
+        let is_same =
+            answer.refresh_token.as_ref().is_none_or(|new| Some(new.secret()) == old_refresh.as_ref());
+        let now = Timestamp::now();
+        let refresh_obtained =
+            old.filter(|_| is_same).map_or(now, |old| old.refresh_obtained.unwrap_or(old.obtained));
         Tokens {
             issuer: issuer(&self.config.hosts),
             client_id: self.config.client_id.clone(),
             access_token: answer.access_token.into_secret(),
             // An answer without one means: keep using the old (spec/oauth.md, Refresh behaviour).
-            refresh_token: answer
-                .refresh_token
-                .map(RefreshToken::into_secret)
-                .or_else(|| old?.refresh_token.clone()),
+            refresh_token: answer.refresh_token.map(RefreshToken::into_secret).or(old_refresh),
+            refresh_obtained: Some(refresh_obtained),
             expires_in_s: answer.expires_in.unwrap_or(EXPIRES_IN_DEFAULT_S),
-            obtained: Timestamp::now(),
+            obtained: now,
             scope: answer.scope.or_else(|| old?.scope.clone()),
             principal: answer.principal.or_else(|| old?.principal.clone()),
         }
@@ -211,17 +240,14 @@ impl TokenHttp {
 }
 
 /// Refreshes at a third of the token's life for as long as the client lives; a failure is tried again at the
-/// next tick, so two more fit before the token expires.
+/// next tick, so two more fit before the token expires. Without a sign-in it waits for another process to get one.
 pub(crate) async fn keep_fresh(client: Weak<Inner>, mut changed: watch::Receiver<u64>) {
+    let mut warned: Option<Instant> = None;
     loop {
         let Some(held) = client.upgrade().map(|inner| inner.held()) else { return };
         let due = held.filter(|held| !held.refused && held.tokens.refresh_token.is_some());
-        let tick = async {
-            match &due {
-                Some(held) => tokio::time::sleep_until(held.refresh_at).await,
-                None => std::future::pending().await,
-            }
-        };
+        let look = Instant::now() + limits::TOKEN_FILE_LOOK;
+        let tick = tokio::time::sleep_until(due.as_ref().map_or(look, |held| held.refresh_at));
         tokio::select! {
             result = changed.changed() => match result {
                 Ok(()) => continue,
@@ -229,14 +255,44 @@ pub(crate) async fn keep_fresh(client: Weak<Inner>, mut changed: watch::Receiver
             },
             () = tick => {}
         }
-        let (Some(inner), Some(held)) = (client.upgrade(), due) else { return };
+        let Some(inner) = client.upgrade() else { return };
+        let Some(held) = due else {
+            inner.look_for_sign_in();
+            continue;
+        };
         // Somebody else may have refreshed or failed meanwhile.
         if inner.held().is_some_and(|now| now.refresh_at > held.refresh_at) {
             continue;
         }
-        if let Err(error) = inner.refresh(&held.tokens.access_token).await {
-            tracing::warn!("{error}; the next try is in {} s", refresh_pause(&held.tokens).as_secs());
+        match inner.refresh(&held.tokens.access_token).await {
+            Ok(()) => inner.warn_of_end(&mut warned),
+            Err(error) if error.kind == ErrorKind::SignInNeeded => tracing::error!("{error}"),
+            Err(error) => {
+                tracing::warn!("{error}; the next try is in {} s", refresh_pause(&held.tokens).as_secs());
+            }
         }
+    }
+}
+
+impl Inner {
+    fn look_for_sign_in(&self) {
+        // Access tokens without a refresh token serve as long as they live.
+        let needed = self.held().is_none_or(|held| held.refused || Instant::now() >= held.expires_at);
+        if needed && self.file.path().exists() && self.take_up_from_file() {
+            tracing::info!("another process has signed in");
+        }
+    }
+
+    fn warn_of_end(&self, warned: &mut Option<Instant>) {
+        let Some(end) = self.held().and_then(|held| held.tokens.sign_in_ends()) else { return };
+        let left = Duration::try_from(end.duration_since(Timestamp::now())).unwrap_or_default();
+        let recently = warned.is_some_and(|at| at.elapsed() < limits::SIGN_IN_WARNING_EVERY);
+        if left > limits::SIGN_IN_WARNING || recently {
+            return;
+        }
+        *warned = Some(Instant::now());
+        let days = left.as_secs_f64() / 86_400.0;
+        tracing::warn!("the sign-in ends in {days:.1} days ({end:.0}): sign in again before that");
     }
 }
 

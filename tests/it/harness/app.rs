@@ -21,6 +21,8 @@ const FOREIGN: &[&str] = &[
     "GOTO_API_URL",
     "GOTO_CHANNEL_URL",
     "GOTO_ADMIN_URL",
+    "CALLFEED_TOKEN_KEY",
+    "CALLFEED_TOKEN_KEY_FILE",
     "DISPLAY",
     "WAYLAND_DISPLAY",
 ];

@@ -88,7 +88,7 @@ pub(super) async fn run(
                 }
             }
             Some(news) = news.recv() => driver.news(news).await,
-            Ok(()) = tokens.changed() => driver.step(Event::SignedIn).await,
+            Ok(()) = tokens.changed() => driver.tokens_changed().await,
             () = sleep_until(deadline) => driver.step(Event::Tick).await,
         }
     }
@@ -105,6 +105,15 @@ impl Driver {
     async fn step(&mut self, event: Event) {
         let actions = self.machine.handle(self.started.elapsed(), event);
         self.perform(actions).await;
+    }
+
+    /// A dead sign-in is told at once, not when the next request needs it.
+    async fn tokens_changed(&mut self) {
+        if self.operator.client.is_signed_in() {
+            self.step(Event::SignedIn).await;
+        } else {
+            self.emit(FeedEvent::SignInNeeded).await;
+        }
     }
 
     async fn perform(&mut self, actions: Vec<Action>) {

@@ -28,6 +28,8 @@ pub struct Mood {
     /// Of the single item in the 207.
     pub item_status: u16,
     pub report_items: bool,
+    /// An access token that is answered with 401.
+    pub expired: Option<String>,
     /// Answers for the next requests to a "METHOD /path": status and body, first in first out.
     pub next: HashMap<String, Vec<(u16, Value)>>,
 }
@@ -68,6 +70,7 @@ impl Fake {
                 channel_lifetime: 1200,
                 item_status: 200,
                 report_items: true,
+                expired: None,
                 next: HashMap::new(),
             }),
             log: Mutex::default(),
@@ -93,7 +96,7 @@ impl Fake {
 
     /// A client that keeps its tokens in the folder of this server.
     pub fn client(&self) -> Client {
-        Client::new(self.config(), TokenFile(self.folder.path().join("tokens.json"))).unwrap()
+        Client::new(self.config(), TokenFile::new(self.folder.path().join("tokens.json"))).unwrap()
     }
 
     pub async fn signed_in(&self) -> Client {
@@ -168,9 +171,15 @@ async fn record(State(shared): State<Arc<Shared>>, request: Request, next: Next)
     let name = format!("{} {}", parts.method, parts.uri.path());
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let line = format!("{name}{query} {}", String::from_utf8_lossy(&body));
+    let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
     let prepared = {
         let mut mood = shared.mood.lock().unwrap();
-        mood.next.get_mut(&name).filter(|answers| !answers.is_empty()).map(|answers| answers.remove(0))
+        let refused = json!({"errorCode": "AUTHN_EXPIRED_TOKEN", "message": "expired"});
+        let expired = (bearer.is_some() && bearer == mood.expired).then_some((401, refused));
+        let next =
+            mood.next.get_mut(&name).filter(|answers| !answers.is_empty()).map(|answers| answers.remove(0));
+        expired.or(next)
     };
     let response = match prepared {
         Some((status, body)) => (StatusCode::from_u16(status).unwrap(), Json(body)).into_response(),

@@ -180,6 +180,30 @@ async fn without_a_sign_in_it_waits_for_one() {
 }
 
 #[tokio::test]
+async fn a_dead_sign_in_is_told_as_soon_as_it_is_known_and_a_new_one_is_taken_up() {
+    let fake = Fake::start().await;
+    fake.mood(|mood| mood.expires_in = 3);
+    let client = fake.signed_in().await;
+    let mut feed = connected(&fake, client.clone()).await;
+    fake.next("POST /oauth/token", 400, json!({"error": "invalid_grant"}));
+    loop {
+        match next(&mut feed).await {
+            FeedEvent::SignInNeeded => break,
+            FeedEvent::Refreshed => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // The socket needs no token: what it brings still counts.
+    announce(&fake, "n1", "call-1");
+    expect_report(&mut feed, "call-1").await;
+    fake.mood(|mood| mood.expires_in = 3600);
+    client.exchange("code-2").await.unwrap();
+    client.ready().await.unwrap();
+    feed.close().await;
+    assert!(fake.channels().is_empty());
+}
+
+#[tokio::test]
 async fn a_slow_reader_loses_nothing() {
     let fake = Fake::start().await;
     let mut feed = connected(&fake, fake.signed_in().await).await;

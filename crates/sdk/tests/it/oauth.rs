@@ -51,7 +51,7 @@ async fn a_sign_in_lasts_over_a_restart() {
 async fn tokens_of_one_server_are_not_shown_to_another() {
     let (one, other) = (Fake::start().await, Fake::start().await);
     one.signed_in().await;
-    let file = sdk::TokenFile(one.folder.path().join("tokens.json"));
+    let file = sdk::TokenFile::new(one.folder.path().join("tokens.json"));
     let client = sdk::Client::new(other.config(), file).unwrap();
     assert_eq!(client.channels().await.unwrap_err().kind, ErrorKind::SignInNeeded);
     assert_eq!(other.log().len(), 0);
@@ -115,4 +115,89 @@ async fn a_wrong_client_secret_is_named() {
     let error = fake.client().exchange("code").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Rejected);
     assert!(error.to_string().contains("OAUTH_CLIENT_SECRET"), "{error}");
+}
+
+#[tokio::test]
+async fn fifty_tasks_that_meet_a_401_make_one_refresh() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    fake.mood(|mood| mood.expired = Some("access-1".to_owned()));
+    let calls = (0..50).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.report_subscriptions("c").await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(fake.count("POST /oauth/token grant_type=refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn processes_that_share_a_token_file_make_one_refresh() {
+    let fake = Fake::start().await;
+    // A client value has its own handle on the lock file, as a process has.
+    let clients: Vec<sdk::Client> =
+        std::iter::once(fake.signed_in().await).chain((0..5).map(|_| fake.client())).collect();
+    fake.mood(|mood| mood.expired = Some("access-1".to_owned()));
+    let calls: Vec<_> = clients
+        .iter()
+        .cloned()
+        .map(|client| tokio::spawn(async move { client.report_subscriptions("c").await }))
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(fake.count("POST /oauth/token grant_type=refresh_token"), 1);
+}
+
+#[tokio::test]
+async fn a_sign_in_by_another_process_is_taken_up() {
+    let fake = Fake::start().await;
+    let waiting = fake.client();
+    assert!(!waiting.is_signed_in());
+    fake.signed_in().await;
+    let taken_up = async {
+        while !waiting.is_signed_in() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(crate::PATIENCE, taken_up).await.expect("the file is looked at");
+    waiting.report_subscriptions("c").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_code_is_bound_to_the_sign_in_that_asked_for_it() {
+    let fake = Fake::start().await;
+    let client = fake.client();
+    client.authorization(&[]).await.unwrap();
+    let asked = fake.log().pop().unwrap();
+    assert!(asked.contains("code_challenge_method=S256"), "{asked}");
+    let challenge =
+        asked.split("code_challenge=").nth(1).unwrap().split(['&', ' ']).next().unwrap().to_owned();
+    client.exchange("code-1").await.unwrap();
+    let exchanged = fake.log().pop().unwrap();
+    let verifier = exchanged.split("code_verifier=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    // RFC 7636 §4.6
+    let expected =
+        oauth2::PkceCodeChallenge::from_code_verifier_sha256(&oauth2::PkceCodeVerifier::new(verifier));
+    assert_eq!(challenge, expected.as_str());
+}
+
+#[tokio::test]
+async fn the_end_of_the_sign_in_is_known_and_moves_with_a_new_refresh_token() {
+    let fake = Fake::start().await;
+    fake.mood(|mood| mood.expires_in = 0);
+    let client = fake.signed_in().await;
+    let first = client.sign_in_ends().unwrap();
+    let days = first.duration_since(jiff::Timestamp::now()).as_secs_f64() / 86_400.0;
+    assert!((29.9..=30.0).contains(&days), "{days}");
+    client.ready().await.unwrap();
+    assert_eq!(client.sign_in_ends(), Some(first), "an answer without a refresh token prolongs nothing");
+
+    let renewed = json!({"access_token": "access-9", "refresh_token": "refresh-2", "expires_in": 0});
+    fake.next("POST /oauth/token", 200, renewed);
+    client.ready().await.unwrap();
+    assert!(client.sign_in_ends().unwrap() > first);
+    client.ready().await.unwrap();
+    assert!(fake.log().pop().unwrap().contains("refresh_token=refresh-2"));
 }
