@@ -283,6 +283,7 @@ fn settings(file: &Path, platform: &Url) -> anyhow::Result<(Settings, person::Lo
             channel: platform.clone(),
             admin: platform.clone(),
         },
+        token_key: None,
     };
     let login = person::Login {
         email: value("CALLFEED_USER")?,

@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::config::{Config, Hosts};
 use crate::error::{Error, ErrorKind};
+use crate::pace::Paces;
 use crate::tokens::{TokenFile, Tokens};
 use crate::{limits, mask, oauth};
 
@@ -25,6 +26,7 @@ pub(crate) struct Inner {
     pub config: Config,
     pub http: reqwest::Client,
     pub file: TokenFile,
+    pub paces: Paces,
     // A std mutex: held for a few assignments, never across an await.
     held: Mutex<Option<Held>>,
     /// Taken while a refresh is under way, so that there is one at a time.
@@ -92,7 +94,8 @@ impl Client {
         let held = Mutex::new(tokens.map(Held::new));
         let refreshing = tokio::sync::Mutex::new(());
         let verifier = Mutex::default();
-        let inner = Arc::new(Inner { config, http, file, held, refreshing, verifier, changed });
+        let paces = Paces::default();
+        let inner = Arc::new(Inner { config, http, file, held, refreshing, verifier, changed, paces });
         tokio::spawn(oauth::keep_fresh(Arc::downgrade(&inner), receiver));
         Ok(Self { inner })
     }

@@ -15,6 +15,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod mask;
 mod oauth;
+mod pace;
 mod rest;
 mod seal;
 mod tokens;

@@ -16,6 +16,20 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause between two tries, `Retry-After` included: longer wishes are cut to this.
 pub const RETRY_PAUSE_MAX: Duration = Duration::from_secs(20);
 
+/// Requests a second to one API at most; the service allows 10 (spec/errors-and-limits.md, Rate limit). Further ones
+/// wait for their turn. With [`RATE_BURST`] on top no second has 10.
+pub const RATE_MAX: f64 = 8.0;
+/// After a rest this many requests may leave at once.
+pub const RATE_BURST: u32 = 2;
+/// However often 429 is answered, the pace does not fall below this.
+pub const RATE_MIN: f64 = 0.5;
+/// Each answer that is no 429 makes the pace this much faster, up to [`RATE_MAX`].
+pub const RATE_GROWTH: f64 = 0.02;
+/// Pause of an API after a 429 without `Retry-After`.
+pub const RATE_PAUSE: Duration = Duration::from_secs(1);
+/// 429s that one request gets before it fails with [`RateLimited`](crate::ErrorKind::RateLimited).
+pub const RATE_TRIES_MAX: u32 = 10;
+
 /// Pages followed in one list; a longer list is an error rather than an endless loop.
 pub const PAGES_MAX: usize = 1000;
 /// `pageSize` asked for (spec/errors-and-limits.md: 100 is the default).

@@ -303,10 +303,10 @@ impl Client {
     /// Makes a call until it succeeds with any 2xx, fails for good or has been tried often enough.
     async fn ok(&self, call: Call) -> Result<Answer, Error> {
         let mut token = self.inner.access_token().await?;
-        let mut refreshed = false;
-        let mut tries = 0;
+        let (mut refreshed, mut tries, mut refusals) = (false, 0, 0);
+        let api = call.url.path_segments().and_then(|mut path| path.next()).unwrap_or_default();
         loop {
-            tries += 1;
+            self.inner.paces.turn(api).await;
             let (error, wish) = match self.once(&call, &token).await {
                 Ok(answer) if answer.status == 401 && !refreshed => {
                     refreshed = true;
@@ -314,16 +314,27 @@ impl Client {
                     token = self.inner.access_token().await?;
                     continue;
                 }
-                Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
+                Ok(answer) if answer.status == 429 => {
+                    self.inner.paces.slow_down(api, retry_after(&answer.headers));
+                    refusals += 1;
+                    if refusals < limits::RATE_TRIES_MAX {
+                        // It was not carried out, so even a POST may be repeated; the pace makes the pause.
+                        continue;
+                    }
+                    (Error::from_answer(call.doing, answer.status, &answer.body), None)
+                }
                 Ok(answer) => {
+                    self.inner.paces.went_well(api);
+                    if (200..300).contains(&answer.status) {
+                        return Ok(answer);
+                    }
                     let error = Error::from_answer(call.doing, answer.status, &answer.body);
                     (error, retry_after(&answer.headers))
                 }
                 Err(error) => (error, None),
             };
-            // A 429 was not carried out, so even a POST may be repeated.
-            let may_repeat = error.kind == ErrorKind::RateLimited
-                || (call.repeatable && error.kind == ErrorKind::Unreachable);
+            tries += 1;
+            let may_repeat = call.repeatable && error.kind == ErrorKind::Unreachable;
             if !may_repeat || tries >= limits::TRIES_MAX {
                 return Err(error);
             }

@@ -102,3 +102,27 @@ async fn the_text_of_a_report_stays_as_it_came() {
     assert_eq!(raw, report.to_string());
     assert_eq!(client.report("cs-2").await.unwrap_err().kind, ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn a_burst_stays_below_the_rate_limit_and_refusals_are_borne() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let started = std::time::Instant::now();
+    let calls = (0..20).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { client.report_subscriptions("c").await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    // Less than ten in any second: the twentieth cannot have left within the first two.
+    assert!(started.elapsed() >= std::time::Duration::from_secs(2), "{:?}", started.elapsed());
+
+    let path = "GET /call-events-report/v1/subscriptions";
+    for _ in 0..3 {
+        fake.next(path, 429, json!({}));
+    }
+    let before = fake.count(path);
+    client.report_subscriptions("c").await.unwrap();
+    assert_eq!(fake.count(path), before + 4, "three refusals are borne");
+}
