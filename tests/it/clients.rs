@@ -2,7 +2,7 @@
 
 use crate::harness::person::query;
 use crate::harness::portal::{CLIENTS, Client, Portal, TOKENS, fact, form_for};
-use crate::harness::{Answer, Browser, Person, Platform, REPORTS_REDIRECT, SCOPES, html, http};
+use crate::harness::{Answer, Browser, Person, Platform, REPORTS_REDIRECT, SCOPES, html};
 
 const CODE: [&str; 2] = ["authorization_code", "refresh_token"];
 
@@ -297,8 +297,7 @@ async fn a_grant_that_the_client_lacks_is_unauthorized() {
         assert_eq!(error["error_description"], "Unauthorized grant type", "{grant_type}");
     }
     let url = authorize_url(&platform, &only_pat, SCOPES);
-    let answer = Answer::of("authorize", http().get(url)).await.is(302);
-    let landed = url::Url::parse(answer.header("location")).unwrap();
+    let landed = person.elsewhere().sign_in(&url).await;
     assert_eq!(query(&landed, "error").as_deref(), Some("unauthorized_client"));
 }
 

@@ -110,6 +110,50 @@ async fn s2_1_and_4_11_nothing_redirects_to_where_nobody_registered() {
     }
 }
 
+/// Else anybody with a client could send people from our address to a page of theirs.
+#[tokio::test]
+async fn s4_11_2_nobody_is_redirected_to_a_client_before_signing_in() {
+    let platform = Platform::start().await;
+    let good = platform.authorize_url(REPORTS_REDIRECT, SCOPES, "s").to_string();
+    let wrong = [
+        good.replace("=code", "=magic"),
+        good.replace("=code", "=token"),
+        format!("{good}&code_challenge=x&code_challenge_method=plain"),
+        platform.authorize_url(REPORTS_REDIRECT, "no.such.scope", "s").to_string(),
+    ];
+    for url in wrong {
+        for path in [url.clone(), url.replace("/oauth/authorize", "/OAuth/approve")] {
+            let answer = get(&path).await.is(302);
+            let to = Url::parse(&platform.base).unwrap().join(answer.header("location")).unwrap();
+            assert_eq!(to.path(), "/login", "{path}");
+            assert!(to.as_str().starts_with(&platform.base), "{path} leads to {to}");
+        }
+        let landed = Person::admin(&platform).sign_in(&url).await;
+        assert!(landed.as_str().starts_with(REPORTS_REDIRECT), "{landed}");
+        assert!(query(&landed, "error").is_some() && query(&landed, "code").is_none(), "{landed}");
+    }
+}
+
+/// Headers that a proxy would set say nothing to the platform, so nobody can forge them.
+#[tokio::test]
+async fn s4_13_headers_of_a_proxy_are_not_believed() {
+    let platform = Platform::start().await;
+    let url = platform.authorize_url(REPORTS_REDIRECT, SCOPES, "s").to_string();
+    let told = |answer: &Answer| (answer.status, answer.header("location").to_owned(), answer.text.clone());
+    let metadata = format!("{}/.well-known/oauth-authorization-server", platform.base);
+    for url in [url, metadata] {
+        let honest = get(&url).await;
+        let forged = http()
+            .get(&url)
+            .header("host", "evil.example")
+            .header("forwarded", "for=10.0.0.1;host=evil.example;proto=https")
+            .header("x-forwarded-host", "evil.example")
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-for", "10.0.0.1");
+        assert_eq!(told(&Answer::of(&url, forged).await), told(&honest), "{url}");
+    }
+}
+
 #[tokio::test]
 async fn s2_1_1_pkce_is_supported_enforced_and_announced() {
     let platform = Platform::start().await;
@@ -138,8 +182,7 @@ async fn s2_1_1_and_4_8_a_pkce_downgrade_is_refused() {
 async fn s2_1_2_the_implicit_flow_is_off_unless_chosen() {
     let platform = Platform::start().await;
     let url = platform.authorize_url(REPORTS_REDIRECT, SCOPES, "s").to_string();
-    let answer = get(&url.replace("=code", "=token")).await.is(302);
-    let landed = Url::parse(answer.header("location")).unwrap();
+    let landed = Person::admin(&platform).sign_in(&url.replace("=code", "=token")).await;
     assert_eq!(query(&landed, "error").as_deref(), Some("unauthorized_client"));
     let portal = Portal::open(&platform, &Person::admin(&platform)).await;
     let form = portal.get("/clients/new").await.is(200).text;

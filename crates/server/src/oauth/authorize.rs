@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ui::Message;
 
-use super::request::{AuthorizationRequest, Refusal, returned};
+use super::request::{AuthorizationRequest, Refusal};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Params, path_segment};
@@ -17,9 +17,7 @@ pub async fn authorize(State(app): State<Arc<App>>, params: Params) -> Response 
         Ok(request) => request,
         Err(refusal) => return refuse(refusal),
     };
-    if let Err((error, description)) = request.check(&params) {
-        return found(&request.return_with(&returned(error, description)));
-    }
+    // RFC 9700 §4.11.2: whatever else is wrong, the person signs in before being sent to the client's address.
     found(&app.url(&format!("login?service={}", path_segment(&app.url(&request.approve_path())))))
 }
 

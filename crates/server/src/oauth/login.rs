@@ -191,11 +191,11 @@ pub async fn approve(State(app): State<Arc<App>>, RawQuery(query): RawQuery, jar
         Ok(request) => request,
         Err(refusal) => return refuse(refusal),
     };
-    if let Err((error, description)) = request.check(&params) {
-        return found(&request.return_with(&returned(error, description)));
-    }
     match signed_in(&app, &jar).await {
-        Ok(Some((user, sign_in))) => consent_or_code(&app, &request, &user, &sign_in).await,
+        Ok(Some((user, sign_in))) => match request.check(&params) {
+            Ok(()) => consent_or_code(&app, &request, &user, &sign_in).await,
+            Err((error, description)) => found(&request.return_with(&returned(error, description))),
+        },
         Ok(None) => sign_in_first(&app, &request),
         Err(error) => ApiError::from(error).into_response(),
     }
@@ -249,14 +249,14 @@ pub async fn decide(State(app): State<Arc<App>>, jar: CookieJar, body: Body) -> 
         Ok(request) => request,
         Err(refusal) => return refuse(refusal),
     };
-    if let Err((error, description)) = request.check(&params) {
-        return found(&request.return_with(&returned(error, description)));
-    }
     let (user, sign_in) = match signed_in(&app, &jar).await {
         Ok(Some(signed_in)) => signed_in,
         Ok(None) => return sign_in_first(&app, &request),
         Err(error) => return ApiError::from(error).into_response(),
     };
+    if let Err((error, description)) = request.check(&params) {
+        return found(&request.return_with(&returned(error, description)));
+    }
     if !secrets::same(fields.one("proof").unwrap_or_default(), &proof(&sign_in)) {
         let text =
             "This form does not belong to your sign-in. Start again from the program that sent you here.";
