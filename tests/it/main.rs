@@ -24,6 +24,7 @@ mod scenarios;
 mod screen_pop;
 mod serve;
 mod sign_in;
+mod soak;
 mod stalled_output;
 mod stop;
 mod summaries;

@@ -1,6 +1,7 @@
 //! The project's own commands, so that a fresh clone needs nothing but cargo.
 //!
 //! - `cargo xtask test` sets up what the tests need and runs everything that guards the project.
+//! - `cargo xtask soak` plays many calls while everything fails that can fail.
 //! - `cargo xtask tidy` checks the rules of the house that no compiler knows.
 //! - `cargo xtask postgres COMMAND…` runs a command with a PostgreSQL of its own.
 
@@ -20,6 +21,8 @@ use crate::steps::Steps;
 const HELP: &str = "\
 cargo xtask test                everything that guards the project; installs what is missing where it may
 cargo xtask test --fast         the same without PostgreSQL: formatting, tidiness, lints, tests on SQLite
+cargo xtask soak [--calls N] [--seed S] [--release]
+                                N calls (10000) while the platform is killed and connections break; see tests/it/soak.rs
 cargo xtask tidy                only the rules that no compiler knows
 cargo xtask postgres COMMAND…   runs COMMAND with a fresh PostgreSQL in CALLFEED_TEST_POSTGRES
                                 and CALLFEED_TEST_DATABASE=postgres
@@ -29,6 +32,10 @@ cargo xtask postgres COMMAND…   runs COMMAND with a fresh PostgreSQL in CALLFE
 const DATABASE: &str = "CALLFEED_TEST_DATABASE";
 /// How many tests run at once: the stories wait for processes more than they compute.
 const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "6");
+/// How many calls the soak plays, and how many its long form plays unless told otherwise.
+const SOAK_CALLS: (&str, &str) = ("CALLFEED_SOAK_CALLS", "10000");
+/// Repeats what a random test decided.
+const SEED: &str = "CALLFEED_TEST_SEED";
 /// URL of a PostgreSQL server on which the suites may create databases.
 const POSTGRES: &str = "CALLFEED_TEST_POSTGRES";
 
@@ -38,6 +45,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test(true),
         ["test", "--fast"] => test(false),
+        ["soak", flags @ ..] => soak(flags),
         ["tidy"] => tidy::check(root()),
         ["postgres", command @ ..] if !command.is_empty() => with_postgres(command),
         _ => {
@@ -87,6 +95,30 @@ fn test(with_postgres: bool) -> Result<()> {
         steps.command("tests on PostgreSQL", tests.env(DATABASE, "postgres").env(POSTGRES, &postgres.url))?;
     }
     steps.summary();
+    Ok(())
+}
+
+/// The long form of `tests/it/soak.rs`; on which database, `CALLFEED_TEST_DATABASE` says.
+fn soak(flags: &[&str]) -> Result<()> {
+    let mut command = cargo(&["test", "--package", "callfeed", "--test", "it"]);
+    command.env(SOAK_CALLS.0, SOAK_CALLS.1);
+    let mut flags = flags.iter();
+    while let Some(flag) = flags.next() {
+        let mut number = || {
+            let text = *flags.next().with_context(|| format!("{flag} wants a number"))?;
+            text.parse::<u64>().with_context(|| format!("{flag} wants a number, {text:?} is none"))
+        };
+        match *flag {
+            "--calls" => command.env(SOAK_CALLS.0, number()?.to_string()),
+            "--seed" => command.env(SEED, number()?.to_string()),
+            "--release" => command.arg("--release"),
+            _ => bail!("soak has no {flag}; it takes --calls N, --seed S and --release"),
+        };
+    }
+    let status = command.args(["soak::", "--", "--nocapture"]).status().context("cargo cannot be started")?;
+    if !status.success() {
+        bail!("the soak failed; the seed that it printed first repeats it: --seed S");
+    }
     Ok(())
 }
 

@@ -79,6 +79,15 @@ impl Receiver {
 
     /// Answers everything with what `answer` says.
     pub async fn start_with(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::serve(answer, true).await
+    }
+
+    /// The same without keeping the requests: a long run has too many.
+    pub async fn start_forgetful(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::serve(answer, false).await
+    }
+
+    async fn serve(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static, keep: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/goto/7b1e0c", listener.local_addr().expect("it is bound"));
         let requests = Log::new();
@@ -93,7 +102,9 @@ impl Receiver {
                 body: String::from_utf8(body.to_vec()).expect("a body is text"),
             };
             let reply = answer(&received);
-            sink.push(received);
+            if keep {
+                sink.push(received);
+            }
             tokio::time::sleep(reply.delay).await;
             let mut response =
                 Response::builder().status(StatusCode::from_u16(reply.status).expect("a status of HTTP"));
