@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod oauth_extras;
 mod oauth_security;
+mod openapi;
 mod recordings;
 mod reports_app;
 mod resume;

@@ -15,6 +15,7 @@ mod extract;
 mod history;
 pub mod limits;
 mod oauth;
+mod openapi;
 mod ops;
 mod rate_limit;
 mod recordings;
