@@ -152,8 +152,10 @@ impl Params {
     }
 
     pub fn integer(&self, name: &str) -> ApiResult<Option<i64>> {
-        let number = |text: &str| text.parse::<i64>().map_err(|_| ApiError::bad_request(name, "INVALID"));
-        self.one(name).map(number).transpose()
+        // Unlike a text, an empty number is a mistake.
+        let given = self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        let number = |text: &String| text.parse().map_err(|_| ApiError::bad_request(name, "INVALID"));
+        given.map(number).transpose()
     }
 
     /// An instant with its offset from UTC.
@@ -228,5 +230,6 @@ mod tests {
         assert_eq!(Params::parse("pageSize=99999").page_size().expect("cut"), limits::PAGE_SIZE_MAX);
         assert!(Params::parse("pageSize=0").page_size().is_err());
         assert!(Params::parse("pageSize=x").page_size().is_err());
+        assert!(Params::parse("pageSize=").page_size().is_err());
     }
 }

@@ -10,6 +10,7 @@ mod calls;
 mod channels;
 mod config;
 mod directory;
+mod docs;
 mod error;
 mod extract;
 mod history;

@@ -39,6 +39,10 @@ impl Document {
     pub fn new(operations: &[Documented], public_url: &Url) -> Self {
         Self { bytes: Bytes::from(describe(operations, public_url).to_string()) }
     }
+
+    pub fn value(&self) -> serde_json::Result<Value> {
+        serde_json::from_slice(&self.bytes)
+    }
 }
 
 /// `GET /openapi.json`.

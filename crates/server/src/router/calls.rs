@@ -23,7 +23,8 @@ pub fn call_events() -> Routes {
                     207,
                     "A success only where each item's status is 200.",
                     "call-events-subscription-207.json",
-                ),
+                )
+                .errors(&[404]),
         )
         .get(
             "/subscriptions",

@@ -21,13 +21,13 @@ use wire::error::code;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::limits;
 use crate::oauth::login;
 use crate::oauth::portal::{clients, session, tokens};
 use crate::openapi::Document;
 use crate::openapi::operation::Documented;
 use crate::openapi::routes::Routes;
 use crate::ops::{metrics, request_id};
+use crate::{docs, limits};
 
 pub fn router(app: Arc<App>) -> Router {
     let (routes, operations) = routes();
@@ -64,6 +64,8 @@ fn documented() -> Routes {
 /// Pages for people, which no program reads.
 pub fn pages() -> Router<Arc<App>> {
     Router::new()
+        .route("/docs", get(docs::tutorials))
+        .route("/docs/api", get(docs::reference))
         .route("/login", get(login::form).post(login::sign_in))
         .route("/OAuth/approve", get(login::approve).post(login::decide))
         .route("/clients", get(clients::list).post(clients::create))
