@@ -10,6 +10,7 @@ mod clients;
 mod crash;
 mod demo;
 mod directory;
+mod docs;
 mod endpoints;
 mod errors;
 mod hardening;
