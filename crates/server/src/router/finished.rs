@@ -132,7 +132,7 @@ pub fn history() -> Routes {
                     Parameter::new(
                         "extension",
                         "Legs of these extensions, each given once.",
-                        json!({"type": "array", "items": {"type": "string"}, "uniqueItems": true,
+                        json!({"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": true,
                             "maxItems": limits::FILTER_VALUES_MAX}),
                     ),
                 ])
