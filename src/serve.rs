@@ -121,6 +121,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let example = args.example.then(|| config.data_dir.join("example.env"));
     server::run(config, listener, stop::token(), |url| {
         tracing::info!("serving at {url}");
+        tracing::info!("tutorials and API reference: {url}docs");
         if let Some(file) = example {
             tracing::info!("the example office's secrets are in {}", file.display());
             let origin = url.as_str().trim_end_matches('/');

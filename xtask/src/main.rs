@@ -3,9 +3,11 @@
 //! - `cargo xtask test` sets up what the tests need and runs everything that guards the project.
 //! - `cargo xtask soak` plays many calls while everything fails that can fail.
 //! - `cargo xtask tidy` checks the rules of the house that no compiler knows.
+//! - `cargo xtask schemathesis` sends the running platform what its OpenAPI document allows, and what it does not.
 //! - `cargo xtask postgres COMMAND…` runs a command with a PostgreSQL of its own.
 
 mod postgres;
+mod schemathesis;
 mod setup;
 mod steps;
 mod tidy;
@@ -20,9 +22,10 @@ use crate::steps::Steps;
 
 const HELP: &str = "\
 cargo xtask test                everything that guards the project; installs what is missing where it may
-cargo xtask test --fast         the same without PostgreSQL: formatting, tidiness, lints, tests on SQLite
+cargo xtask test --fast         the same without PostgreSQL and schemathesis
 cargo xtask soak [--calls N] [--seed S] [--release]
                                 N calls (10000) while the platform is killed and connections break; see tests/it/soak.rs
+cargo xtask schemathesis        hundreds of requests for each operation of the OpenAPI document
 cargo xtask tidy                only the rules that no compiler knows
 cargo xtask postgres COMMAND…   runs COMMAND with a fresh PostgreSQL in CALLFEED_TEST_POSTGRES
                                 and CALLFEED_TEST_DATABASE=postgres
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         ["test"] => test(true),
         ["test", "--fast"] => test(false),
         ["soak", flags @ ..] => soak(flags),
+        ["schemathesis"] => requests(),
         ["tidy"] => tidy::check(root()),
         ["postgres", command @ ..] if !command.is_empty() => with_postgres(command),
         _ => {
@@ -88,6 +92,7 @@ fn test(with_postgres: bool) -> Result<()> {
     let sqlite = &mut cargo(&["test", "--workspace"]);
     steps.command("tests on SQLite", sqlite.env(DATABASE, "sqlite").env_remove(POSTGRES))?;
     if with_postgres {
+        steps.run("schemathesis", short_requests)?;
         let postgres = Postgres::start()?;
         // The whole workspace again, not two packages: another selection would unify features differently
         // and compile everything anew, which takes longer than the few tests that need no database.
@@ -120,6 +125,25 @@ fn soak(flags: &[&str]) -> Result<()> {
         bail!("the soak failed; the seed that it printed first repeats it: --seed S");
     }
     Ok(())
+}
+
+fn requests() -> Result<()> {
+    let python = schemathesis::prepare(root())?;
+    if !cargo(&["build", "--package", "callfeed"]).status()?.success() {
+        bail!("the platform cannot be built");
+    }
+    schemathesis::check(root(), &python, schemathesis::Form::Full)
+}
+
+/// With the binary that the tests have built. Where its packages cannot be fetched, it is left out and says so.
+fn short_requests() -> Result<()> {
+    match schemathesis::prepare(root()) {
+        Ok(python) => schemathesis::check(root(), &python, schemathesis::Form::Short),
+        Err(error) => {
+            eprintln!("    LEFT OUT, schemathesis cannot be installed here: {error:#}");
+            Ok(())
+        }
+    }
 }
 
 fn with_postgres(command: &[&str]) -> Result<()> {

@@ -29,6 +29,17 @@ const CHROMIUM: Need = Need {
     homebrew: "brew install --cask chromium chromedriver",
 };
 
+const PYTHON: Need = Need {
+    program: "Python 3 with venv",
+    found: || {
+        let mut command = Command::new("python3");
+        command.args(["-c", "import ensurepip, venv"]);
+        command.output().is_ok_and(|output| output.status.success())
+    },
+    debian: &["python3", "python3-venv"],
+    homebrew: "brew install python",
+};
+
 /// Everything for the whole test run.
 ///
 /// # Errors
@@ -36,6 +47,14 @@ const CHROMIUM: Need = Need {
 pub fn prepare(with_postgres: bool) -> Result<()> {
     let needs: &[Need] = if with_postgres { &[POSTGRES, CHROMIUM] } else { &[CHROMIUM] };
     satisfy(needs)
+}
+
+/// Python with what makes an environment of its own.
+///
+/// # Errors
+/// Names what is missing and how to install it.
+pub fn python() -> Result<()> {
+    satisfy(&[PYTHON])
 }
 
 /// PostgreSQL alone.

@@ -152,14 +152,24 @@ impl Params {
     }
 
     pub fn integer(&self, name: &str) -> ApiResult<Option<i64>> {
-        let number = |text: &str| text.parse::<i64>().map_err(|_| ApiError::bad_request(name, "INVALID"));
-        self.one(name).map(number).transpose()
+        let number = |text: &String| text.parse().map_err(|_| ApiError::bad_request(name, "INVALID"));
+        self.given(name).map(number).transpose()
+    }
+
+    /// Unlike an empty text, an empty number or instant is a mistake.
+    fn given(&self, name: &str) -> Option<&String> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// How often a name is given, empty values included.
+    pub fn count(&self, name: &str) -> usize {
+        self.0.iter().filter(|(key, _)| key == name).count()
     }
 
     /// An instant with its offset from UTC.
     pub fn instant(&self, name: &str) -> ApiResult<Option<Timestamp>> {
-        let instant = |text: &str| text.parse().map_err(|_| ApiError::bad_request(name, "INVALID"));
-        self.one(name).map(instant).transpose()
+        let instant = |text: &String| text.parse().map_err(|_| ApiError::bad_request(name, "INVALID"));
+        self.given(name).map(instant).transpose()
     }
 
     /// 1 to [`limits::PAGE_SIZE_MAX`]; larger is cut, less is an error.
@@ -228,5 +238,7 @@ mod tests {
         assert_eq!(Params::parse("pageSize=99999").page_size().expect("cut"), limits::PAGE_SIZE_MAX);
         assert!(Params::parse("pageSize=0").page_size().is_err());
         assert!(Params::parse("pageSize=x").page_size().is_err());
+        assert!(Params::parse("pageSize=").page_size().is_err());
+        assert!(Params::parse("startTime=").instant("startTime").is_err());
     }
 }

@@ -67,7 +67,7 @@ pub async fn calls(
 
 fn extensions(params: &Params) -> ApiResult<Vec<&str>> {
     let mut found = params.all("extension");
-    let count = found.len();
+    let count = params.count("extension");
     found.sort_unstable();
     found.dedup();
     if found.len() < count || count > limits::FILTER_VALUES_MAX {

@@ -84,19 +84,19 @@ fn window(params: &Params) -> ApiResult<(i64, i64)> {
 
 /// The one kind of key, which can be repeated.
 fn key(params: &Params) -> ApiResult<(KeyKind, Vec<&str>)> {
+    if let Some((name, _)) = KEYS.iter().find(|(name, _)| params.count(name) > limits::FILTER_VALUES_MAX) {
+        return Err(ApiError::bad_request(name, "InvalidRange")
+            .with_message(format!("One request takes at most {} keys.", limits::FILTER_VALUES_MAX)));
+    }
     let mut given =
         KEYS.iter().map(|(name, kind)| (*name, *kind, params.all(name))).filter(|k| !k.2.is_empty());
-    let Some((name, kind, values)) = given.next() else {
+    let Some((_, kind, values)) = given.next() else {
         return Err(ApiError::bad_request("accountKey", "REQUIRED")
             .with_message("Give one of accountKey, userKey, lineId and phoneNumberId."));
     };
     if let Some((second, ..)) = given.next() {
         return Err(ApiError::bad_request(second, "INVALID")
             .with_message("Give only one of accountKey, userKey, lineId and phoneNumberId."));
-    }
-    if values.len() > limits::FILTER_VALUES_MAX {
-        return Err(ApiError::bad_request(name, "InvalidRange")
-            .with_message(format!("One request takes at most {} keys.", limits::FILTER_VALUES_MAX)));
     }
     Ok((kind, values))
 }

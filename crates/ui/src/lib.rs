@@ -5,12 +5,14 @@
 
 mod assets;
 mod board;
+mod docs;
 mod pages;
 mod portal;
 mod respond;
 
 pub use assets::{asset, assets};
 pub use board::{Card, Dialled, Link, Phase, ScreenPop};
+pub use docs::{AnswerLine, Docs, Group, OperationPage, ParameterLine, Reference, Step, Tutorial};
 pub use pages::{Consent, Login, Message, ScopeGroup};
 pub use portal::{
     ClientLine, ClientList, ClientPage, Credentials, DeleteClient, Field, ScopeTicks, Secret, Tick,

@@ -1,5 +1,6 @@
 //! Call Events API: live states of calls (spec/call-events.md).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Direction, Extra, Instant, Party, Tagged};
@@ -10,7 +11,7 @@ pub const SOURCE: &str = "call-events";
 pub const TYPE_CALL_STATE: &str = "call-state";
 
 /// Content of one notification, one item of `/conversation-spaces` and of `/events`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallEvent {
     pub metadata: Metadata,
     pub state: State,
@@ -19,7 +20,8 @@ pub struct CallEvent {
 }
 
 /// What stays the same through a call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CallMetadata")]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// Identifies the call; key of its report.
@@ -44,7 +46,8 @@ pub struct Metadata {
 }
 
 /// One state of a call; the same members stand in a report's `callStates`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CallState")]
 #[serde(rename_all = "camelCase")]
 pub struct State {
     pub id: String,
@@ -75,7 +78,7 @@ impl State {
 }
 
 /// `STARTING` until anybody or any automatic system answers, `ACTIVE` after, `ENDING` exactly once and last.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StateType {
     Starting,
@@ -109,7 +112,7 @@ impl StateType {
 }
 
 /// One leg of a call. A line that rings on two devices is two participants.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {
     /// Stable through the call.
@@ -127,7 +130,7 @@ pub struct Participant {
 }
 
 /// What a leg does now. `ON_HOLD` and `PARKED` are [inferred] names; they stand here alone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     Ringing,
@@ -143,7 +146,7 @@ pub enum Status {
 }
 
 /// Who a participant is, told apart by `value`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "value", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ParticipantType {
     PhoneNumber(PhoneNumberParty),
@@ -165,7 +168,7 @@ impl ParticipantType {
 }
 
 /// A party on the public network, through one of the company's numbers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PhoneNumberParty {
     /// Id of the **company's** number used.
@@ -191,7 +194,7 @@ pub struct PhoneNumberParty {
 }
 
 /// A user's or shared line on one device.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineParty {
     pub line_id: String,
@@ -205,7 +208,8 @@ pub struct LineParty {
 }
 
 /// The phone a line rings on, and whose it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LineDevice")]
 pub struct Device {
     pub id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -216,7 +220,7 @@ pub struct Device {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceUser {
     pub id: String,
     #[serde(flatten)]
@@ -224,7 +228,8 @@ pub struct DeviceUser {
 }
 
 /// An automatic system handling the call: dial plan, queue, voicemail.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "InteractiveVoiceResponseSystem")]
 pub struct System {
     pub id: String,
     pub originator: String,
@@ -237,7 +242,7 @@ pub struct System {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "value", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SystemType {
     DialPlan(DialPlan),
@@ -247,7 +252,7 @@ pub enum SystemType {
     Other(Extra),
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DialPlan {
     pub dial_plan_id: String,
@@ -258,7 +263,7 @@ pub struct DialPlan {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DialPlanNode {
     pub id: String,
     #[serde(rename = "type")]
@@ -270,7 +275,7 @@ pub struct DialPlanNode {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PreviousNode {
     pub id: String,
     /// The exit taken; empty at the start.
@@ -279,7 +284,8 @@ pub struct PreviousNode {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CallQueueSystem")]
 #[serde(rename_all = "camelCase")]
 pub struct CallQueue {
     pub queue_id: String,
@@ -305,7 +311,7 @@ pub struct CallQueue {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Voicemail {
     pub voicemail_box_id: String,
@@ -322,7 +328,8 @@ pub struct Voicemail {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RecordingOfLeg")]
 #[serde(rename_all = "camelCase")]
 pub struct Recording {
     pub id: String,
@@ -335,7 +342,8 @@ pub struct Recording {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TranscriptOfLeg")]
 #[serde(rename_all = "camelCase")]
 pub struct Transcript {
     pub id: String,
@@ -345,7 +353,7 @@ pub struct Transcript {
 }
 
 /// Body of `POST /subscriptions`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -359,7 +367,7 @@ pub struct SubscriptionRequest {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SubscriptionItem {
     pub id: String,
     /// Subset of `STARTING`, `ACTIVE`, `ENDING`; absent means all.
@@ -370,7 +378,8 @@ pub struct SubscriptionItem {
 }
 
 /// 207 answer of `POST /subscriptions`: a success only when each item says 200.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CallEventsSubscriptionResults")]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionResults {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -381,7 +390,8 @@ pub struct SubscriptionResults {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CallEventsSubscriptionResult")]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionResult {
     pub id: String,
@@ -396,7 +406,8 @@ pub struct SubscriptionResult {
 }
 
 /// Answer of `GET /subscriptions?channelId=`: plain keys; a member without any is absent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CallEventsSubscribedKeys")]
 #[serde(rename_all = "camelCase")]
 pub struct SubscribedKeys {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,5 +1,6 @@
 //! Call History API: one row per leg of a user (spec/call-history.md).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Direction, Extra, Instant, Party};
@@ -9,7 +10,7 @@ pub const SOURCE: &str = "call-history";
 /// Their `data.type`.
 pub const UCH_EVENT: &str = "UchEvent";
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryCall {
     pub originator_id: String,
@@ -33,7 +34,7 @@ pub struct HistoryCall {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionRequest {
     #[serde(default)]
@@ -48,14 +49,16 @@ pub struct SubscriptionRequest {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CallHistorySubscriptions")]
 pub struct Subscriptions {
     pub items: Vec<Subscription>,
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CallHistorySubscription")]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     pub id: String,

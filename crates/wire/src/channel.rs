@@ -1,5 +1,6 @@
 //! Notification Channel API (spec/notification-channel.md).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Extra, Instant};
@@ -11,7 +12,7 @@ pub const SPELLING_SINGULAR: &str = "WebSocket";
 pub const WEBHOOK: &str = "Webhook";
 
 /// Body of `POST` and `PUT`: all three spellings of a WebSocket channel, and a webhook.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +47,7 @@ impl ChannelRequest {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelRequestData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +57,7 @@ pub struct ChannelRequestData {
 }
 
 /// A channel as the server answers it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Channel {
     /// Opaque.
@@ -94,7 +95,7 @@ impl Channel {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelData {
     pub channel_type: String,
@@ -106,7 +107,7 @@ pub struct ChannelData {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookChannelData {
     pub webhook: Webhook,
@@ -119,7 +120,7 @@ pub struct WebhookChannelData {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Webhook {
     pub url: String,
     #[serde(flatten)]
@@ -127,7 +128,7 @@ pub struct Webhook {
 }
 
 /// Body of `…/channel-lifetime`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelLifetime {
     /// Seconds.

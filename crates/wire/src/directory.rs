@@ -1,12 +1,13 @@
 //! Users, lines, Admin API, SCIM and Voice Admin reads (spec/users-lines-admin.md).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Extra;
 
 /// One account of `GET /users/v1/me`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MyAccount {
     pub account_key: String,
@@ -25,7 +26,7 @@ pub struct MyAccount {
 }
 
 /// One user of `GET /users/v1/users?accountKey=`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     pub user_key: String,
@@ -37,7 +38,7 @@ pub struct User {
 }
 
 /// A line; `id` is the `lineId` of call events, `number` its extension.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     pub id: String,
@@ -53,7 +54,7 @@ pub struct Line {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Organization {
     pub id: String,
     pub name: String,
@@ -62,7 +63,7 @@ pub struct Organization {
 }
 
 /// Admin API `GET /me`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminMe {
     pub key: String,
@@ -78,7 +79,7 @@ pub struct AdminMe {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdminAccount {
     pub key: String,
     pub name: String,
@@ -87,7 +88,7 @@ pub struct AdminAccount {
 }
 
 /// Admin API `GET /accounts/{accountKey}/users`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminUsers {
     #[serde(default)]
@@ -99,7 +100,7 @@ pub struct AdminUsers {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdminUser {
     /// The `userKey` of the other APIs.
     pub key: String,
@@ -109,7 +110,7 @@ pub struct AdminUser {
 }
 
 /// `GET /identity/v1/Users/me`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScimMe {
     pub id: String,
@@ -124,7 +125,7 @@ pub struct ScimMe {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScimGetGo {
     #[serde(default)]
     pub accounts: Vec<ScimAccount>,
@@ -132,7 +133,7 @@ pub struct ScimGetGo {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScimAccount {
     /// The account key.
     pub value: String,
@@ -144,7 +145,7 @@ pub struct ScimAccount {
 }
 
 /// Voice Admin extension.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Extension {
     pub id: String,
@@ -162,7 +163,7 @@ pub struct Extension {
 }
 
 /// Voice Admin phone number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PhoneNumber {
     pub id: String,
@@ -180,7 +181,7 @@ pub struct PhoneNumber {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteTo {
     pub id: String,
     #[serde(rename = "type")]

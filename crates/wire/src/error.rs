@@ -1,5 +1,6 @@
 //! Error body of the APIs and its codes (spec/errors-and-limits.md).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Extra;
@@ -32,7 +33,7 @@ pub mod code {
 }
 
 /// `{"reference", "errorCode", "message", "constraintViolations"}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiError {
     /// Opaque; to quote to support.
@@ -51,7 +52,7 @@ pub struct ApiError {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Constraint {
     #[serde(default)]
     pub field: String,

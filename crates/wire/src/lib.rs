@@ -19,6 +19,7 @@ pub mod recording;
 pub mod report;
 pub mod scope;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Members of a JSON object that this version does not know; they survive a round trip.
@@ -28,7 +29,7 @@ pub type Extra = serde_json::Map<String, serde_json::Value>;
 pub type Instant = String;
 
 /// One page of a list: `pageSize`, `items` and, unless it is the last one, `nextPageMarker`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,7 +37,7 @@ pub struct Page<T> {
     /// Opaque; absent, null or empty at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_page_marker: Option<String>,
-    #[serde(default = "Vec::new")]
+    #[serde(default = "Vec::<T>::new")]
     pub items: Vec<T>,
     #[serde(flatten)]
     pub extra: Extra,
@@ -56,7 +57,7 @@ impl<T> Page<T> {
 }
 
 /// `{"value": …}` with whatever else stands beside it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tagged<T> {
     pub value: T,
     #[serde(flatten)]
@@ -70,7 +71,7 @@ impl<T> From<T> for Tagged<T> {
 }
 
 /// A name for people and a number: an outside party, or one side of a call history row.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Party {
     /// Caller-ID label; can be empty.
     #[serde(default)]
@@ -90,7 +91,7 @@ impl Party {
 }
 
 /// Which way a call goes, seen from the account. Calls between two lines are `OUTBOUND`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Direction {
     Inbound,

@@ -1,5 +1,6 @@
 //! What a channel carries: the WebSocket envelope and the flat webhook body (spec/notification-channel.md).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ pub const USAGE_BACKGROUND: &str = "BACKGROUND";
 pub const TTL_S: u64 = 600;
 
 /// One text frame. All members of `data` are present, `null` where there is no value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Frame {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,7 +37,7 @@ pub struct Frame {
 }
 
 /// `data` of a frame.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FrameData {
     /// Of the notification; the same when it is repeated.
@@ -69,7 +70,7 @@ pub struct FrameData {
 }
 
 /// Seconds; a number on the live service, a string in one documentation example.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Ttl {
     Seconds(u64),
@@ -77,7 +78,7 @@ pub enum Ttl {
 }
 
 /// Body of a webhook `POST`: no wrapper, no nulls.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookBody {
     pub id: String,

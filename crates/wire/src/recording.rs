@@ -1,5 +1,6 @@
 //! Recording API (spec/call-events.md, Recordings and transcripts).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Extra, Instant};
@@ -11,7 +12,7 @@ pub const RECORDING_UPLOADED: &str = "RECORDING_UPLOADED";
 /// `data.type`, and an event type of a subscription: the transcript is there.
 pub const RECORDING_TRANSCRIPT_UPLOADED: &str = "RECORDING_TRANSCRIPT_UPLOADED";
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionRequest {
     #[serde(default)]
@@ -24,7 +25,8 @@ pub struct SubscriptionRequest {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RecordingSubscription")]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     pub id: String,
@@ -37,7 +39,7 @@ pub struct Subscription {
 }
 
 /// Content of a notification; the documentation spells the member `recordingId`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordingNotification {
     #[serde(alias = "recordingId")]
     pub recording_id: String,
@@ -45,14 +47,14 @@ pub struct RecordingNotification {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordingStatus {
     pub status: String,
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordingContent {
     pub status: String,
     pub token: ContentToken,
@@ -60,7 +62,7 @@ pub struct RecordingContent {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentToken {
     pub token: String,
     pub expires: Instant,
@@ -68,7 +70,7 @@ pub struct ContentToken {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Transcription {
     pub version: String,
     pub results: Vec<Utterance>,
@@ -76,7 +78,7 @@ pub struct Transcription {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Utterance {
     #[serde(rename = "type")]

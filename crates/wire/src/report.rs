@@ -1,5 +1,6 @@
 //! Call Events Report API: finished calls (spec/call-events-report.md).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::call_events::{Recording, State, System, Transcript};
@@ -13,7 +14,7 @@ pub const REPORT_SUMMARY: &str = "REPORT_SUMMARY";
 pub const REPORT_SUMMARY_REVISION: &str = "REPORT_SUMMARY_REVISION";
 
 /// Answer of `GET /reports/{conversationSpaceId}`. Unlike live states it shows empty arrays.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     pub conversation_space_id: String,
@@ -46,7 +47,7 @@ pub struct Report {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportParticipant {
     /// The guide's example of 2023 calls it `participantId`.
@@ -66,7 +67,7 @@ pub struct ReportParticipant {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "value", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ReportPartyType {
     PhoneNumber(crate::call_events::PhoneNumberParty),
@@ -77,7 +78,7 @@ pub enum ReportPartyType {
 }
 
 /// A line in a report or summary; an `AGENT` has the last four members besides.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportLine {
     pub line_id: String,
@@ -105,7 +106,7 @@ pub struct ReportLine {
 }
 
 /// `{timestamp, type: {value, …}}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Action {
     pub timestamp: Instant,
     #[serde(rename = "type")]
@@ -114,7 +115,7 @@ pub struct Action {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AiAnalysis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentiment: Option<String>,
@@ -129,7 +130,7 @@ pub struct AiAnalysis {
 }
 
 /// One item of `GET /report-summaries`, and the content of a report notification on the live service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub conversation_space_id: String,
@@ -153,7 +154,7 @@ pub struct Summary {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SummaryParty {
     #[serde(default)]
@@ -172,7 +173,7 @@ pub struct SummaryParty {
 }
 
 /// How the call ended for the caller.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CallerOutcome {
     Normal,
@@ -207,7 +208,7 @@ impl CallerOutcome {
 }
 
 /// Body of `POST /subscriptions`; one of the four key lists is needed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,7 +228,8 @@ pub struct SubscriptionRequest {
 }
 
 /// Answer of `POST /subscriptions`. An empty list is a failure: the user may see none of the keys.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReportSubscriptions")]
 pub struct Subscriptions {
     #[serde(default)]
     pub items: Vec<Subscription>,
@@ -235,7 +237,8 @@ pub struct Subscriptions {
     pub extra: Extra,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReportSubscription")]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     pub id: String,
@@ -249,7 +252,8 @@ pub struct Subscription {
 }
 
 /// Answer of `GET /subscriptions?channelId=`: keys, not items.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReportSubscribedKeys")]
 #[serde(rename_all = "camelCase")]
 pub struct SubscribedKeys {
     #[serde(default)]

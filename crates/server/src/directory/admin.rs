@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wire::directory::{AdminAccount, AdminMe};
 use wire::error::code;
@@ -17,9 +18,10 @@ use crate::extract::{Params, Path};
 use crate::limits;
 
 /// A user with the attributes that were asked for, always with the key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AdminPerson")]
 #[serde(rename_all = "camelCase")]
-struct Person {
+pub struct Person {
     key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
@@ -30,8 +32,9 @@ struct Person {
 }
 
 /// Both indices are inclusive and count from 0; in an empty page they are equal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AdminPeople")]
 pub struct People {
     results: Vec<Person>,
     from_index: i64,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use engine::Office;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wire::directory::{Line, MyAccount, Organization, User};
 use wire::{Extra, Page, scope};
@@ -17,7 +18,7 @@ use crate::extract::{Params, Path};
 use crate::limits;
 
 /// A list that comes whole.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Items<T> {
     items: Vec<T>,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use engine::{CompanyNumber, Office, Route};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 use wire::directory::{Extension, PhoneNumber, RouteTo, User};
@@ -20,7 +21,7 @@ use crate::limits;
 
 const DIRECT_EXTENSION: &str = "DIRECT_EXTENSION";
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     account_key: String,
@@ -29,7 +30,7 @@ pub struct Account {
 }
 
 /// A telephone; `extensionId` names the line's extension.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
     id: String,
@@ -42,7 +43,7 @@ pub struct Device {
     location_id: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
     id: String,
@@ -53,7 +54,7 @@ pub struct Location {
 }
 
 /// No office of this platform has a queue yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CallQueue {}
 
 type List<T> = ApiResult<Json<Page<T>>>;

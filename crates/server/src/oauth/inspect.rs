@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -43,8 +44,8 @@ async fn end_token(app: &App, headers: &HeaderMap, body: &Body) -> Result<(), To
 }
 
 /// RFC 7662 §2.2; a token that is not active has no other member.
-#[derive(Debug, Default, Serialize)]
-struct Introspection {
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct Introspection {
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,

@@ -111,7 +111,8 @@ pub(super) fn form(body: &Body) -> Result<Params, TokenError> {
         let description = "Send the parameters as application/x-www-form-urlencoded.";
         return Err(TokenError::bad("invalid_request", description));
     }
-    Ok(Params::checked(&String::from_utf8_lossy(body.bytes()))?)
+    Params::checked(&String::from_utf8_lossy(body.bytes()))
+        .map_err(|_| TokenError::bad("invalid_request", "The character NUL is not allowed."))
 }
 
 pub(super) fn required<'a>(fields: &'a Params, name: &str) -> Result<&'a str, TokenError> {

@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use engine::{Office, Request, Scenario, Script};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -29,7 +30,7 @@ use crate::extract::Body;
 use crate::limits;
 
 /// Body of the request. Times are in scenario time: `speed` divides them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRequest {
     /// `answered`, `missed`, `outbound`, `internal`, `ring-group`, `dial-plan`.

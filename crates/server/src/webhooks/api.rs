@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wire::Page;
@@ -23,7 +24,7 @@ use crate::store::AttemptRow;
 use crate::time;
 
 /// One request that told of a notification, or tried to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptItem {
     notification_id: String,
@@ -91,15 +92,15 @@ pub async fn resend(
 }
 
 /// From when on, and whether what was delivered comes again too.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct RecoverRequest {
+pub struct RecoverRequest {
     since: Option<String>,
     #[serde(default)]
     include_delivered: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Recovered {
     /// How many are delivered again.
     notifications: u64,
@@ -122,9 +123,9 @@ pub async fn recover(
     Ok((StatusCode::ACCEPTED, Json(Recovered { notifications: count })))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct RotateRequest {
+pub struct RotateRequest {
     /// Seconds in which the old key signs too.
     overlap: Option<u64>,
 }

@@ -1,0 +1,120 @@
+//! Every path of the platform, in readable lists: those that programs call stand beside what the OpenAPI document
+//! tells of them, one file a group of APIs; pages for people stand here.
+
+mod calls;
+mod channels;
+mod directory;
+mod finished;
+mod oauth;
+mod own;
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use tower_http::catch_panic::CatchPanicLayer;
+use wire::error::code;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::oauth::login;
+use crate::oauth::portal::{clients, session, tokens};
+use crate::openapi::Document;
+use crate::openapi::operation::Documented;
+use crate::openapi::routes::Routes;
+use crate::ops::{metrics, request_id};
+use crate::{docs, limits};
+
+pub fn router(app: Arc<App>) -> Router {
+    let (routes, operations) = routes();
+    let document = Arc::new(Document::new(&operations, &app.public_url));
+    routes
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(|| async { ApiError::not_found() })
+        .layer(Extension(document))
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::measure))
+        .layer(middleware::from_fn(request_id::with_id))
+        .with_state(app)
+}
+
+/// All routes, and what the document tells of those that programs call.
+pub fn routes() -> (Router<Arc<App>>, Vec<Documented>) {
+    let (programs, operations) = documented().into_parts();
+    (programs.merge(pages()), operations)
+}
+
+/// Every path that programs call, each with what the document tells of it.
+fn documented() -> Routes {
+    let apis = channels::routes()
+        .merge(calls::call_events())
+        .merge(finished::reports())
+        .merge(finished::history())
+        .merge(finished::recording())
+        .merge(directory::routes())
+        .negotiated(middleware::from_fn(accepts_json));
+    apis.merge(finished::recorded()).merge(oauth::routes()).merge(own::routes())
+}
+
+/// Pages for people, which no program reads.
+pub fn pages() -> Router<Arc<App>> {
+    Router::new()
+        .route("/docs", get(docs::tutorials))
+        .route("/docs/api", get(docs::reference))
+        .route("/login", get(login::form).post(login::sign_in))
+        .route("/OAuth/approve", get(login::approve).post(login::decide))
+        .route("/clients", get(clients::list).post(clients::create))
+        .route("/clients/new", get(clients::new_form))
+        .route("/clients/sign-out", post(session::sign_out))
+        .route("/clients/{id}", get(clients::show).post(clients::change))
+        .route("/clients/{id}/secret", post(clients::rotate))
+        .route("/clients/{id}/old-secrets", post(clients::end_old_secrets))
+        .route("/clients/{id}/delete", get(clients::confirm_delete).post(clients::delete))
+        .route("/personal-access-tokens", get(tokens::list).post(tokens::create))
+        .route("/personal-access-tokens/{id}/revoke", post(tokens::revoke))
+        .merge(ui::assets().layer(middleware::map_response(assets_error)))
+}
+
+/// A missing asset is answered like every other unknown path.
+async fn assets_error(response: Response) -> Response {
+    match response.status() {
+        StatusCode::NOT_FOUND => ApiError::not_found().into_response(),
+        _ => response,
+    }
+}
+
+async fn method_not_allowed() -> ApiError {
+    let message = "This path does not take this method.";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, code::METHOD_NOT_ALLOWED, message)
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    ApiError::fault("a handler panicked").into_response()
+}
+
+/// 406 unless the answer may be JSON.
+async fn accepts_json(request: Request, next: Next) -> Response {
+    if may_be_json(request.headers()) {
+        return next.run(request).await;
+    }
+    let message = "The answer is JSON. Let Accept allow application/json.";
+    ApiError::new(StatusCode::NOT_ACCEPTABLE, code::NOT_ACCEPTABLE, message).into_response()
+}
+
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let mut accepted =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    accepted.peek().is_none()
+        || accepted.flat_map(|value| value.split(',')).any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default();
+            let refused = parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0"));
+            matches!(kind, "" | "*/*" | "application/*" | "application/json" | "text/event-stream")
+                && !refused
+        })
+}
