@@ -18,16 +18,17 @@ const SETTLED_MAX: Duration = Duration::from_secs(10);
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let wanted = bench.size(400, 10_000);
     // Some descriptors for everything else.
-    let count = wanted.min(usize::try_from(bench.files_max.saturating_sub(200)).unwrap_or(wanted));
+    let files = usize::try_from(bench.files_max.saturating_sub(200)).unwrap_or(wanted);
+    let count = wanted.min(files).max(2 * WARM);
     bench.progress(&format!("{count} idle channels"));
     let platform = Platform::start().await?;
     let access = platform.sign_in().await?;
     let mut readers = JoinSet::new();
     let mut open = 0;
     let mut before = None;
-    while open < count + WARM {
+    while open < count {
         // In parts, so that each soon has somebody who answers its pings.
-        let part = if open == 0 { WARM } else { (count + WARM - open).min(500) };
+        let part = if open == 0 { WARM } else { (count - open).min(500) };
         for mut socket in channels::open(&access, part, Hears::States).await? {
             readers.spawn(async move { while socket.read(|_| {}).await.is_ok() {} });
         }
@@ -37,10 +38,10 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         open += part;
     }
     let after = settled_rss(platform.pid).await;
-    let each = before.zip(after).map(|(before, after)| ((after - before) / count as f64).max(1.0));
+    let each = before.zip(after).map(|(before, after)| ((after - before) / (count - WARM) as f64).max(1.0));
     let lost = readers.try_join_next().is_some();
     anyhow::ensure!(!lost, "the platform closed an idle socket");
-    let mut what = format!("memory of an idle channel with a subscription and a socket, of {count}");
+    let mut what = format!("memory of an idle channel with a subscription and a socket, at {count}");
     if count < wanted {
         what.push_str(&format!(" ({wanted} need a higher limit of open files)"));
     }

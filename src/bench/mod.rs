@@ -23,8 +23,6 @@ mod whole_calls;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::{logging, stop};
 use figures::Figure;
 
@@ -106,23 +104,25 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if cfg!(debug_assertions) && !args.quick {
         eprintln!("This is not an optimised build: for true figures, cargo run --release -- bench");
     }
-    let measured = tokio::select! {
-        () = stop.cancelled() => None,
-        measured = measure(&bench, &args.only) => Some(measured),
+    let mut figures = Vec::new();
+    let failed = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        failed = measure(&bench, &args.only, &mut figures) => failed,
     };
     bench.finished();
-    let Some(figures) = measured.transpose()? else { return Ok(()) };
     let mut stdout = std::io::stdout().lock();
     if args.json {
         writeln!(stdout, "{:#}", figures::document(&figures, args.quick))?;
     } else {
         write!(stdout, "{}", figures::table(&figures))?;
     }
+    anyhow::ensure!(failed.is_empty(), "not everything could be measured: {}", failed.join("; "));
     Ok(())
 }
 
-async fn measure(bench: &Bench, only: &[Name]) -> anyhow::Result<Vec<Figure>> {
-    let mut figures = Vec::new();
+/// Returns why measurements failed; the others go on.
+async fn measure(bench: &Bench, only: &[Name], figures: &mut Vec<Figure>) -> Vec<String> {
+    let mut failed = Vec::new();
     for name in ALL {
         if !only.is_empty() && !only.contains(&name) {
             continue;
@@ -137,7 +137,10 @@ async fn measure(bench: &Bench, only: &[Name]) -> anyhow::Result<Vec<Figure>> {
             Name::Log => Box::pin(ingest::measure(bench)).await,
             Name::Start => Box::pin(start::measure(bench)).await,
         };
-        figures.extend(measured.with_context(|| format!("measuring {name:?}"))?);
+        match measured {
+            Ok(measured) => figures.extend(measured),
+            Err(error) => failed.push(format!("{name:?}: {error:#}")),
+        }
     }
-    Ok(figures)
+    failed
 }

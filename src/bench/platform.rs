@@ -88,21 +88,13 @@ impl Platform {
         let url = Url::parse(&format!("http://{}", self.address))?;
         let (settings, login) = office::settings(&self.env_file(), &url)?;
         crate::simulator::client()?;
-        let state = tempfile::tempdir()?;
-        let file = state.path().join("tokens.json");
-        let config = sdk::Config {
-            client_id: settings.client_id.clone(),
-            client_secret: settings.client_secret.clone(),
-            redirect_uri: Url::parse("http://127.0.0.1:12021/app/redirect")?,
-            hosts: settings.hosts.clone(),
-        };
-        let client = sdk::Client::new(config, sdk::TokenFile(file.clone()))?;
-        person::sign_in(&client, &login).await.context("signing in failed")?;
-        let tokens: serde_json::Value = serde_json::from_slice(&std::fs::read(file)?)?;
-        let token = tokens["access_token"].as_str().context("the platform gave no token")?.to_owned();
         let secret = settings.client_secret.expose_secret();
         let basic = format!("Basic {}", STANDARD.encode(format!("{}:{secret}", settings.client_id)));
-        Ok(Access { address: self.address, settings, bearer: format!("Bearer {token}"), basic, token })
+        let mut access =
+            Access { address: self.address, settings, bearer: String::new(), basic, token: String::new() };
+        access.token = access.fetch_token(&login).await.context("signing in failed")?;
+        access.bearer = format!("Bearer {}", access.token);
+        Ok(access)
     }
 
     fn env_file(&self) -> PathBuf {
@@ -112,6 +104,31 @@ impl Platform {
     /// CPU seconds that the platform has used so far.
     pub fn cpu_s(&self) -> Option<f64> {
         process::cpu(self.pid).map(|cpu| cpu.as_secs_f64())
+    }
+}
+
+impl Access {
+    /// The code flow, without the SDK: it keeps its tokens to itself.
+    async fn fetch_token(&self, login: &person::Login) -> anyhow::Result<String> {
+        let redirect = "http://127.0.0.1:12021/app/redirect";
+        let mut url = self.settings.hosts.auth.join("oauth/authorize")?;
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("redirect_uri", redirect)
+            .append_pair("scope", &apps::SCOPES.join(" "))
+            .append_pair("state", "bench");
+        let page = person::next(&url, &person::browser()?.get(url.clone()).send().await?)?;
+        let back = person::allow(&page, login).await?;
+        let code = person::query(&back, "code").context("the platform gave no code")?;
+        let answer = person::browser()?
+            .post(self.settings.hosts.auth.join("oauth/token")?)
+            .header("authorization", &self.basic)
+            .form(&[("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", redirect)])
+            .send()
+            .await?;
+        let answer: wire::oauth::TokenResponse = answer.json().await?;
+        Ok(answer.access_token)
     }
 }
 
