@@ -39,6 +39,8 @@ enum Command {
     Bench(bench::Args),
     #[command(hide = true)]
     BenchReference(bench::reference::Args),
+    #[command(hide = true)]
+    BenchPeers(bench::peers::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -75,6 +77,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::ScreenPop(args) => screen_pop::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
+        Command::BenchPeers(args) => bench::peers::run(args).await,
         Command::BenchReference(args) => bench::reference::serve(args).await,
     }
 }

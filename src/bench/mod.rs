@@ -12,6 +12,7 @@ mod idle;
 mod ingest;
 mod latency;
 mod load;
+pub mod peers;
 mod platform;
 mod process;
 mod reads;

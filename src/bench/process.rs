@@ -22,3 +22,9 @@ pub fn rss_bytes(pid: u32) -> Option<f64> {
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib * 1024.0)
 }
+
+/// Processes that a process has started.
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
