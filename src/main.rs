@@ -38,7 +38,7 @@ enum Command {
     Demo(demo::Args),
     Bench(bench::Args),
     #[command(hide = true)]
-    BenchReference(bench::reference::Args),
+    BenchReference(bench::store::reference::Args),
     #[command(hide = true)]
     BenchPeers(bench::peers::Args),
 }
@@ -78,6 +78,6 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::BenchPeers(args) => bench::peers::run(args).await,
-        Command::BenchReference(args) => bench::reference::serve(args).await,
+        Command::BenchReference(args) => bench::store::reference::serve(args).await,
     }
 }

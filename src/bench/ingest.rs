@@ -1,7 +1,8 @@
 //! The event log alone: states made durable for 64 callers, beside the least that SQLite can do for as many rows.
 
+use super::Bench;
 use super::figures::Figure;
-use super::{Bench, reference};
+use super::store::reference;
 
 const CALLERS: usize = 64;
 /// Rounds, one and the other in turn; the middle one counts.

@@ -16,9 +16,9 @@ pub mod peers;
 mod platform;
 mod process;
 mod reads;
-pub mod reference;
 mod socket;
 mod start;
+pub mod store;
 mod whole_calls;
 
 use std::io::{IsTerminal as _, Write as _};

@@ -12,7 +12,8 @@ use super::figures::Figure;
 use super::http::{Connection, Request};
 use super::load::{self, Pace};
 use super::platform::{Access, Platform, cpu_since};
-use super::{Bench, process, reference};
+use super::store::reference;
+use super::{Bench, process};
 
 /// Connections that ask, each one thing after the other.
 const CONNECTIONS: usize = 32;

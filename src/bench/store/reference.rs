@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
-use super::http::Request;
-use super::platform::free_address;
+use crate::bench::http::Request;
+use crate::bench::platform::free_address;
 
 const PRAGMAS: &str = "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 10000;";
 
