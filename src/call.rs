@@ -45,6 +45,9 @@ pub struct Args {
     /// How many calls; they overlap.
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u64,
+    /// At most so many at the same time; further ones wait [default: no bound].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    at_once: Option<u64>,
     /// Scenario time between the starts of two calls, such as 500ms or 2s.
     #[arg(long, value_name = "D", default_value = "1s", value_parser = duration)]
     every: Duration,
@@ -87,6 +90,7 @@ async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
         record: args.record,
         count: args.count,
         every_ms: u64::try_from(args.every.as_millis()).unwrap_or(u64::MAX),
+        at_once: args.at_once,
     };
     simulator::play(&simulator::client()?, settings, &request, tell).await
 }

@@ -2,6 +2,7 @@
 //! crates.
 
 mod backup;
+mod bench;
 mod call;
 mod demo;
 mod logging;
@@ -35,6 +36,11 @@ enum Command {
     Login(reports::LoginArgs),
     ScreenPop(screen_pop::Args),
     Demo(demo::Args),
+    Bench(bench::Args),
+    #[command(hide = true)]
+    BenchReference(bench::store::reference::Args),
+    #[command(hide = true)]
+    BenchPeers(bench::peers::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -70,5 +76,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Login(args) => reports::login(args).await,
         Command::ScreenPop(args) => screen_pop::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
+        Command::BenchPeers(args) => bench::peers::run(args).await,
+        Command::BenchReference(args) => bench::store::reference::serve(args).await,
     }
 }

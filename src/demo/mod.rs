@@ -3,9 +3,9 @@
 //! Everything is real: the apps sign in through the pages, over HTTP, as a person without JavaScript would, and
 //! hear of calls through their own channels. Only the calls are played.
 
-mod office;
+pub mod office;
 mod page;
-mod person;
+pub mod person;
 mod stage;
 mod tally;
 mod terminal;

@@ -264,7 +264,7 @@ async fn all_connected(client: &sdk::Client, tally: &Tally) -> anyhow::Result<()
 
 /// The settings that the platform wrote for its example office, and the admin's login. The process environment has
 /// no say here: the demo is its own world.
-fn settings(file: &Path, platform: &Url) -> anyhow::Result<(Settings, person::Login)> {
+pub fn settings(file: &Path, platform: &Url) -> anyhow::Result<(Settings, person::Login)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let values: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
     let value = |name: &str| {

@@ -80,6 +80,7 @@ fn request(args: &Args, number: u64) -> CallRequest {
         record: false,
         count: 1,
         every_ms: 0,
+        at_once: None,
     }
 }
 

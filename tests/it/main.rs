@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops with a panic")]
 
 mod backup;
+mod bench;
 mod call_history;
 mod channel_life;
 mod channels;

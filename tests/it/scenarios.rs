@@ -218,3 +218,21 @@ async fn a_platform_that_goes_away_ends_the_command_with_the_reason() {
     .await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
 }
+
+#[tokio::test]
+async fn calls_that_go_one_at_a_time_do_not_overlap() {
+    let platform = Platform::start().await;
+    let session = admin(&platform).await;
+    let flags = ["--count", "4", "--every", "0ms", "--at-once", "1", "--speed", "100"];
+    let mut app = platform.call("ring-group", &flags);
+    assert_eq!(app.exit(LATER).await, Some(0), "callfeed call ends when its calls have ended");
+    let mut spans = Vec::new();
+    for space in calls::spaces(&app) {
+        let report = platform.report(&session, &space).await;
+        let instant = |name: &str| report[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        spans.push((instant("callCreated"), instant("callEnded")));
+    }
+    assert_eq!(spans.len(), 4);
+    spans.sort();
+    assert!(spans.windows(2).all(|two| two[0].1 <= two[1].0), "each begins after the one before: {spans:?}");
+}

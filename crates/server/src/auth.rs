@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::oauth::grants;
 use crate::secrets;
-use crate::store::{ClientRow, TokenKind, User};
+use crate::store::{ClientRow, User};
 use crate::time;
 
 /// A request with a valid token, within its rate limit.
@@ -47,13 +47,14 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let token = bearer(parts)?;
-        let row = app.store.token(TokenKind::Access, &secrets::hash(token)).await?;
-        let row = row.ok_or_else(|| {
+        let session = app.store.session(&secrets::hash(token)).await?;
+        let session = session.ok_or_else(|| {
             ApiError::unauthorized(
                 code::AUTHN_INVALID_TOKEN,
                 "The supplied authentication token is not valid.",
             )
         })?;
+        let row = &session.token;
         if row.expires_us <= time::now_us() {
             return Err(ApiError::unauthorized(
                 code::AUTHN_EXPIRED_TOKEN,
@@ -64,11 +65,11 @@ impl FromRequestParts<Arc<App>> for Caller {
         let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.path());
         let api = path.split('/').nth(1).unwrap_or_default();
         app.limiter.check(&row.client_id, api)?;
-        let user = app.store.user(&row.user_key).await?.ok_or_else(|| {
+        let user = session.user.clone().ok_or_else(|| {
             ApiError::unauthorized(code::AUTHN_INVALID_TOKEN, "The token's user does not exist any more.")
         })?;
         let personal_access_token = row.grant_type == grants::PERSONAL_ACCESS_TOKEN;
-        Ok(Self { user, scopes: row.scopes, personal_access_token })
+        Ok(Self { user, scopes: row.scopes.clone(), personal_access_token })
     }
 }
 
@@ -114,11 +115,16 @@ pub fn basic(parts: &axum::http::HeaderMap) -> Option<(String, String)> {
 /// The client, if its secret is right.
 pub async fn client(app: &App, id: &str, secret: &str) -> ApiResult<Option<ClientRow>> {
     let Some(client) = app.store.client(id).await? else { return Ok(None) };
+    Ok(secret_fits(app, &client, secret).await?.then_some(client))
+}
+
+/// Whether this is a secret of the client.
+pub async fn secret_fits(app: &App, client: &ClientRow, secret: &str) -> ApiResult<bool> {
     let hash = secrets::hash(secret);
     if secrets::same(&client.secret_hash, &hash) {
-        return Ok(Some(client));
+        return Ok(true);
     }
     // A secret that was replaced works on for a while, so that its program can be changed without a gap.
-    let old = app.store.old_secrets(id, time::now_us()).await?;
-    Ok(old.iter().any(|(old, _)| secrets::same(old, &hash)).then_some(client))
+    let old = app.store.old_secrets(&client.client_id, time::now_us()).await?;
+    Ok(old.iter().any(|(old, _)| secrets::same(old, &hash)))
 }

@@ -19,6 +19,11 @@ pub const RATE_LIMIT_PER_S: u32 = 10;
 /// Clients and APIs that the rate limiter remembers before it forgets idle ones.
 pub const RATE_LIMIT_KEYS_MAX: usize = 10_000;
 
+/// A token that was looked up is not looked up again for this long, unless a token was taken away meanwhile.
+pub const SESSION_KNOWN: Duration = Duration::from_secs(1);
+/// Tokens known at the same time; beyond it all are forgotten and looked up again.
+pub const SESSIONS_KNOWN_MAX: usize = 10_000;
+
 /// An access token lives one hour (spec/oauth.md).
 pub const ACCESS_TOKEN_LIFE_S: i64 = 3600;
 /// A refresh token lives 30 days …
@@ -193,8 +198,8 @@ pub const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LOG_QUEUE_MAX: usize = 4_096;
 /// Entries grouped into one commit.
 pub const LOG_BATCH_MAX: usize = 512;
-/// Log entries inserted by one statement where so many wait.
-pub const LOG_ROWS_PER_STATEMENT: usize = 16;
+/// Reports kept in memory after they were stored; the oldest make room, and are read from the database.
+pub const RECENT_REPORTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A failed commit is tried again this often before its calls are given up.
 pub const LOG_COMMIT_TRIES: u32 = 5;
 pub const LOG_COMMIT_RETRY: Duration = Duration::from_millis(200);

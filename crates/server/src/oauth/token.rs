@@ -130,11 +130,13 @@ pub(super) async fn authenticated_client(
         let description = "send Authorization: Basic with the client's id and secret";
         return Err(TokenError::unauthorized("invalid_client", description));
     };
-    if app.store.client(&id).await?.is_none() {
+    let Some(client) = app.store.client(&id).await? else {
         return Err(TokenError::unauthorized("invalid_client", "client not found"));
+    };
+    if !auth::secret_fits(app, &client, &secret).await? {
+        return Err(TokenError::unauthorized("invalid_client", "invalid client secret"));
     }
-    let client = auth::client(app, &id, &secret).await?;
-    client.ok_or_else(|| TokenError::unauthorized("invalid_client", "invalid client secret"))
+    Ok(client)
 }
 
 async fn code_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<TokenResponse, TokenError> {

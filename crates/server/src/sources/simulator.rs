@@ -17,7 +17,7 @@ use engine::{Office, Request, Scenario, Script};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use wire::error::code;
@@ -55,6 +55,9 @@ pub struct CallRequest {
     /// Between the starts of two calls, in milliseconds of scenario time.
     #[serde(default = "one_second_ms")]
     pub every_ms: u64,
+    /// At most so many calls of this request under way; further ones wait. Without it, no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u64>,
 }
 
 fn one() -> f64 {
@@ -85,6 +88,9 @@ pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
     if request.every_ms > limits::SIMULATOR_EVERY_MS_MAX {
         let message = format!("everyMs is at most {} (a day).", limits::SIMULATOR_EVERY_MS_MAX);
         return Err(ApiError::bad_request("everyMs", "InvalidRange").with_message(message));
+    }
+    if request.at_once == Some(0) {
+        return Err(ApiError::bad_request("atOnce", "InvalidRange").with_message("atOnce is at least 1."));
     }
     let asked = Request {
         scenario,
@@ -134,14 +140,20 @@ async fn start_calls(
         async move {
             let pause = Duration::from_secs_f64(request.every_ms as f64 / 1000.0 / request.speed);
             let mut due = tokio::time::Instant::now();
+            let room = room(request.at_once);
             for number in 0..request.count {
-                tokio::select! {
+                let turn = async {
+                    tokio::time::sleep_until(due).await;
+                    due += pause;
+                    Arc::clone(&room).acquire_owned().await
+                };
+                let permit = tokio::select! {
                     () = shutdown.cancelled() => return,
-                    () = tokio::time::sleep_until(due) => due += pause,
-                }
+                    permit = turn => permit,
+                };
                 let asked = Request { seed: asked.seed.wrapping_add(number), ..asked.clone() };
                 match engine::script(&office, &asked) {
-                    Ok(script) => start(&app, &office, script, request.speed, &progress).await,
+                    Ok(script) => start(&app, &office, script, (request.speed, permit.ok()), &progress).await,
                     Err(error) => {
                         let _ = progress.send(Progress::Failed(error.to_string())).await;
                     }
@@ -175,11 +187,17 @@ async fn start_calls(
     }
 }
 
+/// A permit for each call of a request that may be under way.
+fn room(at_once: Option<u64>) -> Arc<Semaphore> {
+    let calls = at_once.and_then(|calls| usize::try_from(calls).ok()).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)))
+}
+
 async fn start(
     app: &Arc<App>,
     office: &Arc<Office>,
     script: Script,
-    speed: f64,
+    (speed, permit): (f64, Option<OwnedSemaphorePermit>),
     progress: &mpsc::Sender<Progress>,
 ) {
     let Some(place) = app.player.place() else {
@@ -188,7 +206,11 @@ async fn start(
         return;
     };
     let (app_of_call, office) = (Arc::clone(app), Arc::clone(office));
-    app.tasks.spawn(player::play(app_of_call, office, script, speed, place, progress.clone()));
+    let progress = progress.clone();
+    app.tasks.spawn(async move {
+        player::play(app_of_call, office, script, speed, place, progress).await;
+        drop(permit);
+    });
 }
 
 async fn send(lines: &mpsc::Sender<Bytes>, line: &serde_json::Value) {

@@ -1,5 +1,6 @@
 //! Calls by their conversation space: states under way, history of states, reports.
 
+use bytes::Bytes;
 use sqlx::Row as _;
 
 use super::{Store, StoreResult};
@@ -8,7 +9,7 @@ use super::{Store, StoreResult};
 pub struct StoredReport {
     pub account_key: String,
     /// The report as JSON text.
-    pub report: String,
+    pub report: Bytes,
 }
 
 impl Store {
@@ -90,12 +91,16 @@ impl Store {
     }
 
     pub async fn report(&self, conversation_space_id: &str) -> StoreResult<Option<StoredReport>> {
+        if let Some(report) = self.recent.get(conversation_space_id) {
+            return Ok(Some(report));
+        }
         let row = sqlx::query("select account_key, report from reports where conversation_space_id = $1")
             .bind(conversation_space_id)
             .fetch_optional(&self.read)
             .await?;
         row.map(|row| {
-            Ok(StoredReport { account_key: row.try_get("account_key")?, report: row.try_get("report")? })
+            let report: String = row.try_get("report")?;
+            Ok(StoredReport { account_key: row.try_get("account_key")?, report: report.into() })
         })
         .transpose()
     }

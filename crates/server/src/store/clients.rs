@@ -170,6 +170,7 @@ impl Store {
             sqlx::query(statement).bind(client_id).execute(&mut *tx).await?;
         }
         tx.commit().await?;
+        self.sessions.forget();
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use wire::Direction;
 use wire::call_history::HistoryCall;
 
+use super::insert::{Insert, insert};
 use super::summaries::placeholders;
 use super::{Store, StoreResult, Subscription};
 use crate::time;
@@ -53,28 +54,29 @@ impl NewHistoryRow {
     }
 }
 
+/// `(account, conversation space, row)` each.
 pub(super) async fn write_history(
     tx: &mut AnyConnection,
-    account_key: &str,
-    conversation_space_id: &str,
-    rows: &[NewHistoryRow],
+    sqlite: bool,
+    rows: &[(&str, &str, &NewHistoryRow)],
 ) -> StoreResult<()> {
-    for row in rows {
-        sqlx::query(
-            "insert into call_history (account_key, user_key, started_us, leg_id, conversation_space_id,
-                extension, content) values ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(account_key)
-        .bind(&row.user_key)
-        .bind(row.started_us)
-        .bind(&row.leg_id)
-        .bind(conversation_space_id)
-        .bind(&row.extension)
-        .bind(&row.content)
-        .execute(&mut *tx)
-        .await?;
-    }
-    Ok(())
+    let table = Insert {
+        into: "insert into call_history (account_key, user_key, started_us, leg_id, conversation_space_id,
+                extension, content) values",
+        columns: 7,
+        tail: "",
+    };
+    insert(tx, sqlite, &table, rows, |query, (account_key, conversation_space_id, row)| {
+        query
+            .bind(*account_key)
+            .bind(row.user_key.as_str())
+            .bind(row.started_us)
+            .bind(row.leg_id.as_str())
+            .bind(*conversation_space_id)
+            .bind(row.extension.as_str())
+            .bind(row.content.as_str())
+    })
+    .await
 }
 
 impl Store {

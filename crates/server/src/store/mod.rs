@@ -8,12 +8,15 @@ mod calls;
 mod channels;
 mod clients;
 mod history;
+mod insert;
 mod lock;
 mod log;
 mod oauth;
 mod personal_tokens;
+mod recent;
 mod recordings;
 mod retention;
+mod sessions;
 mod subscriptions;
 mod summaries;
 #[cfg(test)]
@@ -32,6 +35,7 @@ mod writer;
 
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyPool, Executor as _};
@@ -40,6 +44,7 @@ use crate::limits;
 
 pub use accounts::{Account, User};
 pub use backup::{BackupError, backup};
+pub use calls::StoredReport;
 pub use channels::ChannelRow;
 pub use clients::ClientRow;
 pub use history::HistoryQuery;
@@ -86,6 +91,9 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub struct Store {
     read: AnyPool,
     write: AnyPool,
+    sqlite: bool,
+    sessions: Arc<sessions::Sessions>,
+    recent: Arc<recent::RecentReports>,
 }
 
 impl Store {
@@ -111,7 +119,7 @@ impl Store {
             pool(if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES }, sqlite, &options).await?;
         sqlx::migrate!("./migrations").run(&write).await?;
         let read = pool(limits::DATABASE_READERS, sqlite, &options).await?;
-        Ok(Self { read, write })
+        Ok(Self { read, write, sqlite, sessions: Arc::default(), recent: Arc::default() })
     }
 
     /// Lets running queries end; on SQLite this also folds the write-ahead log into the file.
@@ -125,6 +133,8 @@ async fn pool(size: u32, sqlite: bool, options: &AnyConnectOptions) -> StoreResu
     let pool = AnyPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(limits::DATABASE_ACQUIRE_TIMEOUT)
+        // A file does not hang up; asking it first would double the cost of a small query.
+        .test_before_acquire(!sqlite)
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 if sqlite {

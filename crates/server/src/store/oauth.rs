@@ -196,6 +196,7 @@ impl Store {
 
     pub async fn delete_token(&self, hash: &str) -> StoreResult<()> {
         sqlx::query("delete from tokens where token_hash = $1").bind(hash).execute(&self.write).await?;
+        self.sessions.forget();
         Ok(())
     }
 
@@ -206,6 +207,7 @@ impl Store {
             .bind(grant_id)
             .execute(&self.write)
             .await?;
+        self.sessions.forget();
         Ok(())
     }
 
@@ -224,6 +226,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        self.sessions.forget();
         Ok(())
     }
 }

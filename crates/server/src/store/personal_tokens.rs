@@ -89,6 +89,7 @@ impl Store {
         }
         sqlx::query("delete from tokens where grant_id = $1").bind(pat_id).execute(&mut *tx).await?;
         tx.commit().await?;
+        self.sessions.forget();
         Ok(true)
     }
 

@@ -4,6 +4,7 @@ use sqlx::{AnyConnection, Row as _};
 use wire::call_events::{State, Status};
 use wire::report::Report;
 
+use super::insert::{Insert, insert};
 use super::{Api, Store, StoreResult, Subscription};
 use crate::time;
 
@@ -47,25 +48,25 @@ pub(super) fn recordings(report: &Report) -> Vec<NewRecording> {
     found
 }
 
+/// `(account, conversation space, recording)` each.
 pub(super) async fn write_recordings(
     tx: &mut AnyConnection,
-    account_key: &str,
-    conversation_space_id: &str,
-    recordings: &[NewRecording],
+    sqlite: bool,
+    rows: &[(&str, &str, &NewRecording)],
 ) -> StoreResult<()> {
-    for recording in recordings {
-        sqlx::query(
-            "insert into recordings (recording_id, account_key, conversation_space_id, duration_ms)
-             values ($1, $2, $3, $4)",
-        )
-        .bind(&recording.recording_id)
-        .bind(account_key)
-        .bind(conversation_space_id)
-        .bind(recording.duration_ms)
-        .execute(&mut *tx)
-        .await?;
-    }
-    Ok(())
+    let table = Insert {
+        into: "insert into recordings (recording_id, account_key, conversation_space_id, duration_ms) values",
+        columns: 4,
+        tail: "",
+    };
+    insert(tx, sqlite, &table, rows, |query, (account_key, conversation_space_id, recording)| {
+        query
+            .bind(recording.recording_id.as_str())
+            .bind(*account_key)
+            .bind(*conversation_space_id)
+            .bind(recording.duration_ms)
+    })
+    .await
 }
 
 impl Store {

@@ -24,6 +24,9 @@ impl Store {
             forgotten = query.execute(&mut *tx).await?.rows_affected();
         }
         tx.commit().await?;
+        if forgotten > 0 {
+            self.recent.forget();
+        }
         Ok(forgotten)
     }
 }

@@ -3,6 +3,7 @@
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use wire::report::{ReportPartyType, Summary};
 
+use super::insert::{Insert, insert};
 use super::{KeyKind, Store, StoreResult};
 
 /// Which summaries; the account is always one, and one the caller may see.
@@ -48,26 +49,21 @@ pub(super) fn parties(summary: &Summary) -> Vec<(KeyKind, String)> {
     found
 }
 
-/// One statement for all parties of a call.
+/// One row for each party: `(conversation space, party)`.
 pub(super) async fn write_parties(
     tx: &mut AnyConnection,
-    conversation_space_id: &str,
-    parties: &[(KeyKind, String)],
+    sqlite: bool,
+    rows: &[(&str, &(KeyKind, String))],
 ) -> StoreResult<()> {
-    if parties.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<String> =
-        (0..parties.len()).map(|row| format!("($1, ${}, ${})", 2 * row + 2, 2 * row + 3)).collect();
-    let text =
-        format!("insert into report_parties (conversation_space_id, kind, value) values {}", rows.join(", "));
-    // The text holds nothing but the placeholders made above.
-    let mut insert = sqlx::query(AssertSqlSafe(text)).bind(conversation_space_id);
-    for (kind, value) in parties {
-        insert = insert.bind(kind.as_str()).bind(value);
-    }
-    insert.execute(tx).await?;
-    Ok(())
+    let table = Insert {
+        into: "insert into report_parties (conversation_space_id, kind, value) values",
+        columns: 3,
+        tail: "",
+    };
+    insert(tx, sqlite, &table, rows, |query, (id, (kind, value))| {
+        query.bind(*id).bind(kind.as_str()).bind(value.as_str())
+    })
+    .await
 }
 
 /// `$first, $first+1, …`.

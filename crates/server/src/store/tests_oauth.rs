@@ -156,3 +156,37 @@ async fn a_portal_session_lasts_until_its_end_or_the_sign_out() {
     store.delete_portal_session("two").await.expect("deleted");
     assert_eq!(store.portal_session("two", 0).await.expect("a query"), None);
 }
+
+#[tokio::test]
+async fn a_token_that_was_taken_away_is_known_no_more() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let user = office.users.first().expect("the example office has people");
+    let token = |grant_id: &str| TokenRow {
+        client_id: "one".into(),
+        user_key: user.key.clone(),
+        scopes: vec!["a".into()],
+        created_us: 1,
+        expires_us: i64::MAX,
+        grant_id: grant_id.into(),
+        grant_type: "authorization_code".into(),
+    };
+    let known = async |hash: &str| store.session(hash).await.expect("a query").is_some();
+    let put = async |hash: &str, grant_id: &str| {
+        store.put_tokens(&[(TokenKind::Access, hash.into(), token(grant_id))]).await.expect("stored");
+        assert!(known(hash).await && known(hash).await, "once from the database, once from memory");
+    };
+    put("by itself", "a").await;
+    let session = store.session("by itself").await.expect("a query").expect("known");
+    assert_eq!(session.token.client_id, "one");
+    store.delete_token("by itself").await.expect("deleted");
+    assert!(!known("by itself").await);
+    put("with its grant", "b").await;
+    store.delete_grant("one", "b").await.expect("deleted");
+    assert!(!known("with its grant").await);
+    put("with its client", "c").await;
+    store.delete_client("one").await.expect("deleted");
+    assert!(!known("with its client").await);
+    put("swept", "d").await;
+    store.sweep_oauth(0, i64::MAX).await.expect("swept");
+    assert!(known("swept").await, "it expires later than that");
+}

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
 use wire::Extra;
 use wire::call_events::CallEvent;
@@ -16,10 +17,10 @@ use wire::recording::RecordingNotification;
 use wire::report::{CallerOutcome, Report, Summary};
 
 use super::history::{NewHistoryRow, write_history};
+use super::insert::{Insert, insert};
 use super::log::{Entry, EntryKind, notification_id};
 use super::recordings::{NewRecording, write_recordings};
-use super::summaries::placeholders;
-use super::{KeyKind, Store, StoreError, StoreResult, recordings, summaries};
+use super::{KeyKind, Store, StoreError, StoreResult, StoredReport, recordings, summaries};
 use crate::limits;
 use crate::ops::metrics::LogMeter;
 use crate::time;
@@ -274,7 +275,6 @@ async fn commit(store: &Store, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
     let mut written: Vec<(Arc<Entry>, i64)> = Vec::new();
     for Job { append, .. } in batch {
         let position = next.get_mut(append.account_key.as_str()).expect("every account was given positions");
-        write_call(&mut tx, append).await?;
         for new in &append.entries {
             let entry = Entry::new(
                 append.account_key.clone(),
@@ -289,8 +289,11 @@ async fn commit(store: &Store, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
             written.push((Arc::new(entry), new.sequence_number));
         }
     }
-    write_entries(&mut tx, &written).await?;
+    write_calls(&mut tx, store.sqlite, batch).await?;
+    write_reports(&mut tx, store.sqlite, batch).await?;
+    write_entries(&mut tx, store.sqlite, &written).await?;
     tx.commit().await?;
+    remember_reports(store, batch);
     Ok(written.into_iter().map(|(entry, _)| entry).collect())
 }
 
@@ -305,78 +308,104 @@ async fn take_positions(tx: &mut AnyConnection, account_key: &str, count: i64) -
     Ok(row.try_get::<i64, _>("log_head")? - count + 1)
 }
 
-/// Inserts entries, many by one statement where there are many: each statement costs a switch to the database's
-/// thread or server. Two sizes, so that two prepared statements serve all.
-async fn write_entries(tx: &mut AnyConnection, entries: &[(Arc<Entry>, i64)]) -> StoreResult<()> {
-    let (whole, rest) = entries.split_at(entries.len() - entries.len() % limits::LOG_ROWS_PER_STATEMENT);
-    for rows in whole.chunks(limits::LOG_ROWS_PER_STATEMENT) {
-        insert_rows(tx, rows).await?;
-    }
-    for row in rest {
-        insert_rows(tx, std::slice::from_ref(row)).await?;
-    }
-    Ok(())
-}
-
-async fn insert_rows(tx: &mut AnyConnection, rows: &[(Arc<Entry>, i64)]) -> StoreResult<()> {
-    const COLUMNS: usize = 8;
-    let values: Vec<String> =
-        (0..rows.len()).map(|row| format!("({})", placeholders(row * COLUMNS + 1, COLUMNS))).collect();
-    let text = format!(
-        "insert into log (account_key, position, conversation_space_id, kind, sequence_number,
-            notification_id, at_us, content) values {}",
-        values.join(", ")
-    );
-    // The text holds nothing but the placeholders made above.
-    let mut insert = sqlx::query(AssertSqlSafe(text));
-    for (entry, sequence_number) in rows {
-        insert = insert
-            .bind(&entry.account_key)
+async fn write_entries(
+    tx: &mut AnyConnection,
+    sqlite: bool,
+    entries: &[(Arc<Entry>, i64)],
+) -> StoreResult<()> {
+    let table = Insert {
+        into: "insert into log (account_key, position, conversation_space_id, kind, sequence_number,
+            notification_id, at_us, content) values",
+        columns: 8,
+        tail: "",
+    };
+    insert(tx, sqlite, &table, entries, |query, (entry, sequence_number)| {
+        query
+            .bind(entry.account_key.as_str())
             .bind(entry.position)
-            .bind(&entry.conversation_space_id)
+            .bind(entry.conversation_space_id.as_str())
             .bind(entry.kind.as_str())
-            .bind(sequence_number)
-            .bind(&entry.notification_id)
+            .bind(*sequence_number)
+            .bind(entry.notification_id.as_str())
             .bind(entry.at_us)
-            .bind(entry.content.get());
-    }
-    insert.execute(tx).await?;
-    Ok(())
+            .bind(entry.content.get())
+    })
+    .await
 }
 
-async fn write_call(tx: &mut AnyConnection, append: &Prepared) -> StoreResult<()> {
-    if append.entries.first().is_some_and(|entry| entry.sequence_number == 1) {
-        sqlx::query(
-            "insert into calls (conversation_space_id, account_key, created_us, ended_us)
-             values ($1, $2, $3, 0)",
-        )
-        .bind(&append.conversation_space_id)
-        .bind(&append.account_key)
-        .bind(append.call_created_us)
-        .execute(&mut *tx)
-        .await?;
+/// Calls that began or ended in this batch, each once: PostgreSQL touches a row once in a statement.
+async fn write_calls(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> StoreResult<()> {
+    let mut rows: Vec<(&Prepared, i64)> = Vec::new();
+    let mut place_of: HashMap<&str, usize> = HashMap::new();
+    for Job { append, .. } in batch {
+        let begins = append.entries.first().is_some_and(|entry| entry.sequence_number == 1);
+        let ended_us = append.report.as_ref().map_or(0, |report| report.ended_us);
+        if !begins && append.report.is_none() {
+            continue;
+        }
+        match place_of.get(append.conversation_space_id.as_str()) {
+            Some(place) => rows[*place].1 = ended_us,
+            None => {
+                place_of.insert(&append.conversation_space_id, rows.len());
+                rows.push((append, ended_us));
+            }
+        }
     }
-    let Some(report) = &append.report else { return Ok(()) };
-    sqlx::query("update calls set ended_us = $1 where conversation_space_id = $2")
-        .bind(report.ended_us)
-        .bind(&append.conversation_space_id)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query(
-        "insert into reports (conversation_space_id, account_key, call_created_us, call_ended_us, outcome,
-            summary, report) values ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(&append.conversation_space_id)
-    .bind(&append.account_key)
-    .bind(append.call_created_us)
-    .bind(report.ended_us)
-    .bind(&report.outcome)
-    .bind(report.summary.get())
-    .bind(&report.report)
-    .execute(&mut *tx)
+    let table = Insert {
+        into: "insert into calls (conversation_space_id, account_key, created_us, ended_us) values",
+        columns: 4,
+        tail: " on conflict (conversation_space_id) do update set ended_us = excluded.ended_us",
+    };
+    insert(tx, sqlite, &table, &rows, |query, (append, ended_us)| {
+        query
+            .bind(append.conversation_space_id.as_str())
+            .bind(append.account_key.as_str())
+            .bind(append.call_created_us)
+            .bind(*ended_us)
+    })
+    .await
+}
+
+/// Reports with what makes them findable.
+async fn write_reports(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> StoreResult<()> {
+    let ended = || batch.iter().filter_map(|job| Some((&job.append, job.append.report.as_ref()?)));
+    let table = Insert {
+        into:
+            "insert into reports (conversation_space_id, account_key, call_created_us, call_ended_us, outcome,
+            summary, report) values",
+        columns: 7,
+        tail: "",
+    };
+    let rows: Vec<(&Prepared, &NewReport)> = ended().collect();
+    insert(tx, sqlite, &table, &rows, |query, (append, report)| {
+        query
+            .bind(append.conversation_space_id.as_str())
+            .bind(append.account_key.as_str())
+            .bind(append.call_created_us)
+            .bind(report.ended_us)
+            .bind(report.outcome.as_str())
+            .bind(report.summary.get())
+            .bind(report.report.as_str())
+    })
     .await?;
-    let id = &append.conversation_space_id;
-    summaries::write_parties(tx, id, &report.parties).await?;
-    write_history(tx, &append.account_key, id, &report.history).await?;
-    write_recordings(tx, &append.account_key, id, &report.recordings).await
+    let (mut parties, mut history, mut recordings) = (Vec::new(), Vec::new(), Vec::new());
+    for (append, report) in ended() {
+        let (account, id) = (append.account_key.as_str(), append.conversation_space_id.as_str());
+        parties.extend(report.parties.iter().map(|party| (id, party)));
+        history.extend(report.history.iter().map(|row| (account, id, row)));
+        recordings.extend(report.recordings.iter().map(|recording| (account, id, recording)));
+    }
+    summaries::write_parties(tx, sqlite, &parties).await?;
+    write_history(tx, sqlite, &history).await?;
+    write_recordings(tx, sqlite, &recordings).await
+}
+
+/// Who hears of a report fetches it at once.
+fn remember_reports(store: &Store, batch: &[Job]) {
+    for Job { append, .. } in batch {
+        let Some(report) = &append.report else { continue };
+        let (account_key, report) =
+            (append.account_key.clone(), Bytes::copy_from_slice(report.report.as_bytes()));
+        store.recent.put(&append.conversation_space_id, StoredReport { account_key, report });
+    }
 }

@@ -1,0 +1,47 @@
+//! `callfeed bench`: that every measurement runs and says something; how fast it was is for quiet machines.
+
+use serde_json::Value;
+
+use crate::harness::App;
+
+/// One figure of each measurement, the rest stands and falls with them.
+const FIGURES: &[&str] = &[
+    "whole_calls_per_s",
+    "half_rate_p99_ms",
+    "latency_1000_p99_ms",
+    "latency_10000_p99_ms",
+    "one_socket_5000_p50_ms",
+    "fan_out_per_s",
+    "report_gets_per_s",
+    "introspections_per_s",
+    "log_states_per_s",
+    "bare_rows_per_s",
+    "log_ratio",
+    "cold_start_ms",
+];
+/// The same of what is read from /proc.
+const FIGURES_OF_LINUX: &[&str] = &[
+    "whole_call_cpu_us",
+    "fan_out_per_cpu_s",
+    "idle_channel_bytes",
+    "report_gets_per_cpu_s",
+    "report_gets_ratio",
+    "idle_rss_mib",
+];
+
+#[tokio::test]
+async fn a_quick_bench_measures_everything() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let ended = App::run(&["bench", "--quick", "--json"], folder.path()).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors());
+    let document: Value = serde_json::from_str(&ended.stdout.join("\n")).unwrap();
+    assert_eq!(document["quick"], true);
+    let figures = document["figures"].as_array().unwrap();
+    let linux = if cfg!(target_os = "linux") { FIGURES_OF_LINUX } else { &[] };
+    for name in FIGURES.iter().chain(linux) {
+        let figure = figures.iter().find(|figure| figure["name"] == *name);
+        let figure = figure.unwrap_or_else(|| panic!("no {name}: {document:#}"));
+        assert!(figure["value"].as_f64().is_some_and(|value| value > 0.0), "{figure}");
+        assert!(figure["unit"].is_string() && figure["what"].is_string(), "{figure}");
+    }
+}
