@@ -31,5 +31,6 @@ mod summaries;
 mod tls;
 mod tutorial_call_events;
 mod tutorial_reports;
+mod upgrade;
 mod webhooks;
 mod webhooks_durable;

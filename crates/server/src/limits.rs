@@ -182,6 +182,8 @@ pub const CHANNEL_GRACE_S: i64 = 120;
 
 /// How long PostgreSQL may take to answer at the start.
 pub const DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Reports of an older version that are looked at in one commit at the first start of a newer one.
+pub const UPGRADE_PAGE: i64 = 100;
 /// Connections for reading.
 pub const DATABASE_READERS: u32 = 4;
 /// Connections for writing on PostgreSQL; SQLite has one, since it knows one writer.

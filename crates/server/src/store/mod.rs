@@ -25,7 +25,10 @@ mod tests_reads;
 #[cfg(test)]
 mod tests_retention;
 #[cfg(test)]
+mod tests_upgrade;
+#[cfg(test)]
 mod tests_webhooks;
+mod upgrade;
 mod webhook_deliveries;
 mod webhooks;
 mod writer;
@@ -111,7 +114,9 @@ impl Store {
             pool(if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES }, sqlite, &options).await?;
         sqlx::migrate!("./migrations").run(&write).await?;
         let read = pool(limits::DATABASE_READERS, sqlite, &options).await?;
-        Ok(Self { read, write })
+        let store = Self { read, write };
+        store.upgrade().await?;
+        Ok(store)
     }
 
     /// Lets running queries end; on SQLite this also folds the write-ahead log into the file.
