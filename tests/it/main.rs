@@ -6,6 +6,7 @@ mod backup;
 mod call_history;
 mod channel_life;
 mod channels;
+mod check_config;
 mod clients;
 mod crash;
 mod demo;

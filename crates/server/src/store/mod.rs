@@ -6,6 +6,7 @@ mod accounts;
 mod backup;
 mod calls;
 mod channels;
+mod check;
 mod clients;
 mod history;
 mod lock;
@@ -44,6 +45,7 @@ use crate::limits;
 pub use accounts::{Account, User};
 pub use backup::{BackupError, backup};
 pub use channels::ChannelRow;
+pub use check::{DatabaseState, LockState, database_state, lock_state};
 pub use clients::ClientRow;
 pub use history::HistoryQuery;
 pub use lock::OneServer;
@@ -56,6 +58,9 @@ pub use summaries::SummaryQuery;
 pub use webhook_deliveries::{AttemptRow, DeliveryState, DueDelivery, TriedDelivery};
 pub use webhooks::WebhookRow;
 pub use writer::{Append, Ending, LogWriter};
+
+/// The schema, step by step.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -112,7 +117,7 @@ impl Store {
         let options = AnyConnectOptions::from_str(&url)?;
         let write =
             pool(if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES }, sqlite, &options).await?;
-        sqlx::migrate!("./migrations").run(&write).await?;
+        MIGRATIONS.run(&write).await?;
         let read = pool(limits::DATABASE_READERS, sqlite, &options).await?;
         let store = Self { read, write };
         store.upgrade().await?;
