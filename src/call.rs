@@ -15,7 +15,7 @@ use crate::{logging, stop};
 /// Play calls on a running Callfeed platform.
 ///
 /// Prints {"conversationSpaceId": …} a line for each call, once its first state is durable, and ends when all calls
-/// have ended; with exit code 1 and the reason when the platform goes away.
+/// have ended; with exit code 1 and the reason when the platform goes away, and after Ctrl-C, which the calls outlive.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// answered, missed, outbound, internal, ring-group or dial-plan.
@@ -68,7 +68,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     logging::init(logging::level(&settings));
     let stop = stop::token();
     tokio::select! {
-        () = stop.cancelled() => Ok(()),
+        () = stop.cancelled() => bail!("stopped listening; the platform plays the calls that were asked for to their end"),
         played = play(&settings, &args) => played,
     }
 }

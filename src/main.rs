@@ -4,6 +4,7 @@
 mod backup;
 mod bench;
 mod call;
+mod check_config;
 mod demo;
 mod logging;
 mod reports;
@@ -30,6 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    CheckConfig(check_config::Args),
     Backup(backup::Args),
     Call(call::Args),
     Reports(reports::Args),
@@ -70,6 +72,7 @@ const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(1);
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => serve::run(args).await,
+        Command::CheckConfig(args) => check_config::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Call(args) => call::run(args).await,
         Command::Reports(args) => reports::run(args).await,

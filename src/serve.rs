@@ -98,27 +98,34 @@ pub fn rate_limit(text: &str) -> Result<RateLimit, String> {
     Ok(RateLimit::PerSecond(number))
 }
 
+impl Args {
+    /// What the platform is told, and where it listens.
+    pub fn config(self) -> (server::Config, SocketAddr) {
+        let mut config = server::Config::new(self.data);
+        config.database = self.database;
+        config.public_url = self.public_url;
+        config.metrics_listen = self.metrics_listen;
+        config.keep_days = self.keep_days;
+        config.tls =
+            self.tls_cert.zip(self.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });
+        config.example = self.example;
+        config.allow_private_webhooks = self.allow_private_webhooks;
+        match self.rate_limit {
+            Some(limit) => config.rate_limit = limit.per_second(),
+            None if self.example => config.rate_limit = None,
+            None => {}
+        }
+        (config, self.listen.0)
+    }
+}
+
 pub async fn run(args: Args) -> anyhow::Result<()> {
     logging::init_as(&args.log_level, args.log);
-    let mut config = server::Config::new(args.data);
-    config.database = args.database;
-    config.public_url = args.public_url;
-    config.metrics_listen = args.metrics_listen;
-    config.keep_days = args.keep_days;
-    config.tls =
-        args.tls_cert.zip(args.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });
-    config.example = args.example;
-    config.allow_private_webhooks = args.allow_private_webhooks;
-    match args.rate_limit {
-        Some(limit) => config.rate_limit = limit.per_second(),
-        None if args.example => config.rate_limit = None,
-        None => {}
-    }
-    let address = args.listen.0;
+    let (config, address) = args.config();
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}: is the port taken? Choose another with --listen")
     })?;
-    let example = args.example.then(|| config.data_dir.join("example.env"));
+    let example = config.example.then(|| config.data_dir.join("example.env"));
     server::run(config, listener, stop::token(), |url| {
         tracing::info!("serving at {url}");
         tracing::info!("tutorials and API reference: {url}docs");

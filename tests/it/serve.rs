@@ -147,12 +147,28 @@ async fn ctrl_c_ends_the_platform_cleanly_and_a_taken_port_is_named() {
 #[tokio::test]
 async fn help_tells_every_command_and_flag_of_the_contract() {
     let folder = tempfile::TempDir::new().unwrap();
-    let contract: [(&[&str], &[&str]); 7] = [
-        (&["--help"], &["serve", "call", "reports", "login", "screen-pop", "demo"]),
+    let contract: [(&[&str], &[&str]); 9] = [
+        (&["--help"], &["serve", "check-config", "backup", "call", "reports", "login", "screen-pop", "demo"]),
         (
             &["serve", "--help"],
-            &["--listen", "--data", "--database", "--public-url", "--rate-limit", "--example"],
+            &[
+                "--listen",
+                "--data",
+                "--database",
+                "--public-url",
+                "--rate-limit",
+                "--keep-days",
+                "--tls-cert",
+                "--tls-key",
+                "--metrics-listen",
+                "--example",
+                "--allow-private-webhooks",
+                "--log-level",
+                "--log ",
+            ],
         ),
+        (&["check-config", "--help"], &["--listen", "--data", "--tls-cert", "--json"]),
+        (&["backup", "--help"], &["--data", "--to"]),
         (
             &["call", "--help"],
             &["--env", "--from", "--from-name", "--to", "--speed", "--seed", "--count", "--every"],

@@ -8,6 +8,7 @@ mod app;
 mod auth;
 mod calls;
 mod channels;
+mod check;
 mod config;
 mod directory;
 mod docs;
@@ -45,6 +46,7 @@ use url::Url;
 
 use app::App;
 use channels::hub::Hub;
+pub use check::{Finding, Level, check};
 pub use config::Config;
 use directory::Directory;
 pub use measure::{LogMeasured, measure_log};
@@ -86,6 +88,7 @@ pub async fn run(
     ready: impl FnOnce(&Url),
 ) -> Result<(), Error> {
     let tls = config.tls.as_ref().map(ops::tls::load).transpose()?;
+    let expires_s = config.tls.as_ref().map(ops::tls::expires_s).transpose()?;
     let starting = start(config, listener.local_addr()?, shutdown.clone());
     let (app, writer) = tokio::select! {
         started = starting => started?,
@@ -94,6 +97,10 @@ pub async fn run(
     let (store, tasks) = (app.store.clone(), app.tasks.clone());
     let server = answer(listener, tls, Arc::clone(&app))?;
     tasks.spawn(sweep(Arc::clone(&app)));
+    if let Some(expires_s) = expires_s {
+        app.metrics.certificate_expires(expires_s);
+        tasks.spawn(watch_certificate(shutdown.clone(), expires_s));
+    }
     if let Some(address) = app.config.metrics_listen {
         let bound = TcpListener::bind(address).await;
         let listener = bound.map_err(|source| Error::MetricsListen { address, source })?;
@@ -223,6 +230,17 @@ fn private_folder(folder: &std::path::Path) -> Result<(), Error> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(failed)?;
     Ok(())
+}
+
+/// Looks once a day whether the certificate that is served expires soon, until the platform stops.
+async fn watch_certificate(shutdown: CancellationToken, expires_s: i64) {
+    let mut days = tokio::time::interval(limits::CERTIFICATE_CHECK_EVERY);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = days.tick() => ops::tls::warn_of_expiry(expires_s),
+        }
+    }
 }
 
 /// Removes what has expired and writes confirmed cursors, until the platform stops.

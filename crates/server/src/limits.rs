@@ -185,8 +185,17 @@ pub const LOCK_RETRY: Duration = Duration::from_millis(200);
 /// At the start every channel has at least this much of its life left: its reader needs time to come back.
 pub const CHANNEL_GRACE_S: i64 = 120;
 
+/// With less than this free on the disk of the data folder, `check-config` tells of a problem.
+pub const DISK_FREE_BYTES_MIN: u64 = 256 << 20;
+/// A certificate with fewer days left is warned of.
+pub const CERTIFICATE_WARN_DAYS: i64 = 30;
+/// So often the running platform looks.
+pub const CERTIFICATE_CHECK_EVERY: Duration = Duration::from_hours(24);
+
 /// How long PostgreSQL may take to answer at the start.
 pub const DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Reports of an older version that are looked at in one commit at the first start of a newer one.
+pub const UPGRADE_PAGE: i64 = 100;
 /// Connections for reading.
 pub const DATABASE_READERS: u32 = 4;
 /// Connections for writing on PostgreSQL; SQLite has one, since it knows one writer.

@@ -26,19 +26,27 @@ impl Platform {
 
     /// The same with more flags.
     pub async fn start_with(flags: &[&str]) -> Self {
+        Self::start_prepared(flags, async |_, _, _| {}).await
+    }
+
+    /// The same after `prepare` has seen the data folder, the address and the URL of the database.
+    pub async fn start_prepared(flags: &[&str], prepare: impl AsyncFnOnce(&Path, &str, &str)) -> Self {
         let folder = TempDir::new().expect("the temporary folder can be written");
         let port = ports::free();
         let data = folder.path().join("data").to_string_lossy().into_owned();
         let listen = format!("127.0.0.1:{port}");
         let mut arguments: Vec<String> =
             ["serve", "--listen", &listen, "--data", &data, "--example"].map(str::to_owned).into();
-        if let Some(url) = database::fresh().await {
+        let scheme = if flags.contains(&"--tls-cert") { "https" } else { "http" };
+        let base = format!("{scheme}://{listen}");
+        let database = database::fresh().await;
+        let file = format!("sqlite://{data}/callfeed.db?mode=rwc");
+        prepare(Path::new(&data), &base, database.as_deref().unwrap_or(&file)).await;
+        if let Some(url) = database {
             arguments.extend(["--database".to_owned(), url]);
         }
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         let app = spawn(&arguments, folder.path());
-        let scheme = if flags.contains(&"--tls-cert") { "https" } else { "http" };
-        let base = format!("{scheme}://{listen}");
         let mut platform = Self { base, app, env: HashMap::new(), arguments, folder, http: http() };
         platform.ready().await;
         platform.env = read_env(&platform.env_file());

@@ -28,6 +28,7 @@ const ENTRIES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 
 const REQUESTS: &str = "callfeed_http_requests_total";
 const REQUEST_SECONDS: &str = "callfeed_http_request_duration_seconds";
 const COMMIT_SECONDS: &str = "callfeed_log_commit_duration_seconds";
+const CERTIFICATE: &str = "callfeed_certificate_expiry_timestamp_seconds";
 const COMMIT_ENTRIES: &str = "callfeed_log_commit_entries";
 
 pub struct Metrics {
@@ -78,6 +79,11 @@ impl LogMeter {
 }
 
 impl Metrics {
+    /// When the certificate that is served expires.
+    pub fn certificate_expires(&self, expires_s: i64) {
+        self.recorder.register_gauge(&Key::from_name(CERTIFICATE), &METADATA).set(expires_s as f64);
+    }
+
     pub fn new() -> Self {
         let bounds = "a list with numbers is a list of bounds";
         let recorder = PrometheusBuilder::new()
@@ -112,6 +118,10 @@ impl Metrics {
         made.describe_gauge("callfeed_info", info);
         let version = vec![Label::from_static_parts("version", env!("CARGO_PKG_VERSION"))];
         made.0.register_gauge(&Key::from_parts("callfeed_info", version), &METADATA).set(1.0);
+        made.describe_gauge(
+            CERTIFICATE,
+            "When the certificate that is served expires, in seconds since 1970.",
+        );
         Self {
             notifications_sent: made.counter(
                 "callfeed_notifications_sent_total",

@@ -68,6 +68,33 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
+/// Whole days from now until an instant in seconds since 1970; negative once it is over.
+pub fn days_until(expires_s: i64) -> i64 {
+    (expires_s - jiff::Timestamp::now().as_second()).div_euclid(86_400)
+}
+
+/// When the server's certificate expires, in seconds since 1970.
+///
+/// # Errors
+/// When the file has no certificate that can be read.
+pub fn expires_s(files: &TlsFiles) -> Result<i64, TlsError> {
+    let found = certificates(&files.certificate)?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&found[0])
+        .map_err(|_| TlsError::NoCertificate(files.certificate.clone()))?;
+    Ok(certificate.validity().not_after.timestamp())
+}
+
+/// Says so when the certificate that is served is about to expire, or has expired.
+pub fn warn_of_expiry(expires_s: i64) {
+    match days_until(expires_s) {
+        days if days < 0 => tracing::error!("the certificate has expired: renew it and start again"),
+        days if days < limits::CERTIFICATE_WARN_DAYS => {
+            tracing::warn!(days, "the certificate expires soon: renew it and start again");
+        }
+        _ => {}
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
 }

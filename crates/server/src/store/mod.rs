@@ -6,6 +6,7 @@ mod accounts;
 mod backup;
 mod calls;
 mod channels;
+mod check;
 mod clients;
 mod history;
 mod insert;
@@ -28,7 +29,10 @@ mod tests_reads;
 #[cfg(test)]
 mod tests_retention;
 #[cfg(test)]
+mod tests_upgrade;
+#[cfg(test)]
 mod tests_webhooks;
+mod upgrade;
 mod webhook_deliveries;
 mod webhooks;
 mod writer;
@@ -46,6 +50,7 @@ pub use accounts::{Account, User};
 pub use backup::{BackupError, backup};
 pub use calls::StoredReport;
 pub use channels::ChannelRow;
+pub use check::{DatabaseState, LockState, database_state, lock_state};
 pub use clients::ClientRow;
 pub use history::HistoryQuery;
 pub use lock::OneServer;
@@ -58,6 +63,9 @@ pub use summaries::SummaryQuery;
 pub use webhook_deliveries::{AttemptRow, DeliveryState, DueDelivery, TriedDelivery};
 pub use webhooks::WebhookRow;
 pub use writer::{Append, Ending, LogWriter};
+
+/// The schema, step by step.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -117,9 +125,11 @@ impl Store {
         let options = AnyConnectOptions::from_str(&url)?;
         let write =
             pool(if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES }, sqlite, &options).await?;
-        sqlx::migrate!("./migrations").run(&write).await?;
+        MIGRATIONS.run(&write).await?;
         let read = pool(limits::DATABASE_READERS, sqlite, &options).await?;
-        Ok(Self { read, write, sqlite, sessions: Arc::default(), recent: Arc::default() })
+        let store = Self { read, write, sqlite, sessions: Arc::default(), recent: Arc::default() };
+        store.upgrade().await?;
+        Ok(store)
     }
 
     /// Lets running queries end; on SQLite this also folds the write-ahead log into the file.

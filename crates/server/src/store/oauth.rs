@@ -221,6 +221,10 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         sqlx::query("delete from client_secrets where until_us < $1").bind(now_us).execute(&mut *tx).await?;
+        sqlx::query("delete from recording_tokens where expires_us < $1")
+            .bind(now_us)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("delete from tokens where expires_us < $1")
             .bind(tokens_before_us)
             .execute(&mut *tx)

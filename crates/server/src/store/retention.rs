@@ -3,7 +3,8 @@
 use super::{Store, StoreResult};
 
 /// Everything that belongs to a call; `calls` itself goes last, because it tells which calls are meant.
-const TABLES: [&str; 6] = ["log", "call_history", "report_parties", "recordings", "reports", "calls"];
+const TABLES: [&str; 7] =
+    ["log", "webhook_deliveries", "call_history", "report_parties", "recordings", "reports", "calls"];
 
 impl Store {
     /// Removes up to `limit` calls that ended before `before_us`, oldest first, with their states, reports and

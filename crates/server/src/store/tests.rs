@@ -37,7 +37,7 @@ pub(super) async fn fresh() -> Fresh {
     Fresh { store, office, _folder: folder }
 }
 
-async fn new_postgres_database() -> String {
+pub(super) async fn new_postgres_database() -> String {
     sqlx::any::install_default_drivers();
     let server = std::env::var("CALLFEED_TEST_POSTGRES").expect("CALLFEED_TEST_POSTGRES names a server");
     let name = format!("store_{}", Uuid::new_v4().simple());

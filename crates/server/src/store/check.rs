@@ -1,0 +1,101 @@
+//! How a database stands, without changing it.
+
+use std::fs::{OpenOptions, TryLockError};
+use std::path::Path;
+use std::str::FromStr as _;
+
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Row as _};
+
+use super::{MIGRATIONS, StoreError, StoreResult};
+use crate::limits;
+
+/// The schema of a database, as numbers of migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseState {
+    /// Nothing is there yet.
+    New,
+    Current(i64),
+    Older {
+        version: i64,
+        newest: i64,
+    },
+    Newer {
+        version: i64,
+        newest: i64,
+    },
+}
+
+/// Whether a platform uses a data folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockState {
+    Free,
+    Held,
+    Unreadable(String),
+}
+
+/// Reads the schema's version of `database`, or of `callfeed.db` in `folder`.
+///
+/// # Errors
+/// When the database cannot be reached or is none.
+pub async fn database_state(folder: &Path, database: Option<&str>) -> StoreResult<DatabaseState> {
+    sqlx::any::install_default_drivers();
+    let file = folder.join("callfeed.db");
+    let url = match database {
+        Some(url)
+            if ["postgres://", "postgresql://", "sqlite:"].iter().any(|start| url.starts_with(start)) =>
+        {
+            url.to_owned()
+        }
+        Some(_) => return Err(StoreError::UnknownDatabase),
+        None if !file.exists() => return Ok(DatabaseState::New),
+        None => format!("sqlite://{}?mode=ro", file.display()),
+    };
+    let options = AnyConnectOptions::from_str(&url)?;
+    let mut connection = match tokio::time::timeout(limits::DATABASE_CONNECT_TIMEOUT, options.connect()).await
+    {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return Err(StoreError::Unreachable(error.to_string())),
+        Err(_) => return Err(StoreError::Unreachable("no answer in time".into())),
+    };
+    let state = state(&mut connection, url.starts_with("sqlite:")).await?;
+    connection.close().await?;
+    Ok(state)
+}
+
+async fn state(connection: &mut AnyConnection, sqlite: bool) -> StoreResult<DatabaseState> {
+    let tables = if sqlite {
+        "select count(*) as n from sqlite_master where name = '_sqlx_migrations'"
+    } else {
+        "select count(*) as n from information_schema.tables
+         where table_name = '_sqlx_migrations' and table_schema = current_schema()"
+    };
+    if sqlx::query(tables).fetch_one(&mut *connection).await?.try_get::<i64, _>("n")? == 0 {
+        return Ok(DatabaseState::New);
+    }
+    let row = sqlx::query("select coalesce(max(version), 0) as version from _sqlx_migrations");
+    let version: i64 = row.fetch_one(connection).await?.try_get("version")?;
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    Ok(match version.cmp(&newest) {
+        std::cmp::Ordering::Less if version == 0 => DatabaseState::New,
+        std::cmp::Ordering::Less => DatabaseState::Older { version, newest },
+        std::cmp::Ordering::Equal => DatabaseState::Current(version),
+        std::cmp::Ordering::Greater => DatabaseState::Newer { version, newest },
+    })
+}
+
+/// Tries the lock of a data folder and lets go of it at once.
+pub fn lock_state(folder: &Path) -> LockState {
+    let path = folder.join("callfeed.lock");
+    if !path.exists() {
+        return LockState::Free;
+    }
+    match OpenOptions::new().write(true).open(&path) {
+        Err(error) => LockState::Unreadable(error.to_string()),
+        Ok(file) => match file.try_lock() {
+            Ok(()) => LockState::Free,
+            Err(TryLockError::WouldBlock) => LockState::Held,
+            Err(TryLockError::Error(error)) => LockState::Unreadable(error.to_string()),
+        },
+    }
+}
