@@ -4,6 +4,7 @@
 mod backup;
 mod call;
 mod demo;
+mod fault;
 mod logging;
 mod reports;
 mod screen_pop;
@@ -31,6 +32,7 @@ enum Command {
     Serve(serve::Args),
     Backup(backup::Args),
     Call(call::Args),
+    Fault(fault::Args),
     Reports(reports::Args),
     Login(reports::LoginArgs),
     ScreenPop(screen_pop::Args),
@@ -66,6 +68,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(args) => serve::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Call(args) => call::run(args).await,
+        Command::Fault(args) => fault::run(args).await,
         Command::Reports(args) => reports::run(args).await,
         Command::Login(args) => reports::login(args).await,
         Command::ScreenPop(args) => screen_pop::run(args).await,

@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod directory;
 mod errors;
+mod faults;
 mod hardening;
 mod harness;
 mod logs;

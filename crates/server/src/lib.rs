@@ -12,6 +12,7 @@ mod config;
 mod directory;
 mod error;
 mod extract;
+mod faults;
 mod history;
 pub mod limits;
 mod oauth;
@@ -181,6 +182,7 @@ async fn start(
         player: sources::player::Player::default(),
         metrics,
         webhooks,
+        faults: faults::Faults::default(),
         shutdown,
         tasks: TaskTracker::new(),
         _one_server: one_server,

@@ -19,7 +19,7 @@ use crate::oauth::{authorize, inspect, login, token};
 use crate::ops::{metrics, request_id};
 use crate::sources::simulator;
 use crate::webhooks::api as webhooks;
-use crate::{calls, channels, history, limits, recordings, reports, summaries};
+use crate::{calls, channels, faults, history, limits, recordings, reports, summaries};
 
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -34,12 +34,18 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/login", get(login::form).post(login::sign_in))
         .route("/OAuth/approve", get(login::approve).post(login::decide))
         .route("/simulator/v1/calls", post(simulator::calls))
+        .route(
+            "/simulator/v1/faults",
+            get(faults::api::list).post(faults::api::add).delete(faults::api::clear_all),
+        )
+        .route("/simulator/v1/faults/{id}", delete(faults::api::clear))
         .route("/healthz", get(|| async { "ok" }))
         .route("/metrics", get(metrics::scrape))
         .merge(ui::assets().layer(middleware::map_response(assets_error)))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(|| async { ApiError::not_found() })
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), faults::http::misbehave))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::measure))
         .layer(middleware::from_fn(request_id::with_id))
