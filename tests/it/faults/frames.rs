@@ -134,6 +134,8 @@ async fn frames_are_otherwise_on_the_channel_of_the_mode_alone_and_until_it_ends
         assert!(!(row.shows)(usual), "{} shows on a channel that it does not concern", row.mode);
     }
     clear_all(&platform).await;
+    // What was made before may still be on its way.
+    hear(&platform, &mut sockets).await;
     let healed = hear(&platform, &mut sockets).await;
     for (row, frames) in rows().iter().zip(&healed) {
         assert!(!(row.shows)(frames), "{} has ended: {frames:#?}", row.mode);
