@@ -57,7 +57,7 @@ fn scenario(name: &str) -> Result<String, String> {
     name.parse::<engine::Scenario>().map(|scenario| scenario.to_string()).map_err(|error| error.to_string())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed: Option<SignedDuration> = text.parse().ok();
     let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
     duration.ok_or_else(|| "give a number and a unit, such as 500ms, 2s or 1m".to_owned())

@@ -6,6 +6,7 @@ mod bench;
 mod call;
 mod check_config;
 mod demo;
+mod fault;
 mod logging;
 mod reports;
 mod screen_pop;
@@ -34,6 +35,7 @@ enum Command {
     CheckConfig(check_config::Args),
     Backup(backup::Args),
     Call(call::Args),
+    Fault(fault::Args),
     Reports(reports::Args),
     Login(reports::LoginArgs),
     ScreenPop(screen_pop::Args),
@@ -75,6 +77,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(args) => check_config::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Call(args) => call::run(args).await,
+        Command::Fault(args) => fault::run(args).await,
         Command::Reports(args) => reports::run(args).await,
         Command::Login(args) => reports::login(args).await,
         Command::ScreenPop(args) => screen_pop::run(args).await,

@@ -15,6 +15,7 @@ mod directory;
 mod docs;
 mod endpoints;
 mod errors;
+mod faults;
 mod hardening;
 mod harness;
 mod logs;

@@ -126,7 +126,8 @@ def main():
     settings = pathlib.Path(FOLDER, "schemathesis.toml")
     settings.write_text(config(env, bearer[1], *seed(env, bearer)))
     command = [programs / "schemathesis", "--config-file", settings, "run", f"{BASE}/openapi.json"]
-    # Streams of events have no end.
+    # Streams of events have no end; a fault makes answers wrong on purpose.
+    command += ["--exclude-operation-id", "startFault"]
     command += ["--exclude-path-regex", "/sse$", "--exclude-checks", UNFIT]
     command += ["--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--request-timeout", "20"]
     command += ["--warnings", "off", *FORMS[FORM]]

@@ -9,6 +9,7 @@ use url::Url;
 use crate::channels::hub::Hub;
 use crate::config::Config;
 use crate::directory::Directory;
+use crate::faults::Faults;
 use crate::oauth::login::Waiting;
 use crate::oauth::password::Passwords;
 use crate::oauth::throttle::Throttle;
@@ -33,6 +34,7 @@ pub struct App {
     pub player: Player,
     pub metrics: Metrics,
     pub webhooks: Webhooks,
+    pub faults: Faults,
     /// Cancelled when the platform stops.
     pub shutdown: CancellationToken,
     /// Sockets and calls; they end before the log's writer does.

@@ -75,6 +75,10 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, code::AUTHZ_INSUFFICIENT_SCOPE, message)
     }
 
+    pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, code::CONFLICT, message)
+    }
+
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, "The requested resource was not found.")
     }

@@ -14,6 +14,7 @@ mod directory;
 mod docs;
 mod error;
 mod extract;
+mod faults;
 mod history;
 pub mod limits;
 mod measure;
@@ -198,6 +199,7 @@ async fn start(
         player: sources::player::Player::default(),
         metrics,
         webhooks,
+        faults: faults::Faults::default(),
         shutdown,
         tasks: TaskTracker::new(),
         _one_server: one_server,

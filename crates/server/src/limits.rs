@@ -248,6 +248,24 @@ pub const SIMULATOR_COUNT_MAX: u64 = 1_000_000;
 /// Lines waiting for the reader of a simulator answer; beyond it the calls of that request wait.
 pub const SIMULATOR_LINES_MAX: usize = 1_024;
 
+/// Active faults; beyond it 409.
+pub const FAULTS_ACTIVE_MAX: usize = 100;
+/// Ended faults that are still listed; the oldest are forgotten first.
+pub const FAULTS_ENDED_KEPT: usize = 100;
+/// A fault ends after this unless asked otherwise, and after the second at the latest; more is 400.
+pub const FAULT_LIFE_S: u64 = 300;
+pub const FAULT_LIFE_S_MAX: u64 = 86_400;
+/// Strikes of one fault; more is 400.
+pub const FAULT_TIMES_MAX: u32 = 100_000;
+/// Calls, tokens and notifications that a fault remembers; beyond it, it forgets them all.
+pub const FAULT_MEMORY_MAX: usize = 10_000;
+/// Largest answer that a fault can change; a larger one is 500.
+pub const FAULT_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A notification that is to change places with the next one goes after this if there is none.
+pub const FAULT_REORDER_WAIT: Duration = Duration::from_secs(1);
+/// Where `eventId` goes on when it does not begin at 1.
+pub const FAULT_EVENT_ID_START: i64 = 100;
+
 /// Expired channels are removed this often; confirmed cursors are written as often.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Expired tokens, codes and sign-ins are removed at each so many-th sweep.

@@ -98,6 +98,25 @@ impl Socket {
         self.frames.iter().filter(|frame| of_call(frame)).cloned().collect()
     }
 
+    /// Whether a ping is answered within that time; frames that come meanwhile are kept.
+    pub async fn answers(&mut self, payload: &[u8], deadline: Duration) -> bool {
+        let ping = Message::Ping(payload.to_vec().into());
+        self.stream.send(ping).await.expect("the socket is open");
+        let pong = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Pong(answer))) if *answer == *payload => return true,
+                    Some(Ok(Message::Text(text))) => {
+                        self.frames.push(serde_json::from_str(&text).expect("a frame is one JSON document"));
+                    }
+                    Some(Ok(_)) => {}
+                    None | Some(Err(_)) => return false,
+                }
+            }
+        };
+        tokio::time::timeout(deadline, pong).await.unwrap_or(false)
+    }
+
     /// Sends a ping and returns the payload of its pong.
     pub async fn ping(&mut self, payload: &[u8]) -> Vec<u8> {
         let ping = Message::Ping(payload.to_vec().into());

@@ -32,6 +32,8 @@ pub enum End {
     Restart,
     /// The log could not be read.
     Fault(String),
+    /// A fault on demand, with its close code; 0: without a close frame.
+    Forced(u16),
 }
 
 /// Where frames go: a WebSocket or a stream of server-sent events.
@@ -45,11 +47,11 @@ pub trait Outlet {
 /// One reader's way through the logs of its accounts.
 pub struct Delivery {
     pub connection: Connection,
-    app: Arc<App>,
-    shutdown: CancellationToken,
+    pub(super) app: Arc<App>,
+    pub(super) shutdown: CancellationToken,
     /// Place in the log of each account, up to what was sent.
-    positions: HashMap<String, i64>,
-    event_id: u64,
+    pub(super) positions: HashMap<String, i64>,
+    pub(super) event_id: u64,
     life: Life,
     /// Older entries are not sent: the `ttl`, or the resume window for a reader that resumes.
     age_max_us: i64,
@@ -86,6 +88,9 @@ impl Delivery {
     pub async fn begin(&mut self, after: Option<&str>, out: &mut impl Outlet) -> Result<(), End> {
         if let Some(id) = after {
             self.resume(id, out).await?;
+        } else if self.app.faults.at_delivery() {
+            self.forget().await?;
+            self.obey(out).await?;
         }
         self.catch_up(out).await
     }
@@ -134,6 +139,9 @@ impl Delivery {
             Wake::End(end) => Err(end),
             Wake::Changed => {
                 self.life.restart(&self.connection.channel.row());
+                if self.app.faults.at_delivery() {
+                    self.obey(out).await?;
+                }
                 self.catch_up(out).await?;
                 Ok(true)
             }
@@ -158,7 +166,7 @@ impl Delivery {
     }
 
     /// Accounts that the channel has subscriptions in.
-    fn accounts(&self) -> Vec<String> {
+    pub(super) fn accounts(&self) -> Vec<String> {
         let subscriptions = self.connection.channel.subscriptions();
         let mut accounts: Vec<String> = subscriptions.iter().map(|s| s.account_key.clone()).collect();
         accounts.sort_unstable();
@@ -215,7 +223,10 @@ impl Delivery {
         // A call state is stale after its ttl; a report is as good as on the first day.
         let fresh = entry.kind != EntryKind::State || time::now_us() - entry.at_us <= self.age_max_us;
         if fresh && self.connection.channel.subscriptions().iter().any(|s| wants(s, entry)) {
-            self.feed_data(Some(&entry.notification_id), entry.data(), out).await?;
+            match self.app.faults.at_delivery() {
+                false => self.feed_data(Some(&entry.notification_id), entry.data(), out).await?,
+                true => self.feed_at_fault(entry, out).await?,
+            }
             self.app.metrics.notifications_sent.increment(1);
         }
         match self.positions.get_mut(&entry.account_key) {
@@ -227,17 +238,22 @@ impl Delivery {
         Ok(())
     }
 
-    async fn feed_data(&mut self, id: Option<&str>, data: &str, out: &mut impl Outlet) -> Result<(), End> {
+    pub(super) async fn feed_data(
+        &mut self,
+        id: Option<&str>,
+        data: &str,
+        out: &mut impl Outlet,
+    ) -> Result<(), End> {
         self.event_id += 1;
-        let frame = format!(
-            r#"{{"event":"Notification","eventId":{},"timestamp":"{}","data":{data}}}"#,
-            self.event_id,
-            time::nanos(time::now_us()),
-        );
-        out.feed(id, frame).await
+        out.feed(id, envelope(self.event_id, data)).await
     }
 }
 
-fn fault(error: crate::store::StoreError) -> End {
+pub(super) fn envelope(event_id: u64, data: &str) -> String {
+    let now = time::nanos(time::now_us());
+    format!(r#"{{"event":"Notification","eventId":{event_id},"timestamp":"{now}","data":{data}}}"#)
+}
+
+pub(super) fn fault(error: crate::store::StoreError) -> End {
     End::Fault(error.to_string())
 }

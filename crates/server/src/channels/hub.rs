@@ -172,6 +172,15 @@ impl Hub {
         }
     }
 
+    /// Lets the readers of an account look again at what they have to do.
+    pub fn touch_account(&self, account_key: &str) {
+        let channels: Vec<_> = {
+            let inner = lock(&self.inner);
+            inner.by_account.get(account_key).into_iter().flat_map(HashMap::values).cloned().collect()
+        };
+        channels.iter().for_each(|channel| channel.touch());
+    }
+
     /// Cursors confirmed since the last call: `(channel, account, position)`.
     pub fn take_dirty_cursors(&self) -> Vec<(String, String, i64)> {
         let channels: Vec<_> = lock(&self.inner).channels.values().cloned().collect();

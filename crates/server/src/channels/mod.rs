@@ -1,10 +1,13 @@
 //! Notification Channel API (spec/notification-channel.md).
 
+mod at_fault;
 mod delivery;
 pub mod hub;
 mod socket;
 mod sse;
 mod system;
+
+pub use system::to_be_closed_with;
 
 use std::sync::Arc;
 

@@ -130,6 +130,8 @@ impl Socket {
                 (close_code::AWAY, "channel expired")
             }
             End::Restart => (close_code::RESTART, "come back in a moment"),
+            End::Forced(0) => return,
+            End::Forced(code) => (code, "a fault on demand"),
             End::Fault(why) => {
                 tracing::error!("socket closed, the event log could not be read: {why}");
                 (close_code::ERROR, "come back in a moment")

@@ -92,7 +92,11 @@ pub fn refresh_required(remaining_s: i64) -> String {
 }
 
 pub fn to_be_closed() -> String {
-    data(SYSTEM_SOURCE, TO_BE_CLOSED, &json!({}))
+    to_be_closed_with(&json!({}))
+}
+
+pub fn to_be_closed_with(content: &serde_json::Value) -> String {
+    data(SYSTEM_SOURCE, TO_BE_CLOSED, content)
 }
 
 /// First frame for a reader that asked to resume where that cannot be done wholly. Only who asks gets it.

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::auth;
 use crate::error::ApiError;
 use crate::extract::{Body, Params};
+use crate::faults;
 use crate::limits;
 use crate::secrets;
 use crate::store::{ClientRow, StoreError, TokenKind};
@@ -199,13 +200,14 @@ async fn refresh_grant(app: &App, client: &ClientRow, fields: &Params) -> Result
     // While the present one is young the answer has none; the old one stays valid until its own end.
     let age_us = now_us - present.created_us;
     let renew_us = limits::REFRESH_TOKEN_LIFE_S * 10_000 * limits::REFRESH_TOKEN_RENEW_PERCENT;
+    let rotates = faults::refresh::rotates(app, &hash, &present, age_us >= renew_us).await?;
     let grant = Grant {
         client,
         user_key: &present.user_key,
         scopes: &scopes,
         grant_id: &present.grant_id,
         grant_type: &present.grant_type,
-        with_refresh: age_us >= renew_us,
+        with_refresh: rotates.ok_or_else(invalid)?,
     };
     issued(app, grant).await
 }

@@ -27,7 +27,7 @@ use crate::openapi::Document;
 use crate::openapi::operation::Documented;
 use crate::openapi::routes::Routes;
 use crate::ops::{metrics, request_id};
-use crate::{docs, limits};
+use crate::{docs, faults, limits};
 
 pub fn router(app: Arc<App>) -> Router {
     let (routes, operations) = routes();
@@ -37,6 +37,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|| async { ApiError::not_found() })
         .layer(Extension(document))
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), faults::http::misbehave))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::measure))
         .layer(middleware::from_fn(request_id::with_id))

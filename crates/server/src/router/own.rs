@@ -3,6 +3,7 @@
 use schemars::json_schema;
 use serde_json::{Value, json};
 
+use crate::faults::api::{self as faults, FaultRequest};
 use crate::limits;
 use crate::openapi;
 use crate::openapi::operation::{Operation, op};
@@ -13,6 +14,10 @@ use crate::sources::simulator;
 pub fn routes() -> Routes {
     Routes::new("Callfeed", "")
         .post("/simulator/v1/calls", simulator::calls, simulate())
+        .get("/simulator/v1/faults", faults::list, list_faults())
+        .post("/simulator/v1/faults", faults::add, start_fault())
+        .delete("/simulator/v1/faults", faults::clear_all, end_all_faults())
+        .delete("/simulator/v1/faults/{id}", faults::clear, end_fault())
         .get(
             "/healthz",
             || async { "ok" },
@@ -48,6 +53,39 @@ fn simulate() -> Operation {
         .answer(200, "JSON lines.")
         .bytes("application/x-ndjson")
         .errors(&[404])
+}
+
+fn list_faults() -> Operation {
+    op("listFaults", "What can go wrong on request, and what does")
+        .about("`catalogue`, `active`, and `ended` with the newest first. The client's owner must be a super admin.")
+        .client()
+        .content("application/json", |_| json_schema!({"type": "object"}), None)
+        .answer(200, "The faults.")
+        .errors(&[403])
+}
+
+fn start_fault() -> Operation {
+    op("startFault", "Make something go wrong for a while")
+        .about("The names and parameters are in the list. A fault ends by itself: after `times` or `forS` seconds.")
+        .client()
+        .body::<FaultRequest>("", fault_bounds())
+        .answer(201, "The fault, with its `id`.")
+        .errors(&[403, 404])
+}
+
+fn fault_bounds() -> Value {
+    json!({"properties": {
+        "times": {"minimum": 1, "maximum": limits::FAULT_TIMES_MAX},
+        "forS": {"minimum": 1, "maximum": limits::FAULT_LIFE_S_MAX},
+    }})
+}
+
+fn end_all_faults() -> Operation {
+    op("endFaults", "End all faults of the account").client().answer(204, "None is left.").errors(&[403])
+}
+
+fn end_fault() -> Operation {
+    op("endFault", "End one fault").client().answer(204, "It has ended.").errors(&[403, 404])
 }
 
 fn call_bounds() -> Value {

@@ -28,6 +28,7 @@ use crate::auth;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
 use crate::limits;
+use crate::store::User;
 
 /// Body of the request. Times are in scenario time: `speed` divides them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +110,16 @@ pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
 }
 
 async fn office_of_client(app: &App, headers: &HeaderMap) -> ApiResult<Arc<Office>> {
+    let owner = owner_of_client(app, headers).await?;
+    let office = app.directory.office(&owner.account_key).ok_or_else(ApiError::not_found)?;
+    Ok(Arc::clone(office))
+}
+
+/// Whose client signs in with its own credentials.
+///
+/// # Errors
+/// 401 unless it does.
+pub async fn owner_of_client(app: &App, headers: &HeaderMap) -> ApiResult<User> {
     let refused = || {
         ApiError::unauthorized(
             code::AUTHN_INVALID_TOKEN,
@@ -117,9 +128,7 @@ async fn office_of_client(app: &App, headers: &HeaderMap) -> ApiResult<Arc<Offic
     };
     let (id, secret) = auth::basic(headers).ok_or_else(refused)?;
     let client = auth::client(app, &id, &secret).await?.ok_or_else(refused)?;
-    let owner = app.store.user(&client.owner_user_key).await?.ok_or_else(refused)?;
-    let office = app.directory.office(&owner.account_key).ok_or_else(ApiError::not_found)?;
-    Ok(Arc::clone(office))
+    app.store.user(&client.owner_user_key).await?.ok_or_else(refused)
 }
 
 fn refused<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> ApiError {

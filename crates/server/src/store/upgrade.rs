@@ -67,7 +67,8 @@ impl Store {
             if done == 0 {
                 let (id, account): (&str, &str) =
                     (row.try_get("conversation_space_id")?, row.try_get("account_key")?);
-                fill(&mut tx, account, id, row.try_get("summary")?, row.try_get("report")?).await?;
+                let (summary, report) = (row.try_get("summary")?, row.try_get("report")?);
+                fill(&mut tx, self.sqlite, (account, id), summary, report).await?;
                 filled += 1;
             }
         }
@@ -78,18 +79,21 @@ impl Store {
 
 async fn fill(
     tx: &mut AnyConnection,
-    account_key: &str,
-    id: &str,
+    sqlite: bool,
+    (account_key, id): (&str, &str),
     summary: &str,
     report: &str,
 ) -> StoreResult<()> {
     let summary: Summary = serde_json::from_str(summary)?;
     let report: Report = serde_json::from_str(report)?;
-    write_parties(tx, id, &parties(&summary)).await?;
+    let parties = parties(&summary);
+    let parties: Vec<_> = parties.iter().map(|party| (id, party)).collect();
+    write_parties(tx, sqlite, &parties).await?;
     let truncated = summary.caller_outcome == CallerOutcome::Truncated;
     let mut rows = Vec::new();
     for call in engine::history(&report, truncated) {
         rows.push(NewHistoryRow::new(&call, &serde_json::to_string(&call)?));
     }
-    write_history(tx, account_key, id, &rows).await
+    let rows: Vec<_> = rows.iter().map(|row| (account_key, id, row)).collect();
+    write_history(tx, sqlite, &rows).await
 }

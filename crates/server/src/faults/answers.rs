@@ -1,0 +1,260 @@
+//! Requests that fail, come late, or succeed in part.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use wire::error::code;
+
+use super::Fault;
+use super::body::{BODY, refusal, refusal_as, with_retry_after};
+use super::catalogue::{Bounds, ENDPOINT, Kind, Parameter};
+use super::delivery::OnDelivery;
+use super::http::{Answer, Asked, OnRequest};
+use super::refresh::OnRefresh;
+
+const REPORT: &str = "GET /call-events-report/v1/reports/*$";
+const DELAY_MS_MAX: u64 = 120_000;
+
+const DELAY: Parameter = Parameter {
+    name: "delayMs",
+    what: "milliseconds",
+    bounds: Bounds::Number { min: 1, max: DELAY_MS_MAX, default: 5_000 },
+};
+
+pub const KINDS: &[Kind] = &[
+    Kind::new("unauthorized", "A request is answered 401.", "errors-and-limits.md, Status and code")
+        .with(&[ENDPOINT, CODE_401])
+        .once()
+        .request(OnRequest::refuse(&[], unauthorized)),
+    Kind::new("forbidden", "A request is answered 403.", "errors-and-limits.md, Status and code")
+        .with(&[ENDPOINT, CODE_403])
+        .once()
+        .request(OnRequest::refuse(&[], forbidden)),
+    Kind::new("not-found", "A request is answered 404, the next one as it should be.", "call-events-report.md, Notification")
+        .with(&[REPORTS])
+        .once()
+        .request(OnRequest::refuse(&[], not_found)),
+    Kind::new("conflict", "A request is answered 409.", "errors-and-limits.md, Status and code")
+        .with(&[SUBSCRIPTIONS])
+        .once()
+        .request(OnRequest::refuse(&[], conflict)),
+    Kind::new("rate-limited", "A request is answered 429.", "errors-and-limits.md, Rate limit")
+        .with(&[ENDPOINT, RETRY_AFTER, BODY])
+        .once()
+        .request(OnRequest::refuse(&[], rate_limited)),
+    Kind::new("server-error", "A request is answered 5xx.", "errors-and-limits.md, Status and code")
+        .with(&[ENDPOINT, STATUS_5XX, BODY])
+        .once()
+        .request(OnRequest::refuse(&[], server_error)),
+    Kind::new("slow", "Answers come late.", "errors-and-limits.md, Status and code (504)")
+        .with(&[ENDPOINT, DELAY])
+        .once()
+        .request(OnRequest::SLOW),
+    Kind::new(
+        "partial-207",
+        "A live subscription's first key is refused within a 207; the others are subscribed.",
+        "call-events.md, Subscriptions",
+    )
+    .once()
+    .request(PARTIAL),
+    Kind::new(
+        "empty-items",
+        "A report subscription is answered 201 without items, and nothing is subscribed.",
+        "call-events-report.md, Subscriptions",
+    )
+    .once()
+    .request(OnRequest::refuse(&["POST /call-events-report/v1/subscriptions"], empty_items)),
+    Kind::new(
+        "report-later",
+        "A report is 404 until some time after it was first asked for.",
+        "call-events-report.md, Notification",
+    )
+    .with(&[DELAY])
+    .request(OnRequest::refuse(&[REPORT], report_later)),
+    Kind::new(
+        "revision-later",
+        "A report lacks members at first; it is whole some time after its notification, and a REPORT_SUMMARY_REVISION says so.",
+        "call-events-report.md, Notification",
+    )
+    .with(&[DELAY])
+    .request(OnRequest::alter(&[REPORT], incomplete))
+    .delivery(OnDelivery::RevisionLater),
+    Kind::new(
+        "expire-token",
+        "Access tokens issued before the fault began are answered 401 AUTHN_EXPIRED_TOKEN.",
+        "oauth.md, Answer, 200",
+    )
+    .request(OnRequest::refuse(&[], expired)),
+    Kind::new(
+        "refresh-refused",
+        "A refresh is answered 400 invalid_grant, as when the refresh token has died.",
+        "oauth.md, Errors",
+    )
+    .once()
+    .request(OnRequest::refuse(&["POST /oauth/token"], refresh_refused)),
+    Kind::new("refresh-rotated", "Every refresh brings a new refresh token.", "oauth.md, Refresh behaviour")
+        .refresh(OnRefresh::Always),
+    Kind::new("refresh-not-rotated", "No refresh brings a new refresh token.", "oauth.md, Refresh behaviour")
+        .refresh(OnRefresh::Never),
+    Kind::new(
+        "old-refresh-ends",
+        "Every refresh brings a new refresh token, and the old one is refused.",
+        "oauth.md, Refresh behaviour",
+    )
+    .refresh(OnRefresh::AlwaysAndEnd),
+];
+
+const CODE_401: Parameter = Parameter {
+    name: "code",
+    what: "errorCode",
+    bounds: Bounds::Choice(&[
+        code::AUTHN_INVALID_TOKEN,
+        code::AUTHN_EXPIRED_TOKEN,
+        code::AUTHN_MALFORMED_TOKEN,
+        code::NOT_AUTHENTICATED,
+    ]),
+};
+const CODE_403: Parameter = Parameter {
+    name: "code",
+    what: "errorCode",
+    bounds: Bounds::Choice(&[code::UNAUTHORIZED, code::AUTHZ_INSUFFICIENT_SCOPE]),
+};
+const REPORTS: Parameter =
+    Parameter { bounds: Bounds::Endpoint("GET /call-events-report/v1/reports"), ..ENDPOINT };
+const SUBSCRIPTIONS: Parameter =
+    Parameter { bounds: Bounds::Endpoint("POST /call-events-report/v1/subscriptions"), ..ENDPOINT };
+const RETRY_AFTER: Parameter = Parameter {
+    name: "retryAfterS",
+    what: "Retry-After in seconds; 0: no such header",
+    bounds: Bounds::Number { min: 0, max: 3_600, default: 1 },
+};
+const STATUS_5XX: Parameter =
+    Parameter { name: "status", what: "HTTP status", bounds: Bounds::Choice(&["500", "502", "503", "504"]) };
+
+fn unauthorized(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
+    let message = "The supplied authentication token is not valid.";
+    Some(refusal(StatusCode::UNAUTHORIZED, fault.text("code"), message))
+}
+
+fn forbidden(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
+    Some(refusal(StatusCode::FORBIDDEN, fault.text("code"), "The user may not do this."))
+}
+
+fn not_found(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    Some(match asked.segment(0) {
+        "notification-channel" => {
+            let message = "Notification channel does not exist";
+            refusal(StatusCode::NOT_FOUND, code::CHANNEL_NOT_FOUND, message)
+        }
+        _ => refusal(StatusCode::NOT_FOUND, code::NOT_FOUND, "The requested resource was not found."),
+    })
+}
+
+fn conflict(_: &Fault, _: &Asked<'_>) -> Option<Response> {
+    let body = json!({
+        "reference": crate::secrets::reference(),
+        "errorCode": code::CONFLICT,
+        "message": "The request could not be completed due to a conflict",
+        "constraintViolations": [{"field": "channelId", "constraint": "Subscription already exists"}],
+    });
+    Some((StatusCode::CONFLICT, axum::Json(body)).into_response())
+}
+
+fn rate_limited(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
+    let message = "Rate limit exceeded.";
+    let response = refusal_as(fault, StatusCode::TOO_MANY_REQUESTS, code::TOO_MANY_REQUESTS, message);
+    Some(with_retry_after(response, fault.number("retryAfterS")))
+}
+
+fn server_error(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
+    let (status, code) = match fault.text("status") {
+        "502" => (StatusCode::BAD_GATEWAY, code::UNKNOWN_ERROR),
+        "503" => (StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE),
+        "504" => (StatusCode::GATEWAY_TIMEOUT, code::UNKNOWN_ERROR),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, code::UNKNOWN_ERROR),
+    };
+    Some(refusal_as(fault, status, code, "An unknown error occurred."))
+}
+
+const PARTIAL: OnRequest = OnRequest {
+    on: &["POST /call-events/v1/subscriptions"],
+    slow: false,
+    ask: Some(without_first),
+    refuse: Some(all_refused),
+    alter: Some(one_refused),
+};
+
+/// The only key is refused: there is nothing left to subscribe.
+fn all_refused(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    let json = asked.json()?;
+    let keys = json["accountKeys"].as_array()?;
+    let only = (keys.len() == 1 && asked.note.is_none()).then(|| keys[0]["id"].clone())?;
+    let answer = json!({"accountKeys": [refused(&only)]});
+    Some((StatusCode::MULTI_STATUS, axum::Json(answer)).into_response())
+}
+
+/// Of several keys the first never reaches the API. That counts when the answer tells of it.
+fn without_first(_: &Fault, asked: &mut Asked<'_>) -> bool {
+    let Some(mut json) = asked.json() else { return false };
+    let keys = json["accountKeys"].as_array_mut().filter(|keys| keys.len() > 1);
+    if let Some(keys) = keys {
+        asked.note = Some(keys.remove(0)["id"].clone());
+        asked.put_json(&json);
+    }
+    false
+}
+
+fn one_refused(_: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
+    let items = answer.json["accountKeys"].as_array_mut();
+    let (Some(id), Some(items)) = (&asked.note, items) else { return false };
+    items.insert(0, refused(id));
+    true
+}
+
+fn refused(id: &Value) -> Value {
+    json!({"id": id, "status": 403, "message": "Forbidden", "errorCode": code::UNAUTHORIZED})
+}
+
+fn empty_items(_: &Fault, _: &Asked<'_>) -> Option<Response> {
+    Some((StatusCode::CREATED, axum::Json(json!({"items": []}))).into_response())
+}
+
+fn report_later(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    let first = fault.first_seen(asked.segment(3));
+    (first.elapsed() < fault.duration("delayMs")).then(|| not_found(fault, asked)).flatten()
+}
+
+fn incomplete(fault: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
+    if fault.first_seen(asked.segment(3)).elapsed() >= fault.duration("delayMs") {
+        return false;
+    }
+    let Some(report) = answer.json.as_object_mut().filter(|_| answer.status == StatusCode::OK) else {
+        return false;
+    };
+    for member in ["callReason", "actions", "aiAnalysis", "hangupOriginatorId"] {
+        report.remove(member);
+    }
+    true
+}
+
+fn expired(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    let (_, issued_us) = asked.token.as_ref()?;
+    let message = "The supplied authentication token has expired.";
+    let refuse = || refusal(StatusCode::UNAUTHORIZED, code::AUTHN_EXPIRED_TOKEN, message);
+    (*issued_us <= fault.started_us).then(refuse)
+}
+
+fn refresh_refused(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    let refuse = || {
+        let body = json!({"error": "invalid_grant", "error_description": "invalid refresh token"});
+        (StatusCode::BAD_REQUEST, axum::Json(body)).into_response()
+    };
+    (asked.form().one("grant_type") == Some("refresh_token")).then(refuse)
+}
+
+/// How long a fresh thing is missing from a list.
+pub const LAG: Parameter = Parameter {
+    name: "lagMs",
+    what: "milliseconds",
+    bounds: Bounds::Number { min: 1, max: DELAY_MS_MAX, default: 2_000 },
+};

@@ -1,0 +1,394 @@
+//! Faults of deliveries: sockets that drop or fall silent, notifications that come late, twice, in another order, in
+//! another shape, or not at all. The place in the log moves on as if all were well.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wire::report::REPORT_SUMMARY_REVISION;
+
+use super::catalogue::{Bounds, Kind, Parameter};
+use super::http::{Asked, OnRequest};
+use super::{Fault, Faults, Inner, Scope, lock};
+use crate::channels::hub::Channel;
+use crate::error::ApiError;
+use crate::limits;
+use crate::store::{Entry, EntryKind};
+use crate::time;
+
+/// What a fault does to deliveries.
+#[derive(Clone, Copy, Debug)]
+pub enum OnDelivery {
+    Drop,
+    HalfOpen,
+    Delay,
+    Duplicate,
+    /// Again under a new state id, as seen after connection trouble.
+    Again,
+    Reorder,
+    Lose,
+    ToBeClosed,
+    NoReplay,
+    RevisionLater,
+    /// Something that nobody subscribed to comes before.
+    Foreign,
+    /// Changes the frame; true when it did.
+    Frame(fn(&Fault, &mut Value) -> bool),
+    /// `eventId` goes on where the channel's last socket ended.
+    EventIdGoesOn,
+}
+
+const OF: Parameter = Parameter {
+    name: "of",
+    what: "source of the notifications concerned",
+    bounds: Bounds::Choice(&[
+        "all",
+        "call-events",
+        "call-events-report",
+        "call-history",
+        "recording-service",
+    ]),
+};
+const CODE: Parameter = Parameter {
+    name: "code",
+    what: "close code; 0: the connection ends without a close frame",
+    bounds: Bounds::Number { min: 0, max: 4_999, default: 0 },
+};
+
+pub const KINDS: &[Kind] = &[
+    Kind::new("drop-socket", "The channel's socket is closed, once.", "notification-channel.md, WebSocket life cycle")
+        .with(&[CODE])
+        .delivery(OnDelivery::Drop),
+    Kind::new(
+        "half-open",
+        "The socket stays open: nothing is sent, pings are not answered.",
+        "notification-channel.md, Ping and pong",
+    )
+    .delivery(OnDelivery::HalfOpen),
+    Kind::new("delay", "Notifications come late.", "call-events-report.md, Notification (sometimes minutes)")
+        .with(&[
+            Parameter {
+                name: "delayMs",
+                what: "milliseconds after the event",
+                bounds: Bounds::Number { min: 1, max: 60_000, default: 3_000 },
+            },
+            OF,
+        ])
+        .delivery(OnDelivery::Delay),
+    Kind::new("duplicate", "A notification comes twice.", "call-events.md, Sequences")
+        .with(&[OF])
+        .delivery(OnDelivery::Duplicate),
+    Kind::new(
+        "duplicate-new-id",
+        "A call state comes again under a new notification id and state id.",
+        "notification-channel.md, WebSocket life cycle",
+    )
+    .delivery(OnDelivery::Again),
+    Kind::new("reorder", "A notification comes after the one that follows it.", "call-events.md, Sequences")
+        .with(&[OF])
+        .delivery(OnDelivery::Reorder),
+    Kind::new("lose", "A notification is not sent.", "notification-channel.md, Webhook channels (dropped)")
+        .with(&[OF])
+        .once()
+        .delivery(OnDelivery::Lose),
+    Kind::new(
+        "to-be-closed",
+        "WEBSOCKET_TO_BE_CLOSED, then the socket is closed with 1001, then the channel is 404 while the fault lasts.",
+        "notification-channel.md, WebSocket life cycle",
+    )
+    .with(&[
+        Parameter {
+            name: "leadMs",
+            what: "milliseconds from the announcement to the close",
+            bounds: Bounds::Number { min: 0, max: 600_000, default: 5_000 },
+        },
+        Parameter {
+            name: "content",
+            what: "content of the announcement",
+            bounds: Bounds::Choice(&["empty", "null", "remaining"]),
+        },
+    ])
+    .request(OnRequest::refuse(&["/notification-channel/v1/channels"], closed))
+    .delivery(OnDelivery::ToBeClosed),
+    Kind::new(
+        "no-replay",
+        "A socket that returns gets nothing of what came meanwhile.",
+        "notification-channel.md, WebSocket life cycle",
+    )
+    .delivery(OnDelivery::NoReplay),
+];
+
+/// A notification that waits, or a close.
+pub struct Held {
+    due: Instant,
+    /// It may go as soon as another notification has gone.
+    swaps: bool,
+    what: HeldThing,
+}
+
+enum HeldThing {
+    Send(String),
+    Close(u16),
+}
+
+/// What becomes of one notification.
+#[derive(Default)]
+pub struct Fate {
+    /// It waits so long before.
+    pub wait: Duration,
+    /// `data` of the frames that are sent instead of the one.
+    pub data: VecDeque<String>,
+    /// The reader is to look again after this.
+    pub look_after: Option<Duration>,
+}
+
+/// What a reader has to do at once.
+pub enum Order {
+    /// `data` of a frame.
+    Send(String),
+    /// Ends the connection with this close code; 0: without a close frame.
+    Close(u16),
+    /// Stays still until then.
+    Stay(CancellationToken),
+    /// Looks again after this.
+    Look(Duration),
+}
+
+impl Faults {
+    fn on_delivery(&self, concerned: impl Fn(&Fault) -> bool) -> Vec<(Arc<Fault>, OnDelivery)> {
+        let inner = lock(&self.inner);
+        let on = |fault: &Arc<Fault>| Some((Arc::clone(fault), fault.kind.delivery?));
+        inner.active.iter().filter(|fault| concerned(fault)).filter_map(on).collect()
+    }
+
+    /// What becomes of a notification for a channel.
+    pub fn fate(&self, channel_id: &str, entry: &Entry) -> Fate {
+        let mut fate = Fate { data: VecDeque::from([entry.data().to_owned()]), ..Fate::default() };
+        let swapped = self.take_swap(channel_id);
+        for (fault, on) in &self.of_entry(channel_id, entry) {
+            if swapped.is_some() && matches!(on, OnDelivery::Reorder) {
+                continue;
+            }
+            self.bend(fault, *on, channel_id, entry, &mut fate);
+        }
+        fate.data.extend(swapped);
+        fate
+    }
+
+    /// A frame in the shape that faults give it.
+    pub fn shaped(&self, channel_id: &str, entry: &Entry, mut text: String) -> String {
+        for (fault, on) in &self.of_entry(channel_id, entry) {
+            let change: &dyn Fn(&mut Value) -> bool = match on {
+                OnDelivery::Frame(change) => &|frame| change(fault, frame),
+                OnDelivery::EventIdGoesOn => &|frame| goes_on(fault, channel_id, frame),
+                _ => continue,
+            };
+            let Ok(mut frame) = serde_json::from_str::<Value>(&text) else { continue };
+            if fault.is_in_force() && change(&mut frame) && self.strike(fault) {
+                text = frame.to_string();
+            }
+        }
+        text
+    }
+
+    fn of_entry(&self, channel_id: &str, entry: &Entry) -> Vec<(Arc<Fault>, OnDelivery)> {
+        self.on_delivery(|fault| match &fault.scope {
+            Scope::Channel(id) => id == channel_id,
+            _ => fault.account_key == entry.account_key,
+        })
+    }
+
+    fn bend(&self, fault: &Fault, on: OnDelivery, channel_id: &str, entry: &Entry, fate: &mut Fate) {
+        let data = &mut fate.data;
+        if !matches!(fault.text("of"), "" | "all") && fault.text("of") != source(entry) {
+            return;
+        }
+        match on {
+            OnDelivery::Lose if self.strike(fault) => data.clear(),
+            OnDelivery::Duplicate if self.strike(fault) => data.push_back(entry.data().to_owned()),
+            OnDelivery::Again if entry.kind == EntryKind::State && self.strike(fault) => {
+                data.push_back(again(entry.data()));
+            }
+            OnDelivery::Foreign if self.strike(fault) => data.push_front(foreign()),
+            OnDelivery::Delay if self.strike(fault) => {
+                let due_us = entry.at_us + fault.number("delayMs") as i64 * 1_000;
+                let wait_us = (due_us - time::now_us()).max(0);
+                fate.wait = fate.wait.max(Duration::from_micros(wait_us.unsigned_abs()));
+            }
+            OnDelivery::Reorder if self.strike(fault) => {
+                for data in data.drain(..) {
+                    self.hold(channel_id, limits::FAULT_REORDER_WAIT, true, HeldThing::Send(data));
+                }
+                fate.look_after = Some(limits::FAULT_REORDER_WAIT);
+            }
+            OnDelivery::RevisionLater if entry.kind == EntryKind::Report && self.strike(fault) => {
+                let wait = fault.duration("delayMs");
+                // From now on, too, the report itself lacks members for so long.
+                fault.first_seen(&entry.conversation_space_id);
+                self.hold(channel_id, wait, false, HeldThing::Send(revision(entry.data())));
+                fate.look_after = Some(wait);
+            }
+            _ => {}
+        }
+    }
+
+    fn hold(&self, channel_id: &str, wait: Duration, swaps: bool, what: HeldThing) {
+        let mut inner = lock(&self.inner);
+        if inner.held.values().map(Vec::len).sum::<usize>() >= limits::FAULT_MEMORY_MAX {
+            inner.held.clear();
+        }
+        let held = Held { due: Instant::now() + wait, swaps, what };
+        inner.held.entry(channel_id.to_owned()).or_default().push(held);
+        self.count(&inner);
+    }
+
+    /// A notification of a channel that waits for another to go first.
+    fn take_swap(&self, channel_id: &str) -> Option<String> {
+        let mut inner = lock(&self.inner);
+        let list = inner.held.get_mut(channel_id)?;
+        let place = list.iter().position(|one| one.swaps)?;
+        let taken = list.remove(place);
+        self.tidy(&mut inner, channel_id);
+        match taken.what {
+            HeldThing::Send(data) => Some(data),
+            HeldThing::Close(_) => None,
+        }
+    }
+
+    fn tidy(&self, inner: &mut Inner, channel_id: &str) {
+        if inner.held.get(channel_id).is_some_and(Vec::is_empty) {
+            inner.held.remove(channel_id);
+        }
+        self.count(inner);
+    }
+
+    /// What is due for a channel from what is held, if anything is.
+    fn due(&self, channel_id: &str) -> Option<HeldThing> {
+        let mut inner = lock(&self.inner);
+        let now = Instant::now();
+        let list = inner.held.get_mut(channel_id)?;
+        let place = list.iter().position(|one| one.due <= now)?;
+        let due = list.remove(place);
+        self.tidy(&mut inner, channel_id);
+        Some(due.what)
+    }
+
+    /// What a channel's reader has to do now; asked again until there is nothing.
+    pub fn order(&self, channel: &Channel) -> Option<Order> {
+        match self.due(&channel.id) {
+            Some(HeldThing::Send(data)) => return Some(Order::Send(data)),
+            Some(HeldThing::Close(code)) => return Some(Order::Close(code)),
+            None => {}
+        }
+        for (fault, on) in self.of_channel(channel) {
+            // Each channel is struck once by what concerns its socket.
+            if fault.remembered(&channel.id).is_some() {
+                if matches!(on, OnDelivery::HalfOpen) && fault.is_in_force() {
+                    return Some(Order::Stay(fault.ended.clone()));
+                }
+                continue;
+            }
+            if !matches!(on, OnDelivery::Drop | OnDelivery::HalfOpen | OnDelivery::ToBeClosed)
+                || !self.strike(&fault)
+            {
+                continue;
+            }
+            fault.remember(&channel.id, time::now_us());
+            return Some(match on {
+                OnDelivery::Drop => Order::Close(u16::try_from(fault.number("code")).unwrap_or(0)),
+                OnDelivery::HalfOpen => Order::Stay(fault.ended.clone()),
+                _ => {
+                    self.hold(&channel.id, fault.duration("leadMs"), false, HeldThing::Close(1001));
+                    Order::Send(announcement(&fault))
+                }
+            });
+        }
+        // Whoever holds something for this channel wants the reader to look again.
+        let inner = lock(&self.inner);
+        let next = inner.held.get(&channel.id)?.iter().map(|one| one.due).min()?;
+        Some(Order::Look(next.saturating_duration_since(Instant::now())))
+    }
+
+    /// Whether a returning reader of this channel is to begin at the end of the log.
+    pub fn forgets(&self, channel: &Channel) -> bool {
+        let faults = self.of_channel(channel);
+        faults.iter().any(|(fault, on)| matches!(on, OnDelivery::NoReplay) && self.strike(fault))
+    }
+
+    fn of_channel(&self, channel: &Channel) -> Vec<(Arc<Fault>, OnDelivery)> {
+        let subscriptions = channel.subscriptions();
+        self.on_delivery(|fault| match &fault.scope {
+            Scope::Channel(id) => *id == channel.id,
+            _ => subscriptions.iter().any(|one| one.account_key == fault.account_key),
+        })
+    }
+}
+
+/// The channel that was announced to be closed is gone, as far as clients can see.
+fn closed(fault: &Fault, asked: &Asked<'_>) -> Option<axum::response::Response> {
+    let id = asked.channel()?;
+    let announced_us = fault.remembered(id)?;
+    let closed_us = announced_us + fault.number("leadMs") as i64 * 1_000;
+    (time::now_us() >= closed_us)
+        .then(|| axum::response::IntoResponse::into_response(ApiError::channel_not_found(id)))
+}
+
+fn announcement(fault: &Fault) -> String {
+    let content = match fault.text("content") {
+        "null" => Value::Null,
+        "remaining" => json!({"remainingLifetime": fault.number("leadMs") / 1_000}),
+        _ => json!({}),
+    };
+    crate::channels::to_be_closed_with(&content)
+}
+
+fn source(entry: &Entry) -> &'static str {
+    match entry.kind {
+        EntryKind::State => wire::call_events::SOURCE,
+        EntryKind::Report => wire::report::SOURCE,
+        EntryKind::History => wire::call_history::SOURCE,
+        EntryKind::Recording | EntryKind::Transcript => wire::recording::SOURCE,
+    }
+}
+
+fn goes_on(fault: &Fault, channel_id: &str, frame: &mut Value) -> bool {
+    let next = fault.remembered(channel_id).unwrap_or(limits::FAULT_EVENT_ID_START) + 1;
+    fault.remember(channel_id, next);
+    frame["eventId"] = json!(next);
+    true
+}
+
+fn again(data: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(data) else { return data.to_owned() };
+    value["id"] = json!(Uuid::new_v4());
+    value["content"]["state"]["id"] = json!(Uuid::new_v4());
+    value.to_string()
+}
+
+fn revision(data: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(data) else { return data.to_owned() };
+    value["id"] = json!(Uuid::new_v4());
+    value["type"] = json!(REPORT_SUMMARY_REVISION);
+    value.to_string()
+}
+
+fn foreign() -> String {
+    json!({
+        "id": Uuid::new_v4(),
+        "source": "presence",
+        "type": "appearance-changed",
+        "usage": null,
+        "timestamp": time::nanos(time::now_us()),
+        "ttl": 600,
+        "topic": null,
+        "displayNotification": null,
+        "contentVersion": null,
+        "content": {"appearance": "BUSY"},
+        "bypassDoNotDisturb": null,
+    })
+    .to_string()
+}

@@ -1,0 +1,151 @@
+//! Requests that fail, come late, or succeed in part.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{add, body, end_of, office, play, struck};
+use crate::harness::calls::Channel;
+use crate::harness::{Answer, Session};
+
+const ME: &str = "/users/v1/me";
+
+/// One fault that is put on an endpoint, and what an answer looks like then.
+struct Row {
+    fault: &'static str,
+    set: Value,
+    status: u16,
+    code: &'static str,
+    header: Option<(&'static str, &'static str)>,
+}
+
+fn row(fault: &'static str, set: Value, status: u16, code: &'static str) -> Row {
+    Row { fault, set, status, code, header: None }
+}
+
+#[tokio::test]
+async fn refusals_come_so_often_and_then_all_is_well() {
+    let (platform, session) = office().await;
+    let page = |status: &str| json!({"status": status, "body": "html"});
+    let rows = [
+        row("unauthorized", json!({}), 401, "AUTHN_INVALID_TOKEN"),
+        row("unauthorized", json!({"code": "AUTHN_EXPIRED_TOKEN"}), 401, "AUTHN_EXPIRED_TOKEN"),
+        row("unauthorized", json!({"code": "not.authenticated"}), 401, "not.authenticated"),
+        row("forbidden", json!({"code": "AUTHZ_INSUFFICIENT_SCOPE"}), 403, "AUTHZ_INSUFFICIENT_SCOPE"),
+        row("not-found", json!({}), 404, "NOT_FOUND"),
+        row("conflict", json!({}), 409, "CONFLICT"),
+        Row {
+            header: Some(("retry-after", "7")),
+            ..row("rate-limited", json!({"retryAfterS": 7}), 429, "TOO_MANY_REQUESTS")
+        },
+        row("rate-limited", json!({"retryAfterS": 0, "body": "empty"}), 429, ""),
+        row("server-error", json!({}), 500, "UNKNOWN_ERROR"),
+        Row { header: Some(("content-type", "text/html")), ..row("server-error", page("502"), 502, "") },
+        row("server-error", json!({"status": "503"}), 503, "UNAVAILABLE"),
+        row("server-error", json!({"status": "504"}), 504, "UNKNOWN_ERROR"),
+    ];
+    for one in rows {
+        let mut set = one.set;
+        set["endpoint"] = json!("GET /users/v1/me");
+        let id = add(&platform, &json!({"fault": one.fault, "parameters": set, "times": 2})).await;
+        for _ in 0..2 {
+            let answer = session.get(ME).await;
+            assert_eq!((answer.status, struck(&answer)), (one.status, one.fault), "{}", answer.text);
+            if one.code.is_empty() {
+                assert_eq!(body(&answer), Value::Null, "no JSON: {}", answer.text);
+                assert_eq!(answer.header("retry-after"), "");
+            } else {
+                assert_eq!(body(&answer)["errorCode"], one.code, "{}", answer.text);
+            }
+            if let Some((name, value)) = one.header {
+                assert_eq!(answer.header(name), value);
+            }
+        }
+        let healed = session.get(ME).await.is(200);
+        assert_eq!(struck(&healed), "");
+        assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 2), "{}", one.fault);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_late_once() {
+    let (platform, session) = office().await;
+    let set = json!({"delayMs": 700, "endpoint": ME});
+    let id = add(&platform, &json!({"fault": "slow", "parameters": set})).await;
+    let started = Instant::now();
+    let answer = session.get(ME).await.is(200);
+    assert!(started.elapsed() >= Duration::from_millis(700), "the answer waited");
+    assert_eq!(struck(&answer), "slow");
+    assert_eq!(end_of(&platform, &id).await.1, 1);
+    assert_eq!(struck(&session.get(ME).await.is(200)), "");
+}
+
+async fn subscribed(session: &Session, api: &str, channel: &Channel) -> Value {
+    session.get(&format!("/{api}/v1/subscriptions?channelId={}", channel.id)).await.is(200).json()
+}
+
+#[tokio::test]
+async fn a_207_that_is_partial_and_a_201_without_items_subscribe_nothing() {
+    let (platform, session) = office().await;
+    let channel = Channel::create(&session, "partial").await;
+    let account = platform.account();
+    add(&platform, &json!({"fault": "partial-207"})).await;
+    let live = json!({"channelId": channel.id, "accountKeys": [{"id": account}]});
+    let refused = session.post("/call-events/v1/subscriptions", &live).await.is(207).json();
+    assert_eq!(refused["accountKeys"][0]["status"], 403, "{refused}");
+    assert_eq!(subscribed(&session, "call-events", &channel).await.get("accountKeys"), None);
+    // Of two keys the first is refused and the second subscribed.
+    add(&platform, &json!({"fault": "partial-207", "channelId": channel.id})).await;
+    let both =
+        json!({"channelId": channel.id, "accountKeys": [{"id": "4000000000000000001"}, {"id": account}]});
+    let answer = session.post("/call-events/v1/subscriptions", &both).await.is(207).json();
+    let statuses: Vec<&Value> =
+        answer["accountKeys"].as_array().unwrap().iter().map(|item| &item["status"]).collect();
+    assert_eq!(statuses, [403, 200], "{answer}");
+    assert_eq!(answer["accountKeys"][0]["id"], "4000000000000000001");
+    let whole = session.post("/call-events/v1/subscriptions", &live).await.is(207).json();
+    assert_eq!(whole["accountKeys"][0]["status"], 200, "the fault has ended");
+
+    add(&platform, &json!({"fault": "empty-items"})).await;
+    let reports = json!({"channelId": channel.id, "accountKeys": [account]});
+    let empty = session.post("/call-events-report/v1/subscriptions", &reports).await.is(201).json();
+    assert_eq!(empty, json!({"items": []}));
+    assert_eq!(subscribed(&session, "call-events-report", &channel).await["accountKeys"], json!([]));
+    let made = session.post("/call-events-report/v1/subscriptions", &reports).await.is(201).json();
+    assert_eq!(made["items"][0]["value"], account, "the fault has ended");
+}
+
+#[tokio::test]
+async fn a_report_comes_later_and_is_revised_later() {
+    let (platform, session) = office().await;
+    let channel = Channel::create(&session, "revised").await;
+    let types = ["REPORT_SUMMARY", "REPORT_SUMMARY_REVISION"];
+    let keys = json!({"channelId": channel.id, "accountKeys": [platform.account()], "eventTypes": types});
+    session.post("/call-events-report/v1/subscriptions", &keys).await.is(201);
+    let mut socket = channel.socket().await;
+    let later = add(&platform, &json!({"fault": "report-later", "parameters": {"delayMs": 500}})).await;
+    let revised = add(&platform, &json!({"fault": "revision-later", "parameters": {"delayMs": 1_500}})).await;
+    let space = play(&platform, "answered").await;
+    let path = format!("/call-events-report/v1/reports/{space}");
+    session.get(&path).await.error(404, "NOT_FOUND");
+    let first = platform.report(&session, &space).await;
+    assert_eq!(first.get("hangupOriginatorId"), None, "incomplete at first");
+    let report = socket.frame().await.unwrap();
+    assert_eq!(report["data"]["type"], "REPORT_SUMMARY");
+    let revision = socket.frame().await.unwrap();
+    assert_eq!(revision["data"]["type"], "REPORT_SUMMARY_REVISION", "{revision}");
+    assert_eq!(revision["data"]["content"]["conversationSpaceId"], space);
+    assert_ne!(revision["data"]["id"], report["data"]["id"]);
+    let whole = crate::harness::eventually("the whole report", crate::harness::SOON, async || {
+        let answer = session.get(&path).await.is(200).json();
+        answer.get("hangupOriginatorId").is_some().then_some(answer)
+    });
+    assert_eq!(whole.await["conversationSpaceId"], space);
+    for id in [&later, &revised] {
+        super::clear(&platform, id).await;
+        assert!(end_of(&platform, id).await.1 >= 1);
+    }
+    let next = play(&platform, "answered").await;
+    let answer: Answer = session.get(&format!("/call-events-report/v1/reports/{next}")).await.is(200);
+    assert!(answer.json().get("hangupOriginatorId").is_some(), "whole at once");
+}

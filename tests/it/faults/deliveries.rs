@@ -1,0 +1,198 @@
+//! Sockets that drop or fall silent, notifications that come late, twice, in another order, or not at all.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{add, clear, end_of, office, play};
+use crate::harness::calls::{self, Channel};
+use crate::harness::socket::space_of;
+use crate::harness::{Platform, Session, Socket};
+
+/// Long enough to tell that nothing comes.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// A subscribed channel with its socket, of which the platform knows.
+async fn listening(platform: &Platform, session: &Session) -> (Channel, Socket) {
+    let channel = Channel::subscribed(platform, session, "fault").await;
+    let mut socket = channel.socket().await;
+    assert_eq!(socket.ping(b"there").await, b"there");
+    (channel, socket)
+}
+
+fn numbers(frames: &[Value]) -> Vec<u64> {
+    calls::states(frames).iter().map(|state| state["sequenceNumber"].as_u64().unwrap()).collect()
+}
+
+/// All is well: a call comes whole and in order.
+async fn is_well(platform: &Platform, socket: &mut Socket) {
+    let space = play(platform, "answered").await;
+    calls::check_sequence(&calls::states(&socket.call(&space).await));
+}
+
+#[tokio::test]
+async fn a_socket_is_dropped_with_the_code_that_was_asked_for_and_may_come_back() {
+    let (platform, session) = office().await;
+    for (code, expect) in [(1011, Some(1011)), (4000, Some(4000)), (0, None)] {
+        let (channel, mut socket) = listening(&platform, &session).await;
+        let fault = json!({"fault": "drop-socket", "channelId": channel.id, "parameters": {"code": code}, "times": 1});
+        let id = add(&platform, &fault).await;
+        assert_eq!(socket.close_code().await, expect);
+        assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+        is_well(&platform, &mut channel.socket().await).await;
+    }
+    // For all: each socket once, and the returning ones stay.
+    let (one, mut first) = listening(&platform, &session).await;
+    let (_two, mut second) = listening(&platform, &session).await;
+    let id = add(&platform, &json!({"fault": "drop-socket", "parameters": {"code": 1001}})).await;
+    assert_eq!((first.close_code().await, second.close_code().await), (Some(1001), Some(1001)));
+    is_well(&platform, &mut one.socket().await).await;
+    clear(&platform, &id).await;
+}
+
+#[tokio::test]
+async fn a_half_open_socket_is_silent_until_the_fault_ends() {
+    let (platform, session) = office().await;
+    let (channel, mut socket) = listening(&platform, &session).await;
+    let id = add(&platform, &json!({"fault": "half-open", "channelId": channel.id})).await;
+    let space = play(&platform, "answered").await;
+    assert!(!socket.answers(b"hello", SILENCE).await, "no pong");
+    assert_eq!(socket.frames, Vec::<Value>::new());
+    clear(&platform, &id).await;
+    calls::check_sequence(&calls::states(&socket.call(&space).await));
+    assert!(socket.answers(b"again", crate::harness::SOON).await);
+    assert_eq!(end_of(&platform, &id).await, ("cleared".to_owned(), 1));
+}
+
+#[tokio::test]
+async fn notifications_are_late_while_the_fault_lasts() {
+    let (platform, session) = office().await;
+    let (channel, mut socket) = listening(&platform, &session).await;
+    let fault = json!({"fault": "delay", "channelId": channel.id, "parameters": {"delayMs": 900}});
+    let id = add(&platform, &fault).await;
+    let late = |frame: &Value| {
+        let at = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let sent = at(&frame["timestamp"]);
+        sent.duration_since(at(&frame["data"]["timestamp"])) >= jiff::SignedDuration::from_millis(899)
+    };
+    let space = play(&platform, "answered").await;
+    let frames = socket.call(&space).await;
+    assert!(frames.iter().all(late), "{frames:#?}");
+    clear(&platform, &id).await;
+    let space = play(&platform, "answered").await;
+    let frames = socket.call(&space).await;
+    calls::check_sequence(&calls::states(&frames));
+    assert!(!frames.iter().all(late), "{frames:#?}");
+}
+
+#[tokio::test]
+async fn notifications_come_twice_with_the_same_or_a_new_id() {
+    let (platform, session) = office().await;
+    let (channel, mut socket) = listening(&platform, &session).await;
+    for (fault, same_id) in [("duplicate", true), ("duplicate-new-id", false)] {
+        let id = add(&platform, &json!({"fault": fault, "channelId": channel.id})).await;
+        let space = play(&platform, "answered").await;
+        let frames = socket.call(&space).await;
+        let numbers = numbers(&frames);
+        let expect: Vec<u64> = (1..=numbers.len() as u64 / 2).flat_map(|n| [n, n]).collect();
+        assert_eq!(numbers, expect, "{fault}");
+        let ids =
+            |frame: &Value| (frame["data"]["id"].clone(), frame["data"]["content"]["state"]["id"].clone());
+        assert_eq!(ids(&frames[0]) == ids(&frames[1]), same_id, "{fault}");
+        assert_eq!(frames[0]["eventId"].as_u64().unwrap() + 1, frames[1]["eventId"], "{fault}");
+        clear(&platform, &id).await;
+    }
+    // The last report came twice while the fault was there; its second copy is not of the next call.
+    is_well(&platform, &mut socket).await;
+    let once = add(
+        &platform,
+        &json!({"fault": "duplicate", "times": 1, "parameters": {"of": "call-events-report"}}),
+    )
+    .await;
+    let space = play(&platform, "answered").await;
+    calls::check_sequence(&calls::states(&socket.call(&space).await));
+    assert_eq!(space_of(&socket.frame().await.unwrap()), Some(space.as_str()), "the report again");
+    assert_eq!(end_of(&platform, &once).await, ("times".to_owned(), 1));
+}
+
+#[tokio::test]
+async fn neighbours_change_places_and_nothing_is_lost() {
+    let (platform, session) = office().await;
+    let (channel, mut socket) = listening(&platform, &session).await;
+    let fault = json!({"fault": "reorder", "channelId": channel.id, "parameters": {"of": "call-events"}});
+    let id = add(&platform, &fault).await;
+    let space = play(&platform, "answered").await;
+    let seen = numbers(&socket.call(&space).await);
+    assert_eq!(seen, [2, 1, 4, 3, 6, 5, 8, 7]);
+    clear(&platform, &id).await;
+    // With nothing behind it, one that is held comes by itself after a while.
+    let last = json!({"fault": "reorder", "channelId": channel.id, "parameters": {"of": "call-events-report"}, "times": 1});
+    let last = add(&platform, &last).await;
+    let space = play(&platform, "answered").await;
+    calls::check_sequence(&calls::states(&socket.call(&space).await));
+    assert_eq!(end_of(&platform, &last).await, ("times".to_owned(), 1));
+    is_well(&platform, &mut socket).await;
+}
+
+#[tokio::test]
+async fn a_lost_notification_is_in_the_log() {
+    let (platform, session) = office().await;
+    let (channel, mut socket) = listening(&platform, &session).await;
+    let fault =
+        json!({"fault": "lose", "channelId": channel.id, "parameters": {"of": "call-events"}, "times": 2});
+    let id = add(&platform, &fault).await;
+    let space = play(&platform, "answered").await;
+    assert_eq!(numbers(&socket.call(&space).await), [3, 4, 5, 6, 7, 8]);
+    assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 2));
+    let events =
+        session.get(&format!("/call-events/v1/conversation-spaces/{space}/events")).await.is(200).json();
+    assert_eq!(events["items"].as_array().unwrap().len(), 8, "the log has them all");
+    is_well(&platform, &mut socket).await;
+}
+
+#[tokio::test]
+async fn a_channel_is_announced_to_be_closed_and_is_gone_while_the_fault_lasts() {
+    let (platform, session) = office().await;
+    let (channel, mut socket) = listening(&platform, &session).await;
+    for (content, expect) in
+        [("null", Value::Null), ("remaining", json!({"remainingLifetime": 0})), ("empty", json!({}))]
+    {
+        let set = json!({"leadMs": 300, "content": content});
+        let id =
+            add(&platform, &json!({"fault": "to-be-closed", "channelId": channel.id, "parameters": set}))
+                .await;
+        let frame =
+            socket.until("the announcement", |frame| frame["data"]["type"] == "WEBSOCKET_TO_BE_CLOSED").await;
+        assert_eq!(frame["data"]["content"], expect);
+        assert_eq!(socket.close_code().await, Some(1001));
+        assert!(Socket::try_connect(&channel.url).await.is_err(), "gone");
+        session
+            .put(&channel.path, &json!({"channelType": "WebSockets"}))
+            .await
+            .error(404, "RTC-NOTIFICATION-CHANNEL-NOT-FOUND");
+        clear(&platform, &id).await;
+        session.put(&channel.path, &json!({"channelType": "WebSockets"})).await.is(200);
+        socket = channel.socket().await;
+        assert_eq!(socket.ping(b"there").await, b"there");
+    }
+    is_well(&platform, &mut socket).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_returns_gets_nothing_of_what_it_missed() {
+    let (platform, session) = office().await;
+    let (channel, socket) = listening(&platform, &session).await;
+    let id = add(&platform, &json!({"fault": "no-replay", "channelId": channel.id})).await;
+    drop(socket);
+    let missed = play(&platform, "answered").await;
+    let mut socket = channel.socket().await;
+    assert_eq!(socket.ping(b"there").await, b"there");
+    let space = play(&platform, "answered").await;
+    calls::check_sequence(&calls::states(&socket.call(&space).await));
+    assert!(socket.frames.iter().all(|frame| space_of(frame) != Some(missed.as_str())));
+    clear(&platform, &id).await;
+    drop(socket);
+    let missed = play(&platform, "answered").await;
+    let mut socket = channel.socket().await;
+    calls::check_sequence(&calls::states(&socket.call(&missed).await));
+}

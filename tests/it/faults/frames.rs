@@ -1,0 +1,143 @@
+//! Modes of notifications: a channel under each, beside one as usual, hears the same calls.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::{add, clear_all, full_channel, office, play};
+use crate::harness::socket::space_of;
+use crate::harness::{Platform, Socket};
+
+/// A mode, and what the frames of a channel show under it and not otherwise.
+struct Row {
+    mode: &'static str,
+    set: Value,
+    shows: fn(&[Value]) -> bool,
+}
+
+fn row(mode: &'static str, shows: fn(&[Value]) -> bool) -> Row {
+    Row { mode, set: json!({}), shows }
+}
+
+fn any(frames: &[Value], fits: impl Fn(&Value) -> bool) -> bool {
+    frames.iter().any(fits)
+}
+
+fn contents<'a>(frames: &'a [Value], source: &'a str) -> impl Iterator<Item = &'a Value> {
+    frames
+        .iter()
+        .filter(move |frame| frame["data"]["source"] == source)
+        .map(|frame| &frame["data"]["content"])
+}
+
+fn rows() -> Vec<Row> {
+    vec![
+        row("short-envelope", |frames| {
+            frames.iter().all(|f| f.get("event").is_none() && f["data"].get("ttl").is_none())
+        }),
+        row("ttl-text", |frames| frames.iter().all(|f| f["data"]["ttl"] == "600")),
+        row("event-id-goes-on", |frames| frames[0]["eventId"] == 101 && frames[1]["eventId"] == 102),
+        row("foreign-notification", |frames| any(frames, |f| f["data"]["source"] == "presence")),
+        row("new-members", |frames| {
+            frames
+                .iter()
+                .all(|f| f["newMember"]["level"] == 1 && f["data"]["content"].get("newMember").is_some())
+        }),
+        row("new-values", |frames| {
+            let text = json!(frames).to_string();
+            ["CONFERENCED", "CONFERENCE_BRIDGE", "CLICK_TO_CALL"].iter().all(|word| text.contains(word))
+        }),
+        Row {
+            set: json!({"digits": 0}),
+            ..row("timestamps", |frames| {
+                contents(frames, "call-events")
+                    .all(|c| !c["state"]["timestamp"].as_str().unwrap().contains('.'))
+            })
+        },
+        row("report-of-guide", |frames| {
+            let mut reports = contents(frames, "call-events-report");
+            reports.all(|content| content.as_object().unwrap().len() == 1)
+                && any(frames, |f| f["data"]["type"] == "call-events-report")
+        }),
+        row("report-with-ai", |frames| {
+            contents(frames, "call-events-report").all(|c| c["aiAnalysis"]["sentiment"] == "POSITIVE")
+        }),
+        row("recording-documented", |frames| {
+            contents(frames, "recording-service").all(|c| c["recordingId"].is_string())
+        }),
+        row("unanswered-starting", |frames| {
+            let leaving =
+                |c: &&Value| json!(c["state"]["participants"]).to_string().contains("DISCONNECTING");
+            contents(frames, "call-events").filter(leaving).any(|c| c["state"]["type"] == "STARTING")
+        }),
+        row("same-timestamp", |frames| {
+            let mut first: HashMap<&str, &Value> = HashMap::new();
+            contents(frames, "call-events").all(|content| {
+                let call = content["metadata"]["conversationSpaceId"].as_str().unwrap();
+                let at = &content["state"]["timestamp"];
+                *first.entry(call).or_insert(at) == at
+            })
+        }),
+        Row {
+            set: json!({"number": "Anonymous"}),
+            ..row("caller-number", |frames| any(frames, |f| f.to_string().contains("Anonymous")))
+        },
+        row("contact-matched", |frames| any(frames, |f| f.to_string().contains("c-100"))),
+        row("no-answer-outcome", |frames| {
+            any(frames, |f| f["data"]["content"]["callerOutcome"] == "NO_ANSWER")
+        }),
+        row("unknown-outcome", |frames| {
+            contents(frames, "call-events-report").all(|c| c["callerOutcome"] == "UNKNOWN")
+        }),
+        row("history-seconds", |frames| {
+            contents(frames, "call-history").all(|c| c["duration"].as_u64().is_some_and(|s| s < 20))
+        }),
+        row("history-old-ids", |frames| {
+            contents(frames, "call-history").all(|c| c["legId"].as_str().unwrap().ends_with(".6043"))
+        }),
+    ]
+}
+
+/// Plays an answered and a missed call, and one more whose report tells that all of those have come.
+async fn hear(platform: &Platform, sockets: &mut [Socket]) -> Vec<Vec<Value>> {
+    let mut spaces = Vec::new();
+    for scenario in ["answered", "missed", "internal"] {
+        spaces.push(play(platform, scenario).await);
+    }
+    let mut heard = Vec::new();
+    for socket in sockets {
+        let before = socket.frames.len();
+        let is_last = |frame: &Value| {
+            frame["data"]["source"] == "call-events-report" && space_of(frame) == Some(spaces[2].as_str())
+        };
+        socket.until("the last report", is_last).await;
+        heard.push(socket.frames[before..].to_vec());
+    }
+    heard
+}
+
+#[tokio::test]
+async fn frames_are_otherwise_on_the_channel_of_the_mode_alone_and_until_it_ends() {
+    let (platform, session) = office().await;
+    let mut sockets = Vec::new();
+    for row in rows() {
+        let channel = full_channel(&platform, &session, row.mode).await;
+        let fault = json!({"fault": row.mode, "parameters": row.set, "channelId": channel.id});
+        add(&platform, &fault).await;
+        sockets.push(channel.socket().await);
+    }
+    sockets.push(full_channel(&platform, &session, "usual").await.socket().await);
+    let heard = hear(&platform, &mut sockets).await;
+    let usual = heard.last().unwrap();
+    for (row, frames) in rows().iter().zip(&heard) {
+        assert!((row.shows)(frames), "{}: {frames:#?}", row.mode);
+        assert!(!(row.shows)(usual), "{} shows on a channel that it does not concern", row.mode);
+    }
+    clear_all(&platform).await;
+    // What was made before may still be on its way.
+    hear(&platform, &mut sockets).await;
+    let healed = hear(&platform, &mut sockets).await;
+    for (row, frames) in rows().iter().zip(&healed) {
+        assert!(!(row.shows)(frames), "{} has ended: {frames:#?}", row.mode);
+    }
+}

@@ -1,0 +1,90 @@
+//! Tokens that expire, rotate, or are answered otherwise.
+
+use serde_json::{Value, json};
+
+use super::{SCOPES, add, clear, end_of, office, struck};
+use crate::harness::{Answer, Person, Platform};
+
+const ME: &str = "/users/v1/me";
+
+async fn refresh(platform: &Platform, token: &str) -> Answer {
+    platform.token(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+}
+
+#[tokio::test]
+async fn a_token_expires_early_and_a_fresh_one_works() {
+    let platform = Platform::start().await;
+    let grant = Person::admin(&platform).grant(&platform, SCOPES).await;
+    let id = add(&platform, &json!({"fault": "expire-token"})).await;
+    let answer = grant.session.get(ME).await;
+    assert_eq!(struck(&answer), "expire-token");
+    answer.error(401, "AUTHN_EXPIRED_TOKEN");
+    let fresh = refresh(&platform, &grant.refresh_token).await.is(200).text_of("/access_token");
+    platform.with_token(&fresh).get(ME).await.is(200);
+    clear(&platform, &id).await;
+    grant.session.get(ME).await.is(200);
+}
+
+#[tokio::test]
+async fn refresh_tokens_rotate_or_do_not_and_old_ones_may_end() {
+    let platform = Platform::start().await;
+    let grant = Person::admin(&platform).grant(&platform, SCOPES).await;
+    let has_new = |answer: &Answer| answer.json().get("refresh_token").is_some();
+    assert!(!has_new(&refresh(&platform, &grant.refresh_token).await.is(200)), "a young one stays");
+
+    let id = add(&platform, &json!({"fault": "refresh-rotated", "times": 1})).await;
+    let second = refresh(&platform, &grant.refresh_token).await.is(200).text_of("/refresh_token");
+    assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+    assert!(!has_new(&refresh(&platform, &grant.refresh_token).await.is(200)), "the old one lives on");
+
+    let id = add(&platform, &json!({"fault": "old-refresh-ends"})).await;
+    let third = refresh(&platform, &second).await.is(200).text_of("/refresh_token");
+    let refused = refresh(&platform, &second).await.is(400).json();
+    assert_eq!(refused["error"], "invalid_grant");
+    refresh(&platform, &third).await.is(200);
+    clear(&platform, &id).await;
+    refresh(&platform, &second).await.is(200);
+
+    // Two that contradict each other: the later one counts.
+    add(&platform, &json!({"fault": "refresh-rotated"})).await;
+    let id = add(&platform, &json!({"fault": "refresh-not-rotated"})).await;
+    assert!(!has_new(&refresh(&platform, &third).await.is(200)));
+    clear(&platform, &id).await;
+    assert!(has_new(&refresh(&platform, &third).await.is(200)));
+}
+
+#[tokio::test]
+async fn the_token_endpoint_answers_otherwise_once() {
+    let platform = Platform::start().await;
+    let grant = Person::admin(&platform).grant(&platform, SCOPES).await;
+    let rows: [(&str, &str, fn(u16, &Value) -> bool); 4] = [
+        ("token-type-missing", &grant.refresh_token, |_, json| json.get("token_type").is_none()),
+        ("old-token-answer", &grant.refresh_token, |_, json| json["organizer_key"].is_string()),
+        ("grant-errors-401", "nonsense", |status, json| status == 401 && json["error"] == "invalid_grant"),
+        ("refresh-refused", &grant.refresh_token, |status, json| {
+            status == 400 && json["error"] == "invalid_grant"
+        }),
+    ];
+    for (mode, token, shows) in rows {
+        let id = add(&platform, &json!({"fault": mode, "times": 1})).await;
+        let answer = refresh(&platform, token).await;
+        assert!(shows(answer.status, &answer.json()), "{mode}: {}", answer.text);
+        assert_eq!(struck(&answer), mode);
+        assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+        let usual = refresh(&platform, token).await;
+        assert!(!shows(usual.status, &usual.json()), "{mode} has ended: {}", usual.text);
+    }
+}
+
+#[tokio::test]
+async fn a_new_access_token_ends_the_older_ones_while_the_mode_lasts() {
+    let (platform, _) = office().await;
+    let grant = Person::admin(&platform).grant(&platform, SCOPES).await;
+    let id = add(&platform, &json!({"fault": "old-access-ends"})).await;
+    grant.session.get(ME).await.is(200);
+    let fresh = refresh(&platform, &grant.refresh_token).await.is(200).text_of("/access_token");
+    platform.with_token(&fresh).get(ME).await.is(200);
+    grant.session.get(ME).await.error(401, "AUTHN_INVALID_TOKEN");
+    clear(&platform, &id).await;
+    grant.session.get(ME).await.is(200);
+}
