@@ -3,6 +3,7 @@
 
 mod backup;
 mod call;
+mod contacts;
 mod demo;
 mod logging;
 mod reports;
@@ -34,6 +35,7 @@ enum Command {
     Reports(reports::Args),
     Login(reports::LoginArgs),
     ScreenPop(screen_pop::Args),
+    Contacts(contacts::Args),
     Demo(demo::Args),
 }
 
@@ -69,6 +71,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Reports(args) => reports::run(args).await,
         Command::Login(args) => reports::login(args).await,
         Command::ScreenPop(args) => screen_pop::run(args).await,
+        Command::Contacts(args) => contacts::run(args).await,
         Command::Demo(args) => demo::run(args).await,
     }
 }
