@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod call;
 mod check_config;
+mod contacts;
 mod demo;
 mod fault;
 mod logging;
@@ -39,6 +40,7 @@ enum Command {
     Reports(reports::Args),
     Login(reports::LoginArgs),
     ScreenPop(screen_pop::Args),
+    Contacts(contacts::Args),
     Demo(demo::Args),
     Bench(bench::Args),
     #[command(hide = true)]
@@ -81,6 +83,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Reports(args) => reports::run(args).await,
         Command::Login(args) => reports::login(args).await,
         Command::ScreenPop(args) => screen_pop::run(args).await,
+        Command::Contacts(args) => contacts::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::BenchPeers(args) => bench::peers::run(args).await,

@@ -2,6 +2,7 @@
 
 pub mod env;
 pub mod limits;
+pub mod people;
 pub mod reports;
 pub mod screen_pop;
 mod session;

@@ -7,8 +7,9 @@ use sdk::wire::call_events::{State, Status};
 use sdk::wire::report::{Report, ReportParticipant, ReportPartyType};
 
 use super::StoredReport;
+use crate::people::number::{Home, Number};
+use crate::people::text::tidy;
 use crate::screen_pop::call::is_cut_off;
-use crate::screen_pop::phone::{Number, tidy};
 
 /// `2026-02-03 09:00:00  inbound   Ada (312) 555-0147 to Front Desk 1001  answered, talked 2:33`.
 pub(super) fn line(stored: &StoredReport, zone: &TimeZone) -> String {
@@ -53,7 +54,7 @@ fn parties(report: &Report) -> String {
 fn outside(participant: &ReportParticipant) -> Option<String> {
     let ReportPartyType::PhoneNumber(party) = &participant.kind else { return None };
     let other = party.caller.as_ref().or(party.callee.as_ref())?;
-    let number = Number::read(&other.number);
+    let number = Number::read(&other.number, Home::default());
     let name = tidy(&other.name);
     Some(match (name.as_str(), number.people()) {
         ("", None) => "Anonymous caller".to_owned(),

@@ -1,14 +1,13 @@
 //! One inbound call as the board knows it, and how a state of it changes what is known.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use wire::call_events::{
-    CallEvent, LineParty, Participant, PhoneNumberParty, State, StateType, Status, SystemType,
-};
+use wire::call_events::{CallEvent, State, StateType, Status, SystemType};
 
-use super::{
-    limits::LINES_KEPT_MAX,
-    phone::{Number, tidy},
+pub use crate::people::parties::Line;
+use crate::people::{
+    number::Number,
+    parties::{self, Account, caller, in_talk, parties, remember},
+    text::tidy,
 };
 
 /// An inbound call.
@@ -72,14 +71,6 @@ pub enum Outcome {
     Unknown,
 }
 
-/// A line, known by its id; the same line on two devices is one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    pub id: String,
-    pub name: String,
-    pub extension: String,
-}
-
 /// What the app saw of a caller before this call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -99,23 +90,15 @@ pub struct LastCall {
 impl Call {
     /// A call seen for the first time; none if the state does not tell who calls.
     pub(super) fn first_seen(event: &CallEvent, now: Timestamp) -> Option<Self> {
-        let party = event.state.participants.iter().find_map(caller)?;
-        let outside = party.caller.clone().unwrap_or_default();
-        let caller = Number::read(&outside.number);
-        let name = tidy(&outside.name);
-        // Networks without a name for the caller often repeat the number.
-        let is_number = !name.is_empty() && Number::read(&name) == caller;
+        let found = parties(&[event], &Account::default(), &[])?;
+        let (outside, ours) = (found.outside?, found.ours?);
         let mut call = Self {
             id: event.metadata.conversation_space_id.clone(),
             created: instant(&event.metadata.call_created, now),
-            caller_name: if is_number || name.eq_ignore_ascii_case("anonymous") {
-                String::new()
-            } else {
-                name
-            },
-            caller,
-            dialled_label: tidy(party.name.as_deref().unwrap_or_default()),
-            dialled: Number::read(&party.number),
+            caller_name: outside.label,
+            caller: outside.number,
+            dialled_label: ours.label,
+            dialled: ours.number,
             stage: Stage::Ringing,
             ringing: Vec::new(),
             rang: Vec::new(),
@@ -216,21 +199,6 @@ pub(super) fn instant(text: &str, now: Timestamp) -> Timestamp {
     text.parse().unwrap_or(now)
 }
 
-fn caller(party: &Participant) -> Option<&PhoneNumberParty> {
-    party.kind.as_phone_number().filter(|number| number.caller.is_some())
-}
-
-fn in_talk(status: &Status) -> bool {
-    matches!(
-        status,
-        Status::Connected
-            | Status::OnHold
-            | Status::Parked
-            | Status::InDirectTransfer
-            | Status::InWarmTransfer
-    )
-}
-
 /// Two parties are connected, or the state shows one leaving a talk whose start was not seen.
 fn talks(state: &State) -> bool {
     let connected = state.participants.iter().filter(|party| in_talk(&party.status.value)).count();
@@ -258,40 +226,5 @@ fn place(state: &State) -> Option<Place> {
 }
 
 fn lines(state: &State, wanted: impl Fn(&Status) -> bool) -> Vec<Line> {
-    let mut found = Vec::new();
-    for party in state.participants.iter().filter(|party| wanted(&party.status.value)) {
-        if let Some(line) = party.kind.as_line() {
-            remember(&mut found, &Line::of(line));
-        }
-    }
-    found
-}
-
-fn remember(lines: &mut Vec<Line>, line: &Line) {
-    if lines.len() < LINES_KEPT_MAX && !lines.iter().any(|known| known.id == line.id) {
-        lines.push(line.clone());
-    }
-}
-
-impl Line {
-    fn of(line: &LineParty) -> Self {
-        Self { id: line.line_id.clone(), name: tidy(&line.name), extension: tidy(&line.extension_number) }
-    }
-
-    /// "Front Desk"
-    #[must_use]
-    pub fn short(&self) -> String {
-        if self.name.is_empty() { self.people() } else { self.name.clone() }
-    }
-
-    /// "Front Desk · 1001"
-    #[must_use]
-    pub fn people(&self) -> String {
-        match (self.name.as_str(), self.extension.as_str()) {
-            ("", "") => "A line without a name".to_owned(),
-            ("", extension) => format!("Extension {extension}"),
-            (name, "") => name.to_owned(),
-            (name, extension) => format!("{name} · {extension}"),
-        }
-    }
+    parties::lines(state.participants.iter().filter(|party| wanted(&party.status.value)))
 }

@@ -10,10 +10,6 @@ pub const LIVE_CARDS_MAX: usize = 1000;
 pub const FORGOTTEN_IDS_MAX: usize = 10_000;
 /// Lines named on one card; the rest is counted.
 pub const LINES_SHOWN_MAX: usize = 12;
-/// Lines kept for one call; further ones are not remembered.
-pub const LINES_KEPT_MAX: usize = 64;
-/// Characters of a name or label that are kept; the rest is cut.
-pub const TEXT_CHARS_MAX: usize = 120;
 
 /// Pages open at a time; a further one gets 503.
 pub const PAGES_MAX: usize = 64;

@@ -9,7 +9,6 @@ pub mod desk;
 pub mod follow;
 pub mod hub;
 pub mod limits;
-pub mod phone;
 pub mod server;
 pub mod view;
 

@@ -6,8 +6,8 @@ use ui::{Card, Dialled, Phase};
 use super::{
     call::{Call, LastCall, Line, Outcome, Place, Stage},
     limits::LINES_SHOWN_MAX,
-    phone::Number,
 };
+use crate::people::number::Number;
 
 /// Who calls, for people: name, else number, else "Anonymous caller".
 #[must_use]

@@ -2,6 +2,7 @@
 //!
 //! `synchronous=FULL`: what was committed survives a power cut.
 
+pub mod contacts;
 pub mod reports;
 pub mod screen_pop;
 
@@ -93,7 +94,7 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
         .busy_timeout(limits::DATABASE_BUSY_TIMEOUT);
     let pool =
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
-    for schema in [reports::SCHEMA, screen_pop::SCHEMA] {
+    for schema in [reports::SCHEMA, screen_pop::SCHEMA, contacts::SCHEMA] {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }
     Ok(pool)

@@ -5,10 +5,12 @@
 use jiff::Timestamp;
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
-use crate::screen_pop::{
-    call::{Call, History, LastCall, Line, Outcome, Stage},
-    limits::SEEN_KEPT_DAYS,
-    phone::Number,
+use crate::{
+    people::number::{Home, Number},
+    screen_pop::{
+        call::{Call, History, LastCall, Line, Outcome, Stage},
+        limits::SEEN_KEPT_DAYS,
+    },
 };
 
 /// Tables of the screen pop; run at each start.
@@ -128,6 +130,8 @@ fn last_call(row: &SqliteRow) -> sqlx::Result<LastCall> {
 
 fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
     let rang = lines_of(row.try_get("rang")?);
+    // Numbers are stored as E.164, so the region decides only how they are written.
+    let home = Home::of(row.try_get("dialled_number")?).unwrap_or_default();
     let answered_at = row.try_get::<Option<i64>, _>("answered_us")?.map(instant);
     let stage = match outcome_of(row.try_get("outcome")?) {
         Some(outcome) => Stage::Ended(outcome),
@@ -138,9 +142,9 @@ fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
         id: row.try_get("conversation_space_id")?,
         created: instant(row.try_get("created_us")?),
         caller_name: row.try_get("caller_name")?,
-        caller: Number::read(row.try_get("caller_number")?),
+        caller: Number::read(row.try_get("caller_number")?, home),
         dialled_label: row.try_get("dialled_label")?,
-        dialled: Number::read(row.try_get("dialled_number")?),
+        dialled: Number::read(row.try_get("dialled_number")?, home),
         ringing: if stage == Stage::Ringing { rang.clone() } else { Vec::new() },
         stage,
         rang,

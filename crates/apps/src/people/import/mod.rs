@@ -1,0 +1,198 @@
+//! Contacts from files: a CSV file of any origin, or vCards. A file replaces what was imported before under the same
+//! name, in one step and only when all of it was read; rows that cannot be used are counted and kept in a report.
+
+pub mod columns;
+mod rejects;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod vcards;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::{
+    contact::Contact,
+    limits::{IMPORT_CHUNK_ROWS, IMPORT_CHUNKS_WAITING},
+    number::{Home, Number},
+    text::{split_numbers, tidy},
+};
+use crate::store::contacts::{self as store, NewContact};
+use columns::{ColumnError, Field};
+use rejects::Rejects;
+
+/// What to import and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `.csv`, `.tsv`, `.txt` or `.vcf`.
+    pub file: PathBuf,
+    /// Name of the import; the next one of the same name takes its place.
+    pub name: String,
+    pub told: Vec<(Field, String)>,
+    pub home: Home,
+    /// Where the report of unusable rows is written.
+    pub rejects: PathBuf,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    pub contacts: u64,
+    pub numbers: u64,
+    /// Rows that are not there, and why: [`Imported::report`] has them.
+    pub rejected: u64,
+    /// Numbers that could not be read, of contacts that are there.
+    pub unreadable_numbers: u64,
+    /// The file with the rejected rows and unreadable numbers; none if all was well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<PathBuf>,
+}
+
+/// Why a file was not imported; nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("cannot read {path}: {error}")]
+    Read { path: PathBuf, error: std::io::Error },
+    #[error("cannot write the report {path}: {error}")]
+    Report { path: PathBuf, error: std::io::Error },
+    #[error("{0}")]
+    Columns(#[from] ColumnError),
+    #[error("{path} is empty: it needs a row of headings and a row for each contact")]
+    Empty { path: PathBuf },
+    #[error("{path}, line {line}: a row longer than {max} bytes; a quotation mark is not closed there")]
+    RowTooLong { path: PathBuf, line: u64, max: usize },
+    #[error("the store refused the contacts: {0}")]
+    Store(#[from] sqlx::Error),
+    #[error("the import was interrupted")]
+    Interrupted,
+}
+
+/// A row as it was read: a contact, or why it is none.
+struct Row {
+    line: u64,
+    contact: Result<Contact, &'static str>,
+    /// The row itself, for the report.
+    written: String,
+}
+
+/// Imports a file. `progress` hears the number of rows read so far, now and then.
+///
+/// # Errors
+/// [`ImportError`]; what was there before stays as it was.
+pub async fn import(
+    pool: &sqlx::SqlitePool,
+    options: Options,
+    progress: impl Fn(u64) + Send + 'static,
+) -> Result<Imported, ImportError> {
+    let (sender, mut chunks) = mpsc::channel(IMPORT_CHUNKS_WAITING);
+    let name = options.name.clone();
+    let reader = tokio::task::spawn_blocking(move || read(&options, &sender, &progress));
+    let mut writer = store::Writer::begin(pool, &name).await?;
+    let mut written = Ok(());
+    while let Some(chunk) = chunks.recv().await {
+        written = writer.write(chunk).await;
+        if written.is_err() {
+            break;
+        }
+    }
+    // Lets a reader that waits for room end.
+    drop(chunks);
+    let read = reader.await.map_err(|_| ImportError::Interrupted)?;
+    match (written, read) {
+        (Ok(()), Ok(imported)) => {
+            writer.finish().await?;
+            Ok(imported)
+        }
+        (Err(error), _) => {
+            writer.abandon().await?;
+            Err(error.into())
+        }
+        (Ok(()), Err(error)) => {
+            writer.abandon().await?;
+            Err(error)
+        }
+    }
+}
+
+fn read(
+    options: &Options,
+    chunks: &mpsc::Sender<Vec<NewContact>>,
+    progress: &dyn Fn(u64),
+) -> Result<Imported, ImportError> {
+    let mut taker = Taker {
+        chunks,
+        chunk: Vec::with_capacity(IMPORT_CHUNK_ROWS),
+        rejects: Rejects::new(&options.rejects),
+        imported: Imported::default(),
+        home: options.home,
+        rows: 0,
+        progress,
+    };
+    let is_vcard = has_extension(&options.file, &["vcf", "vcard"]);
+    if is_vcard {
+        vcards::read(options, |row| taker.take(row))?
+    } else {
+        rows::read(options, |row| taker.take(row))?
+    }
+    taker.flush()?;
+    (taker.progress)(taker.rows);
+    let mut imported = taker.imported;
+    imported.report = taker.rejects.finish()?;
+    Ok(imported)
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    extensions.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// Takes rows one by one and hands them on in chunks.
+struct Taker<'a> {
+    chunks: &'a mpsc::Sender<Vec<NewContact>>,
+    chunk: Vec<NewContact>,
+    rejects: Rejects,
+    imported: Imported,
+    home: Home,
+    rows: u64,
+    progress: &'a dyn Fn(u64),
+}
+
+impl Taker<'_> {
+    fn take(&mut self, row: Row) -> Result<(), ImportError> {
+        self.rows += 1;
+        let contact = match row.contact {
+            Ok(contact) => contact,
+            Err(reason) => {
+                self.imported.rejected += 1;
+                return self.rejects.write(row.line, reason, &row.written);
+            }
+        };
+        let mut numbers = Vec::new();
+        for text in contact.numbers.iter().flat_map(|field| split_numbers(field)) {
+            match Number::read(text, self.home) {
+                number @ (Number::Phone(_) | Number::Digits { .. }) => numbers.push((tidy(text), number)),
+                Number::Withheld => {}
+                Number::Text(_) => {
+                    self.imported.unreadable_numbers += 1;
+                    self.rejects.write(row.line, "a number that cannot be read", &row.written)?;
+                }
+            }
+        }
+        if numbers.is_empty() {
+            self.imported.rejected += 1;
+            return self.rejects.write(row.line, "no number by which a call could be known", &row.written);
+        }
+        self.imported.contacts += 1;
+        self.imported.numbers += numbers.len() as u64;
+        self.chunk.push(NewContact::new(contact, numbers));
+        if self.chunk.len() >= IMPORT_CHUNK_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), ImportError> {
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(IMPORT_CHUNK_ROWS));
+        (self.progress)(self.rows);
+        self.chunks.blocking_send(chunk).map_err(|_| ImportError::Interrupted)
+    }
+}

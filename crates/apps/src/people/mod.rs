@@ -1,0 +1,15 @@
+//! Who is calling, and what is known of them.
+//!
+//! [`parties`] finds the outside party of a call; [`number`] reads what stands where a number is expected;
+//! [`compare`] says how surely two numbers are one; [`import`] takes contacts from files.
+
+pub mod compare;
+pub mod contact;
+pub mod import;
+pub mod limits;
+pub mod number;
+pub mod parties;
+pub mod text;
+
+#[cfg(test)]
+mod tests;
