@@ -19,6 +19,7 @@ mod oauth_extras;
 mod oauth_security;
 mod recordings;
 mod reports_app;
+mod reports_pull;
 mod resume;
 mod scenarios;
 mod screen_pop;

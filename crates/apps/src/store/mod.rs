@@ -2,7 +2,9 @@
 //!
 //! `synchronous=FULL`: what was committed survives a power cut.
 
+pub mod ledger;
 pub mod reports;
+pub mod revisions;
 pub mod screen_pop;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -93,7 +95,7 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
         .busy_timeout(limits::DATABASE_BUSY_TIMEOUT);
     let pool =
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
-    for schema in [reports::SCHEMA, screen_pop::SCHEMA] {
+    for schema in [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, screen_pop::SCHEMA] {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }
     Ok(pool)
