@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use crate::limits;
-use crate::store::ledger::{self, GapKind};
+use crate::store::ledger::{self, GapKind, Known};
 use crate::store::{Store, reports as table};
 
 /// How notifications flow; each break begins a new epoch.
@@ -49,8 +49,8 @@ impl Puller {
     /// When the store fails.
     pub async fn begin(&self, since: Option<Timestamp>, now: Timestamp) -> sqlx::Result<()> {
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
-        let known = match ledger::watermark(pool, account).await? {
-            Some(watermark) => Some(watermark.through()),
+        let known = match ledger::known(pool, account).await? {
+            Some(known) => Some(known.watermark.through()),
             // Written by a version that kept no watermark.
             None => match table::last_seen(pool).await? {
                 Some(last) => {
@@ -115,9 +115,12 @@ impl Puller {
     async fn look(&self, look: Look, link: Link, links: &watch::Receiver<Link>) -> Result<(), PullError> {
         let asked = Timestamp::now();
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
-        let mut watermark = ledger::watermark(pool, account).await?.unwrap_or(Watermark::new(asked));
+        let known = ledger::known(pool, account).await?;
+        let Known { mut watermark, begun } =
+            known.unwrap_or(Known { watermark: Watermark::new(asked), begun: asked });
         let mut found = 0;
-        for slice in watermark.span(asked, look).slices(limits::PULL_SLICE) {
+        let span = watermark.span(asked, look);
+        for slice in (Span { from: span.from.max(begun), ..span }).slices(limits::PULL_SLICE) {
             found += self.announce(slice).await?;
         }
         watermark.advance(asked);

@@ -11,6 +11,7 @@ use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS watermarks (
     account_key text PRIMARY KEY,
+    begun_us bigint NOT NULL,
     through_us bigint NOT NULL
 );
 CREATE TABLE IF NOT EXISTS backfill_slices (
@@ -77,19 +78,31 @@ pub struct Gap {
     pub reports: i64,
 }
 
+/// What is known of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub watermark: Watermark,
+    /// Calls that ended before are not wanted.
+    pub begun: Timestamp,
+}
+
 /// `None` for an account that was never looked at.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn watermark(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<Watermark>> {
-    let row = sqlx::query("SELECT through_us FROM watermarks WHERE account_key = $1")
+pub async fn known(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<Known>> {
+    let row = sqlx::query("SELECT through_us, begun_us FROM watermarks WHERE account_key = $1")
         .bind(account_key)
         .fetch_optional(pool)
         .await?;
-    row.map(|row| Ok(Watermark::new(instant(row.try_get(0)?)))).transpose()
+    let known = |row: SqliteRow| {
+        Ok(Known { watermark: Watermark::new(instant(row.try_get(0)?)), begun: instant(row.try_get(1)?) })
+    };
+    row.map(known).transpose()
 }
 
-/// Begins with an account in one step: known from `now` on, `slices` to be looked through, a gap for them.
+/// Begins with an account in one step: known from `now` on, `slices` to be looked through, newest first, and a gap
+/// for them. One that has begun stays as it is.
 ///
 /// # Errors
 /// When the database refuses.
@@ -100,8 +113,12 @@ pub async fn begin(
     slices: &[Span],
 ) -> sqlx::Result<()> {
     let mut transaction = pool.begin().await?;
-    sqlx::query("INSERT INTO watermarks (account_key, through_us) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+    let begun = slices.last().map_or(now, |oldest| oldest.from);
+    sqlx::query(
+        "INSERT INTO watermarks (account_key, begun_us, through_us) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
         .bind(account_key)
+        .bind(begun.as_microsecond())
         .bind(now.as_microsecond())
         .execute(&mut *transaction)
         .await?;
@@ -313,7 +330,7 @@ mod tests {
     async fn a_backfill_goes_newest_first_goes_on_after_a_kill_and_closes_its_gap() {
         let folder = tempfile::tempdir().unwrap();
         let pool = open(&folder).await;
-        assert_eq!(watermark(&pool, ACCOUNT).await.unwrap(), None);
+        assert_eq!(known(&pool, ACCOUNT).await.unwrap(), None);
         let slices = Span { from: at(0), to: at(250) }.slices(Duration::from_secs(100));
         begin(&pool, ACCOUNT, at(250), &slices).await.unwrap();
         let (first, left) = next_slice(&pool, ACCOUNT).await.unwrap().unwrap();
@@ -323,7 +340,8 @@ mod tests {
 
         let pool = open(&folder).await;
         begin(&pool, ACCOUNT, at(900), &[]).await.unwrap();
-        assert_eq!(watermark(&pool, ACCOUNT).await.unwrap(), Some(Watermark::new(at(250))));
+        let known = known(&pool, ACCOUNT).await.unwrap();
+        assert_eq!(known, Some(Known { watermark: Watermark::new(at(250)), begun: at(0) }));
         assert_eq!(gaps(&pool, false, 0, 9).await.unwrap().len(), 1);
         while let Some((slice, _)) = next_slice(&pool, ACCOUNT).await.unwrap() {
             slice_done(&pool, ACCOUNT, slice, 1, at(901)).await.unwrap();
@@ -352,6 +370,7 @@ mod tests {
         let all = gaps(&pool, true, 0, 9).await.unwrap();
         assert_eq!((all[0].from, all[0].to, all[0].reports), (at(110), Some(at(130)), 2));
         looked(&pool, ACCOUNT, Watermark::new(at(90)), None, 0).await.unwrap();
-        assert_eq!(watermark(&pool, ACCOUNT).await.unwrap(), Some(mark), "it never goes back");
+        let known = known(&pool, ACCOUNT).await.unwrap().unwrap();
+        assert_eq!((known.watermark, known.begun), (mark, at(100)), "it never goes back");
     }
 }
