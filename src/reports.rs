@@ -39,6 +39,9 @@ struct RunArgs {
     /// Print the login address and open nothing.
     #[arg(long)]
     no_browser: bool,
+    /// At the first start, fetch the calls of so many days before it, or since a date (2026-01-31); 0 for none.
+    #[arg(long, value_name = "DAYS|DATE", default_value = "31", value_parser = reports::since)]
+    since: reports::Since,
     /// Host and port of the redirect URI, which is http://HOST:PORT/app/redirect.
     #[arg(long, value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
     listen: String,
@@ -66,6 +69,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         state_dir: args.state,
         json: args.json,
         no_browser: args.no_browser,
+        since: args.since.instant(),
         listen: args.listen,
         out: Box::new(tokio::io::stdout()),
         on_report: None,
@@ -94,4 +98,22 @@ pub async fn login(args: LoginArgs) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
     logging::init(logging::level(&settings));
     reports::login(&settings, &args.state, &args.listen, args.no_browser, &stop::token()).await
+}
+
+/// Print the times in which calls could have been missed and are not all found yet.
+#[derive(Debug, clap::Args)]
+pub struct GapsArgs {
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
+    /// Those that are closed too: everything within them was found.
+    #[arg(long)]
+    all: bool,
+    /// One JSON document a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn gaps(args: GapsArgs) -> anyhow::Result<()> {
+    reports::gaps(&args.state, args.all, args.json, Box::new(tokio::io::stdout())).await.map(|_| ())
 }

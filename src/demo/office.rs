@@ -121,6 +121,7 @@ impl Office {
             // The terminal shows them in its own way.
             out: Box::new(tokio::io::sink()),
             on_report: Some(on_report),
+            since: None,
         };
         self.part("the report collector", stop, reports::run(self.settings.clone(), options, stop.clone()));
         let reports_tally = Arc::clone(tally);

@@ -25,6 +25,7 @@ mod oauth_security;
 mod openapi;
 mod recordings;
 mod reports_app;
+mod reports_pull;
 mod resume;
 mod scenarios;
 mod screen_pop;

@@ -24,10 +24,29 @@ pub const STORE_RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// Reports read from the store at a time.
 pub const LIST_PAGE: u32 = 200;
 
-/// After each connection, reports are looked for from this long before the last one stored …
-pub const CATCH_UP_OVERLAP: Duration = Duration::from_secs(3600);
-/// … but no further back than the service answers in one request (spec/call-events-report.md).
-pub const CATCH_UP_MAX: Duration = Duration::from_secs(31 * 86_400 - 3600);
+/// An incomplete report is fetched again, with growing pauses, until it is complete or announced this long ago.
+pub const INCOMPLETE_AGE_MAX: Duration = Duration::from_secs(3600);
+/// First pause before an incomplete report is fetched again.
+pub const INCOMPLETE_PAUSE: Duration = Duration::from_secs(30);
+/// A report announced this long ago and not to be had is a gap, which is listed.
+pub const REPORT_GAP_AGE: Duration = Duration::from_secs(600);
+
+/// While notifications flow, summaries are still looked at this often.
+pub const PULL_EVERY: Duration = Duration::from_secs(300);
+/// First pause after a look that failed; doubled each time up to [`PULL_EVERY`].
+pub const PULL_PAUSE: Duration = Duration::from_secs(2);
+/// The first look waits this long for the connection, then goes without.
+pub const PULL_FIRST_WAIT: Duration = Duration::from_secs(30);
+/// Summaries are asked for in parts of this length, so that a part fits in memory.
+pub const PULL_SLICE: Duration = Duration::from_secs(86_400);
+/// Days before the first start that are fetched unless `--since` says otherwise.
+pub const BACKFILL_DAYS: u32 = 31;
+/// Longest backfill; more is an error of the command line.
+pub const BACKFILL_DAYS_MAX: u32 = 400;
+/// While more reports than this wait to be fetched, the backfill looks no further.
+pub const BACKFILL_BACKLOG_MAX: u64 = 200;
+/// Between two looks at that backlog.
+pub const BACKFILL_LOOK: Duration = Duration::from_millis(500);
 
 /// At the end, the line that is being printed gets this long; a stalled output must not hold up the rest.
 pub const LAST_LINE_WAIT: Duration = Duration::from_secs(1);

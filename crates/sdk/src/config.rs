@@ -28,6 +28,13 @@ impl Default for Hosts {
 }
 
 impl Hosts {
+    /// Whether the channels may know `?after=` on the socket's URL, Callfeed's own addition. GoTo Connect does not.
+    pub(crate) fn may_resume(&self) -> bool {
+        let foreign = ["goto.com", "jive.com"];
+        let host = self.channel.host_str().unwrap_or_default();
+        !foreign.iter().any(|domain| host.ends_with(domain))
+    }
+
     /// All four roles on one origin, as a compatible server offers them.
     #[must_use]
     pub fn single(origin: Url) -> Self {

@@ -35,6 +35,13 @@ pub const PAGES_MAX: usize = 1000;
 /// `pageSize` asked for (spec/errors-and-limits.md: 100 is the default).
 pub const PAGE_SIZE: u32 = 100;
 
+/// Longest span of one request for summaries (spec/call-events-report.md, `GET /report-summaries`).
+pub const SUMMARIES_SPAN_MAX: Duration = Duration::from_secs(31 * 86_400);
+/// A periodic look for summaries begins this long before the watermark; later ones are found by the next long look.
+pub const PULL_OVERLAP: Duration = Duration::from_secs(900);
+/// The same after a break: the service was seen to need minutes, an hour leaves room.
+pub const PULL_OVERLAP_BREAK: Duration = Duration::from_secs(3600);
+
 /// An access token is refreshed after this part of its life (spec/oauth.md, Refresh behaviour: one third).
 pub const REFRESH_AT_DIVISOR: u32 = 3;
 /// Shortest pause between two refreshes, whatever `expires_in` says.
@@ -74,6 +81,15 @@ pub const SOCKET_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CHANNEL_LIFETIME_DEFAULT: Duration = Duration::from_secs(1200);
 /// Shortest life believed, so that a wrong answer cannot make a refresh loop.
 pub const CHANNEL_LIFETIME_MIN: Duration = Duration::from_secs(2);
+
+/// A socket that has brought no notification for this long is asked about: its channel or subscriptions may be gone.
+pub const SILENCE_MAX: Duration = Duration::from_secs(300);
+/// The first look for channels that a crash has left behind comes this long after the start …
+pub const SWEEP_FIRST: Duration = Duration::from_secs(30);
+/// … and the next ones after this. What has no socket in two looks is deleted.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(300);
+/// Member names never seen before that are told, once each; further ones are not.
+pub const NEW_MEMBERS_MAX: usize = 256;
 
 /// Bytes of one frame: a notification is at most 1 MB, plus the envelope. A larger one kills the socket.
 pub const FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -4,26 +4,29 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use sdk::{Client, ErrorKind, Feed, FeedConfig, FeedEvent};
-use tokio::sync::{Notify, mpsc};
+use sdk::{Client, ErrorKind, Feed, FeedConfig, FeedEvent, Notification};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::Fetcher;
 use super::print::Printer;
+use super::pull::{Link, Puller};
 use super::{CHANNEL_FILE, NICKNAME, Options, redirect_uri, sign_in_options};
 use crate::env::Settings;
 use crate::limits;
 use crate::session::session;
 use crate::sign_in;
+use crate::store::ledger::{self, GapKind};
 use crate::store::{OneApp, Store, reports as table};
 use table::StoredReport;
+use wire::report::REPORT_SUMMARY_REVISION;
 
 struct Collector {
     client: Client,
     store: Store,
     account_key: String,
-    catching_up: JoinSet<()>,
+    link: watch::Sender<Link>,
     wake: Arc<Notify>,
     sign_ins: JoinSet<anyhow::Result<()>>,
     no_browser: bool,
@@ -50,7 +53,7 @@ pub(super) async fn run(
         client: client.clone(),
         store: store.clone(),
         account_key: settings.account_key.clone(),
-        catching_up: JoinSet::new(),
+        link: watch::Sender::new(Link::default()),
         wake: Arc::new(Notify::new()),
         sign_ins: JoinSet::new(),
         no_browser: options.no_browser,
@@ -65,8 +68,16 @@ pub(super) async fn run(
         return Ok(());
     }
     let fetching = shutdown.child_token();
-    let fetcher = Fetcher { client: client.clone(), store, wake: collector.wake.clone(), stored };
-    let fetcher = tokio::spawn(fetcher.run(fetching.clone()));
+    let (account_key, wake) = (settings.account_key.clone(), collector.wake.clone());
+    let puller =
+        Puller { client: client.clone(), store: store.clone(), account_key: account_key.clone(), wake };
+    puller.begin(options.since, Timestamp::now()).await.context("cannot write the store")?;
+    let wake = collector.wake.clone();
+    let fetcher = Fetcher { client: client.clone(), store, account_key, wake, stored };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(fetcher.run(fetching.clone()));
+    tasks.spawn(puller.clone().run(collector.link.subscribe(), fetching.clone()));
+    tasks.spawn(puller.backfill(fetching.clone()));
     let config = FeedConfig {
         nickname: NICKNAME.to_owned(),
         account_keys: vec![settings.account_key.clone()],
@@ -78,7 +89,7 @@ pub(super) async fn run(
     let result = collector.work(&mut feed, &mut printing).await;
     feed.close().await;
     fetching.cancel();
-    let _ = fetcher.await;
+    tasks.join_all().await;
     tracing::info!("stopped");
     result
 }
@@ -134,19 +145,26 @@ impl Collector {
                 let now = Timestamp::now();
                 table::hurry(&self.store.pool, now).await.context("cannot write the store")?;
                 self.wake.notify_one();
-                self.catch_up();
+                self.link.send_modify(|link| *link = Link { connected: true, epoch: link.epoch + 1 });
             }
-            FeedEvent::Disconnected { reason } => tracing::warn!("disconnected: {reason}; connecting again"),
+            FeedEvent::Disconnected { reason } => {
+                tracing::warn!("disconnected: {reason}; connecting again");
+                self.link.send_modify(|link| link.connected = false);
+                self.open_gap(&reason).await?;
+            }
             FeedEvent::Refreshed => tracing::info!("channel refreshed"),
             FeedEvent::Recreated { reason } => tracing::info!("new channel: {reason}"),
-            FeedEvent::Report { conversation_space_id: id, .. } => {
-                let now = Timestamp::now();
-                table::announce(&self.store.pool, &id, now).await.context("cannot write the store")?;
-                tracing::debug!("report {id} is announced");
-                self.wake.notify_one();
+            FeedEvent::Report { conversation_space_id, notification } => {
+                self.announced(&conversation_space_id, &notification).await?;
+            }
+            FeedEvent::MayHaveMissed { reason } => {
+                tracing::warn!("reports may have been missed: {reason}");
+                self.open_gap(reason).await?;
+                self.link.send_modify(|link| link.epoch += 1);
             }
             FeedEvent::CallEvent(..) | FeedEvent::Other(_) => {}
             FeedEvent::SignInNeeded => self.sign_in_again(),
+            FeedEvent::SignedIn => tracing::info!("signed in"),
             FeedEvent::Problem(error) => {
                 let final_word =
                     matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Rejected | ErrorKind::NotFound);
@@ -161,20 +179,24 @@ impl Collector {
         Ok(Flow::GoOn)
     }
 
-    /// Looks for what ended while nobody listened, beside the feed, which tells of what ends from now on.
-    fn catch_up(&mut self) {
-        let (client, store) = (self.client.clone(), self.store.clone());
-        let (account_key, wake) = (self.account_key.clone(), self.wake.clone());
-        self.catching_up.spawn(async move {
-            match catch_up(&client, &store, &account_key).await {
-                Ok(0) => {}
-                Ok(missed) => {
-                    tracing::info!("{missed} reports of calls that ended meanwhile are fetched");
-                    wake.notify_one();
-                }
-                Err(error) => tracing::warn!("calls that ended meanwhile may be missing: {error:#}"),
-            }
-        });
+    async fn announced(&self, id: &str, notification: &Notification) -> anyhow::Result<()> {
+        let (pool, now) = (&self.store.pool, Timestamp::now());
+        let announced = if notification.kind == REPORT_SUMMARY_REVISION {
+            table::announce_again(pool, id, now).await
+        } else {
+            table::announce(pool, id, now).await.map(|_| ())
+        };
+        announced.context("cannot write the store")?;
+        tracing::debug!("report {id} is announced");
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// What ends from now on may go unheard, until a look at the summaries has covered it.
+    async fn open_gap(&self, reason: &str) -> anyhow::Result<()> {
+        let (pool, account) = (&self.store.pool, &self.account_key);
+        let opened = ledger::open_gap(pool, account, GapKind::Connection, "", reason, Timestamp::now()).await;
+        opened.context("cannot write the store")
     }
 
     fn sign_in_again(&mut self) {
@@ -191,21 +213,6 @@ impl Collector {
             }
         });
     }
-}
-
-/// Announces every report of the time since the last one stored; returns how many are new. A store that has seen
-/// none begins now.
-async fn catch_up(client: &Client, store: &Store, account_key: &str) -> anyhow::Result<usize> {
-    let now = Timestamp::now();
-    let Some(last) = table::last_seen(&store.pool).await? else { return Ok(0) };
-    let start = (last - limits::CATCH_UP_OVERLAP).max(now - limits::CATCH_UP_MAX);
-    // A clock that goes slow must not hide the newest.
-    let summaries = client.report_summaries(account_key, start, now + limits::CATCH_UP_OVERLAP).await?;
-    let mut new = 0;
-    for summary in summaries.iter().rev() {
-        new += usize::from(table::announce(&store.pool, &summary.conversation_space_id, now).await?);
-    }
-    Ok(new)
 }
 
 type Print = JoinHandle<anyhow::Result<()>>;

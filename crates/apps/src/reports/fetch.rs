@@ -12,14 +12,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::store::ledger::{self, GapKind};
 use crate::store::{Store, reports as table};
-use table::Pending;
+use table::{Pending, Saved};
+use wire::call_events::StateType;
+use wire::report::Report;
 
 /// What the fetcher and the rest of the app tell each other.
 #[derive(Clone)]
 pub(super) struct Fetcher {
     pub client: Client,
     pub store: Store,
+    pub account_key: String,
     /// There is more to fetch.
     pub wake: Arc<Notify>,
     /// A report was stored.
@@ -84,29 +88,57 @@ impl Fetcher {
     async fn try_once(&self, pending: &Pending) -> sqlx::Result<()> {
         let id = &pending.conversation_space_id;
         let error = match self.client.report(id).await {
-            Ok((report, raw)) => {
-                if report.conversation_space_id != *id {
-                    tracing::warn!(
-                        "report {id} answers for another call; it is kept under the name it gives"
-                    );
-                    table::give_up(&self.store.pool, id).await?;
-                }
-                if table::save(&self.store.pool, &report, &raw, Timestamp::now()).await? {
-                    self.stored.notify_one();
-                }
-                return Ok(());
-            }
+            Ok((report, raw)) => return self.keep(pending, &report, &raw).await,
             Err(error) => error,
         };
-        let age = Duration::try_from(Timestamp::now().duration_since(pending.announced)).unwrap_or_default();
+        let age = age(pending);
         if age > limits::FETCH_AGE_MAX && !error.is_temporary() {
-            tracing::error!("report {id} is given up after a week: {error}");
+            tracing::error!("report {id} is given up after a week, its gap stays listed: {error}");
             return table::give_up(&self.store.pool, id).await;
+        }
+        if age > limits::REPORT_GAP_AGE {
+            let reason = format!("it was announced and cannot be fetched: {error}");
+            let (pool, account) = (&self.store.pool, self.account_key.as_str());
+            ledger::open_gap(pool, account, GapKind::Report, id, &reason, pending.announced).await?;
         }
         let pause = pause(pending.attempts, error.kind, fastrand::f64());
         tracing::debug!("report {id} is tried again in {:.1} s: {error}", pause.as_secs_f64());
         table::postpone(&self.store.pool, id, Timestamp::now() + pause).await
     }
+
+    async fn keep(&self, pending: &Pending, report: &Report, raw: &str) -> sqlx::Result<()> {
+        let id = &pending.conversation_space_id;
+        if report.conversation_space_id != *id {
+            tracing::warn!("report {id} answers for another call; it is kept under the name it gives");
+            table::give_up(&self.store.pool, id).await?;
+        }
+        let now = Timestamp::now();
+        let again = (!is_complete(report) && age(pending) < limits::INCOMPLETE_AGE_MAX)
+            .then(|| now + again_pause(pending.attempts, fastrand::f64()));
+        match table::save(&self.store.pool, report, raw, now, again).await? {
+            Saved::New => self.stored.notify_one(),
+            Saved::Known => {}
+            Saved::Revised(changed) => {
+                tracing::info!("report {id} has changed: {}; the earlier text is kept", changed.join(", "));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn age(pending: &Pending) -> Duration {
+    Duration::try_from(Timestamp::now().duration_since(pending.announced)).unwrap_or_default()
+}
+
+/// A whole report ends with the state that ends the call (spec/call-events.md, state).
+fn is_complete(report: &Report) -> bool {
+    report.call_states.last().is_some_and(|state| state.kind == StateType::Ending)
+}
+
+/// Doubling, jittered down to half.
+fn again_pause(attempts: u32, fraction: f64) -> Duration {
+    let doubled = limits::INCOMPLETE_PAUSE.saturating_mul(2u32.saturating_pow(attempts.min(16)));
+    doubled.min(limits::FETCH_PAUSE_MAX).mul_f64(0.5 + fraction / 2.0)
 }
 
 /// Doubling, jittered down to half. A report that only waits for a sign-in is not made to wait longer.

@@ -2,16 +2,24 @@
 //!
 //! A report is announced, fetched, stored, printed, marked as printed, in this order, and each step is on disk
 //! before the next: after a crash at any moment the work goes on where it stopped. The worst that can happen is
-//! that the last line is printed twice.
+//! that the last line is printed twice. What no notification told of is found by looking at summaries (`pull`), and
+//! the ledger of the store says what was missing from when to when.
 
 mod collect;
 mod fetch;
+mod gaps;
 mod people;
 mod print;
+mod progress;
+mod pull;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +33,7 @@ use crate::store::{Store, reports as table};
 use print::Printer;
 
 pub use crate::store::reports::StoredReport;
+pub use gaps::gaps;
 
 /// Host and port of the first tutorial's redirect URI.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:12021";
@@ -43,6 +52,9 @@ pub struct Options {
     /// One bare report a line instead of words for people.
     pub json: bool,
     pub no_browser: bool,
+    /// At the first start, calls that ended since then are fetched; `None` for none. Later starts go on where the
+    /// last one stopped.
+    pub since: Option<Timestamp>,
     /// Host and port where the redirect of a sign-in is awaited.
     pub listen: String,
     /// Standard output, as a rule. Its end (a closed pipe) is the end of the run.
@@ -110,6 +122,41 @@ pub fn redirect_uri(listen: &str) -> anyhow::Result<Url> {
     Url::parse(&format!("http://{listen}/app/redirect")).with_context(wrong)
 }
 
+/// How far back the first start looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since(Option<Timestamp>);
+
+impl Since {
+    /// `None` for not at all.
+    #[must_use]
+    pub fn instant(self) -> Option<Timestamp> {
+        self.0
+    }
+}
+
+/// Reads `--since`: days, or a date in the zone of this machine.
+///
+/// # Errors
+/// When it is neither, in the future, or too long ago.
+pub fn since(text: &str) -> Result<Since, String> {
+    since_at(text, Timestamp::now(), &TimeZone::system())
+}
+
+fn since_at(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Since, String> {
+    let longest = limits::BACKFILL_DAYS_MAX;
+    let back = |days: u32| now.checked_sub(Duration::from_secs(86_400 * u64::from(days)));
+    let since = match (text.parse::<u32>(), text.parse::<Date>()) {
+        (Ok(0), _) => return Ok(Since(None)),
+        (Ok(days), _) => back(days.min(longest + 1)).map_err(|error| error.to_string())?,
+        (_, Ok(date)) => date.to_zoned(zone.clone()).map_err(|error| error.to_string())?.timestamp(),
+        _ => return Err("give a number of days or a date such as 2026-01-31".to_owned()),
+    };
+    if since > now || back(longest).is_ok_and(|oldest| since < oldest) {
+        return Err(format!("give a time within the last {longest} days"));
+    }
+    Ok(Since(Some(since)))
+}
+
 fn sign_in_options(no_browser: bool) -> sign_in::Options {
     sign_in::Options { no_browser, listen_flag: "--listen" }
 }
@@ -117,6 +164,19 @@ fn sign_in_options(no_browser: bool) -> sign_in::Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn since_is_days_or_a_date() {
+        let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+        let since =
+            |text: &str| since_at(text, now, &TimeZone::UTC).map(|since| since.0.map(|at| at.to_string()));
+        assert_eq!(since("0"), Ok(None));
+        assert_eq!(since("31"), Ok(Some("2026-02-07T12:00:00Z".to_owned())));
+        assert_eq!(since("2026-01-31"), Ok(Some("2026-01-31T00:00:00Z".to_owned())));
+        for wrong in ["soon", "-1", "2026-03-11", "401", "4000000000", "2019-01-01"] {
+            assert!(since(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_redirect_uri_is_the_tutorials() {

@@ -118,7 +118,12 @@ impl Follower {
                 tracing::warn!(reason, "connection lost, trying again");
                 self.hub.set_link(Link::Lost);
             }
+            FeedEvent::MayHaveMissed { reason } => {
+                tracing::warn!(reason, "calls may have been missed");
+                self.compare();
+            }
             FeedEvent::SignInNeeded => self.ask(),
+            FeedEvent::SignedIn => self.hub.signed_in(),
             FeedEvent::Problem(error) => {
                 tracing::warn!("{error}");
                 match error.kind {

@@ -131,7 +131,10 @@ impl Hub {
     /// The person has signed in.
     pub fn signed_in(&self) {
         let mut inner = self.lock();
-        inner.signed_in = inner.sign_in.take().map(|sign_in| sign_in.state);
+        // It can be told twice: by whoever exchanged the code and by the feed.
+        if let Some(sign_in) = inner.sign_in.take() {
+            inner.signed_in = Some(sign_in.state);
+        }
         inner.send_link();
     }
 

@@ -3,7 +3,9 @@
 //! `synchronous=FULL`: what was committed survives a power cut.
 
 pub mod contacts;
+pub mod ledger;
 pub mod reports;
+pub mod revisions;
 pub mod screen_pop;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -94,7 +96,9 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
         .busy_timeout(limits::DATABASE_BUSY_TIMEOUT);
     let pool =
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
-    for schema in [reports::SCHEMA, screen_pop::SCHEMA, contacts::SCHEMA] {
+    for schema in
+        [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, screen_pop::SCHEMA, contacts::SCHEMA]
+    {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }
     Ok(pool)

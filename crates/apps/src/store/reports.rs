@@ -5,6 +5,8 @@
 use jiff::Timestamp;
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 
+use super::revisions;
+
 /// Tables of the report app; run at each start.
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS reports (
@@ -65,14 +67,44 @@ pub async fn announce(pool: &SqlitePool, conversation_space_id: &str, now: Times
     Ok(done.rows_affected() > 0)
 }
 
-/// What is to be fetched now, longest waiting first.
+/// Remembers that a report is to be fetched, whether or not it is there: it has changed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn announce_again(
+    pool: &SqlitePool,
+    conversation_space_id: &str,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us)
+         VALUES ($1, $2, 0, $2)
+         ON CONFLICT (conversation_space_id) DO UPDATE SET next_try_us = $2",
+    )
+    .bind(conversation_space_id)
+    .bind(now.as_microsecond())
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// How many reports wait to be fetched.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn waiting(pool: &SqlitePool) -> sqlx::Result<u64> {
+    let row = sqlx::query("SELECT count(*) FROM reports_pending").fetch_one(pool).await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
+/// What is to be fetched now, announced last first: the calls of this moment do not wait for those of last month.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn due(pool: &SqlitePool, now: Timestamp, count: usize) -> sqlx::Result<Vec<Pending>> {
     let rows = sqlx::query(
         "SELECT conversation_space_id, announced_us, attempts FROM reports_pending
-         WHERE next_try_us <= $1 ORDER BY next_try_us, conversation_space_id LIMIT $2",
+         WHERE next_try_us <= $1 ORDER BY announced_us DESC, conversation_space_id LIMIT $2",
     )
     .bind(now.as_microsecond())
     .bind(i64::try_from(count).unwrap_or(i64::MAX))
@@ -147,7 +179,19 @@ pub async fn last_seen(pool: &SqlitePool) -> sqlx::Result<Option<Timestamp>> {
     Ok(last)
 }
 
-/// Stores a fetched report, not printed yet; `false` when it was there already, which changes nothing.
+/// What became of a fetched report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// It is new, and not printed yet.
+    New,
+    /// It was there, the same.
+    Known,
+    /// It was there and differs: the earlier text is kept as a revision. The members that changed, by name.
+    Revised(Vec<String>),
+}
+
+/// Stores a fetched report. `again`: it is incomplete and to be fetched once more then. A gap that stood for it is
+/// closed.
 ///
 /// # Errors
 /// When the database refuses.
@@ -156,11 +200,53 @@ pub async fn save(
     report: &sdk::wire::report::Report,
     raw: &str,
     now: Timestamp,
-) -> sqlx::Result<bool> {
+    again: Option<Timestamp>,
+) -> sqlx::Result<Saved> {
     let mut transaction = pool.begin().await?;
-    let inserted = sqlx::query(
+    let id = &report.conversation_space_id;
+    let before = sqlx::query("SELECT report FROM reports WHERE conversation_space_id = $1")
+        .bind(id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let saved = match before {
+        None => {
+            insert(&mut transaction, report, raw, now).await?;
+            Saved::New
+        }
+        Some(row) => revisions::revise(&mut transaction, report, raw, now, row.try_get(0)?).await?,
+    };
+    let pending = match again {
+        Some(_) => {
+            "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2 WHERE conversation_space_id = $1"
+        }
+        None => "DELETE FROM reports_pending WHERE conversation_space_id = $1 AND $2 = $2",
+    };
+    sqlx::query(pending)
+        .bind(id)
+        .bind(again.unwrap_or(now).as_microsecond())
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE gaps SET closed_us = $2, to_us = $2, reports = 1
+         WHERE kind = 'report' AND subject = $1 AND closed_us IS NULL",
+    )
+    .bind(id)
+    .bind(now.as_microsecond())
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(saved)
+}
+
+async fn insert(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    report: &sdk::wire::report::Report,
+    raw: &str,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
         "INSERT INTO reports (conversation_space_id, account_key, call_created, call_ended, stored_us, printed, report)
-         VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (conversation_space_id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, 0, $6)",
     )
     .bind(&report.conversation_space_id)
     .bind(&report.account_key)
@@ -168,14 +254,9 @@ pub async fn save(
     .bind(&report.call_ended)
     .bind(now.as_microsecond())
     .bind(raw)
-    .execute(&mut *transaction)
+    .execute(&mut **transaction)
     .await?;
-    sqlx::query("DELETE FROM reports_pending WHERE conversation_space_id = $1")
-        .bind(&report.conversation_space_id)
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(())
 }
 
 /// What is stored and not printed, in order of storing.
@@ -239,7 +320,7 @@ fn pending(row: &SqliteRow) -> sqlx::Result<Pending> {
     })
 }
 
-fn instant(microseconds: i64) -> Timestamp {
+pub(super) fn instant(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -247,6 +328,7 @@ fn instant(microseconds: i64) -> Timestamp {
 mod tests {
     use super::*;
     use crate::store::Store;
+    use crate::store::revisions::{Revision, revisions};
 
     fn report(id: &str) -> (sdk::wire::report::Report, String) {
         let raw = format!(
@@ -274,11 +356,46 @@ mod tests {
         assert_eq!(due(&pool, at(15), 9).await.unwrap(), [waiting]);
 
         let (typed, raw) = report("a");
-        assert!(save(&pool, &typed, &raw, at(21)).await.unwrap());
-        assert!(!save(&pool, &typed, &raw, at(22)).await.unwrap());
+        assert_eq!(save(&pool, &typed, &raw, at(21), None).await.unwrap(), Saved::New);
+        assert_eq!(save(&pool, &typed, &raw, at(22), None).await.unwrap(), Saved::Known);
         announce(&pool, "a", at(23)).await.unwrap();
         assert_eq!(due(&pool, at(99), 9).await.unwrap(), []);
         assert_eq!(next_try(&pool, at(0)).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_incomplete_report_is_kept_and_fetched_again_and_what_changed_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = Store::open(folder.path()).await.unwrap().pool;
+        announce(&pool, "a", at(10)).await.unwrap();
+        let (typed, raw) = report("a");
+        assert_eq!(save(&pool, &typed, &raw, at(11), Some(at(20))).await.unwrap(), Saved::New);
+        assert_eq!(waiting(&pool).await.unwrap(), 1);
+        assert_eq!(due(&pool, at(20), 9).await.unwrap()[0].attempts, 1);
+
+        let richer = raw.replace("\"INBOUND\"", "\"INBOUND\", \"callReason\": \"order\"");
+        let revised = save(&pool, &typed, &richer, at(21), None).await.unwrap();
+        assert_eq!(revised, Saved::Revised(vec!["callReason".to_owned()]));
+        assert_eq!(waiting(&pool).await.unwrap(), 0);
+        let kept = revisions(&pool, "a").await.unwrap();
+        let first = Revision { revision: 1, replaced: at(21), changed: "callReason".to_owned(), raw };
+        assert_eq!(kept, [first]);
+        assert_eq!(list(&pool, 0, 9).await.unwrap()[0].raw, richer);
+
+        announce_again(&pool, "a", at(30)).await.unwrap();
+        assert_eq!(due(&pool, at(30), 9).await.unwrap().len(), 1, "a revision is fetched though it is there");
+    }
+
+    #[tokio::test]
+    async fn the_calls_of_this_moment_come_before_those_of_last_month() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = Store::open(folder.path()).await.unwrap().pool;
+        for (id, second) in [("old", 10), ("new", 20)] {
+            announce(&pool, id, at(second)).await.unwrap();
+        }
+        let ids: Vec<String> =
+            due(&pool, at(20), 9).await.unwrap().into_iter().map(|due| due.conversation_space_id).collect();
+        assert_eq!(ids, ["new", "old"]);
     }
 
     #[tokio::test]
@@ -287,7 +404,7 @@ mod tests {
         let store = Store::open(folder.path()).await.unwrap();
         for id in ["c", "a", "b"] {
             let (typed, raw) = report(id);
-            save(&store.pool, &typed, &raw, at(1)).await.unwrap();
+            save(&store.pool, &typed, &raw, at(1), None).await.unwrap();
         }
         mark_printed(&store.pool, "c").await.unwrap();
         store.pool.close().await;

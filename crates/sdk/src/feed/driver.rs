@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wire::call_events::{self, CallEvent};
+use wire::channel::Channel;
 use wire::notification::{Frame, FrameData, REFRESH_REQUIRED, TO_BE_CLOSED};
 use wire::report;
 
@@ -15,11 +19,16 @@ use super::operations::{Done, Operator, trouble};
 use super::recent::RecentIds;
 use super::saved::SavedChannel;
 use super::socket::{self, FromSocket, News, SocketId};
-use super::{FeedConfig, FeedEvent};
+use super::{FeedConfig, FeedEvent, Notification};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::lifecycle::{Action, Event, Generation, Lifecycle, Told, Trouble};
+use crate::lifecycle::{Action, Event, Generation, Lifecycle, Listed, Sweep, Told, Trouble};
 use crate::limits;
+use crate::novelty::Novelty;
+
+/// First frame of a Callfeed platform that cannot resume wholly behind the notification named by `?after=`.
+const RESUME_SOURCE: &str = "callfeed";
+const RESUME: &str = "RESUME";
 
 struct Driver {
     operator: Operator,
@@ -33,6 +42,12 @@ struct Driver {
     out: mpsc::Sender<FeedEvent>,
     stop: CancellationToken,
     recent: RecentIds,
+    novelty: Novelty,
+    sweep: Sweep,
+    /// The last notification handed to the reader, to resume behind.
+    last_heard: Option<String>,
+    /// The reader was told that somebody must sign in.
+    sign_in_told: bool,
     /// The channel of the last run, until it is taken over or cannot be.
     saved: Option<SavedChannel>,
     /// Why the socket went, for the reader.
@@ -72,6 +87,10 @@ pub(super) async fn run(
         out,
         stop,
         recent: RecentIds::default(),
+        novelty: Novelty::default(),
+        sweep: Sweep::default(),
+        last_heard: None,
+        sign_in_told: false,
         saved,
         last_close: String::new(),
     };
@@ -109,11 +128,13 @@ impl Driver {
 
     /// A dead sign-in is told at once, not when the next request needs it.
     async fn tokens_changed(&mut self) {
-        if self.operator.client.is_signed_in() {
-            self.step(Event::SignedIn).await;
-        } else {
-            self.emit(FeedEvent::SignInNeeded).await;
+        if !self.operator.client.is_signed_in() {
+            return self.tell(Told::SignInNeeded).await;
         }
+        if std::mem::take(&mut self.sign_in_told) {
+            self.emit(FeedEvent::SignedIn).await;
+        }
+        self.step(Event::SignedIn).await;
     }
 
     async fn perform(&mut self, actions: Vec<Action>) {
@@ -136,6 +157,13 @@ impl Driver {
                 Action::CloseSocket(generation) => {
                     self.sockets.remove(&generation);
                 }
+                Action::Probe(generation) => {
+                    if let Some(known) = self.channels.get(&generation) {
+                        let id = known.channel_id.clone();
+                        self.spawn(|operator| operator.probe(generation, id));
+                    }
+                }
+                Action::Sweep => self.spawn(Operator::list),
                 Action::Delete(generation) => self.delete(generation),
                 Action::Tell(told) => self.tell(told).await,
             }
@@ -159,7 +187,11 @@ impl Driver {
     fn connect(&mut self, generation: Generation) {
         if let Some(known) = self.channels.get(&generation) {
             let url = known.socket_url.clone();
-            self.spawn(|operator| operator.connect(generation, url));
+            // With several accounts the server would resume that of the notification and forget the others.
+            let may_resume = self.operator.client.config().hosts.may_resume()
+                && self.operator.config.account_keys.len() == 1;
+            let after = self.last_heard.clone().filter(|_| may_resume);
+            self.spawn(|operator| operator.connect(generation, url, after));
         }
     }
 
@@ -175,7 +207,13 @@ impl Driver {
             Told::Disconnected => FeedEvent::Disconnected { reason: self.reason_of_loss() },
             Told::Refreshed => FeedEvent::Refreshed,
             Told::Recreated(reason) => FeedEvent::Recreated { reason: reason.as_str() },
-            Told::SignInNeeded => FeedEvent::SignInNeeded,
+            Told::Repaired => {
+                FeedEvent::MayHaveMissed { reason: "subscriptions were missing and are made again" }
+            }
+            Told::SignInNeeded => {
+                self.sign_in_told = true;
+                FeedEvent::SignInNeeded
+            }
         };
         self.emit(event).await;
     }
@@ -239,6 +277,13 @@ impl Driver {
                 self.problem(error).await;
                 Event::RefreshFailed { generation, trouble }
             }
+            Done::Probed(generation, Ok(repaired)) => Event::Probed { generation, repaired },
+            Done::Probed(generation, Err(error)) => {
+                let trouble = trouble(&error);
+                self.problem(error).await;
+                Event::ProbeFailed { generation, trouble }
+            }
+            Done::Listed(listed) => return self.sweep(listed),
             Done::Deleted { channel_id, result } => {
                 match result {
                     Ok(()) => SavedChannel::forget(&self.operator.config, &channel_id),
@@ -248,6 +293,26 @@ impl Driver {
             }
         };
         self.step(event).await;
+    }
+
+    fn sweep(&mut self, listed: Result<Vec<Channel>, Error>) {
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => return tracing::debug!("{error}; channels left behind end by themselves"),
+        };
+        let listed: Vec<Listed> = listed
+            .into_iter()
+            .map(|channel| Listed {
+                connected: channel.channel_data.and_then(|data| data.is_connected),
+                nickname: channel.channel_nickname,
+                channel_id: channel.channel_id,
+            })
+            .collect();
+        let ours: Vec<&str> = self.channels.values().map(|known| known.channel_id.as_str()).collect();
+        for channel_id in self.sweep.orphans(&self.operator.config.nickname, &ours, &listed) {
+            tracing::info!("a channel that an earlier run left behind is deleted");
+            self.spawn(|operator| operator.delete(channel_id));
+        }
     }
 
     async fn make_failed(&mut self, generation: Generation, error: Error) -> Event {
@@ -272,7 +337,7 @@ impl Driver {
         match news {
             // What a socket that we gave up still had counts like any other.
             News::Text(text) => match serde_json::from_str::<Frame>(&text) {
-                Ok(frame) => self.frame(generation, frame.data).await,
+                Ok(frame) => self.frame(generation, frame.data, &text).await,
                 Err(error) => {
                     self.problem(Error::bad_answer(format!("unreadable frame on the socket: {error}"))).await;
                 }
@@ -287,24 +352,39 @@ impl Driver {
         }
     }
 
-    async fn frame(&mut self, generation: Generation, data: FrameData) {
+    async fn frame(&mut self, generation: Generation, data: FrameData, text: &str) {
         match data.kind.as_str() {
             REFRESH_REQUIRED => return self.step(Event::RefreshAsked { generation }).await,
             TO_BE_CLOSED => return self.step(Event::CloseAnnounced { generation }).await,
             _ => {}
         }
+        self.step(Event::Heard { generation }).await;
         if data.id.as_ref().is_some_and(|id| !self.recent.is_new(id)) {
             return;
         }
+        let id = data.id.clone();
         let event = match data.source.as_str() {
-            call_events::SOURCE => call_event(data),
-            report::SOURCE => report_event(data),
+            call_events::SOURCE => call_event(self.with_raw(data, text)),
+            report::SOURCE => report_event(self.with_raw(data, text)),
+            RESUME_SOURCE if data.kind == RESUME => {
+                Ok(FeedEvent::MayHaveMissed { reason: "the server could not resume wholly" })
+            }
             _ => Ok(FeedEvent::Other(Box::new(data))),
         };
         match event {
             Ok(event) => self.emit(event).await,
             Err(error) => self.problem(error).await,
         }
+        self.last_heard = id.or_else(|| self.last_heard.take());
+    }
+
+    fn with_raw(&mut self, data: FrameData, text: &str) -> (Value, Notification) {
+        for path in self.novelty.look(&data.source, &data.content) {
+            tracing::info!("notifications have a member that is not known yet: {path}");
+        }
+        let raw = raw_content(text).map_or_else(|| data.content.to_string().into(), Into::into);
+        let notification = Notification { id: data.id.unwrap_or_default(), kind: data.kind, raw };
+        (data.content, notification)
     }
 
     /// Gives everything back, within a bounded time.
@@ -322,17 +402,31 @@ impl Driver {
     }
 }
 
-fn call_event(data: FrameData) -> Result<FeedEvent, Error> {
-    let id = data.id.unwrap_or_default();
-    let event: CallEvent = serde_json::from_value(data.content)
-        .map_err(|error| Error::bad_answer(format!("unreadable call event {id}: {error}")))?;
-    Ok(FeedEvent::CallEvent(Box::new(event), id))
+fn call_event((content, notification): (Value, Notification)) -> Result<FeedEvent, Error> {
+    let event: CallEvent = serde_json::from_value(content)
+        .map_err(|error| Error::bad_answer(format!("unreadable call event {}: {error}", notification.id)))?;
+    Ok(FeedEvent::CallEvent(Box::new(event), notification))
 }
 
-fn report_event(data: FrameData) -> Result<FeedEvent, Error> {
-    let id = data.content.get("conversationSpaceId").and_then(serde_json::Value::as_str);
+fn report_event((content, notification): (Value, Notification)) -> Result<FeedEvent, Error> {
+    let id = content.get("conversationSpaceId").and_then(Value::as_str);
     let Some(id) = id else {
         return Err(Error::bad_answer("a report notification without conversationSpaceId"));
     };
-    Ok(FeedEvent::Report { conversation_space_id: id.to_owned(), raw: data.content })
+    Ok(FeedEvent::Report { conversation_space_id: id.to_owned(), notification })
+}
+
+/// `data.content` as it stands in the frame.
+fn raw_content(text: &str) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct Raw<'a> {
+        #[serde(borrow)]
+        data: RawData<'a>,
+    }
+    #[derive(Deserialize)]
+    struct RawData<'a> {
+        #[serde(borrow)]
+        content: &'a RawValue,
+    }
+    serde_json::from_str::<Raw>(text).ok().map(|raw| raw.data.content.get())
 }

@@ -47,19 +47,35 @@ pub enum FeedEvent {
     Refreshed,
     /// Another channel has taken over.
     Recreated { reason: &'static str },
-    /// A state of a call, with the id of its notification. Order and repeats are as on the wire: go by
-    /// conversation space and sequence number.
-    CallEvent(Box<CallEvent>, String),
-    /// A report can be fetched with [`Client::report`]. `raw`: the content of the notification.
-    Report { conversation_space_id: String, raw: serde_json::Value },
+    /// Something may have been missed though the connection stood: subscriptions had vanished and were made again,
+    /// or the server could not resume wholly. Ask for the truth, as after [`FeedEvent::Connected`].
+    MayHaveMissed { reason: &'static str },
+    /// A state of a call. Order and repeats are as on the wire: go by conversation space and sequence number.
+    CallEvent(Box<CallEvent>, Notification),
+    /// A report can be fetched with [`Client::report`]. A `kind` of
+    /// [`REPORT_SUMMARY_REVISION`](wire::report::REPORT_SUMMARY_REVISION) means that it has changed.
+    Report { conversation_space_id: String, notification: Notification },
     /// A notification of another service.
     Other(Box<FrameData>),
     /// Nothing goes on until a person has signed in; then it does by itself. May be told repeatedly.
     SignInNeeded,
+    /// Somebody has signed in, in this process or another one.
+    SignedIn,
     /// Something failed; the feed tries again by itself. Kinds other than
     /// [`Unreachable`](crate::ErrorKind::Unreachable) and [`RateLimited`](crate::ErrorKind::RateLimited)
     /// will most likely fail again until a person has changed something.
     Problem(Error),
+}
+
+/// What a notification said besides its typed content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The same when the notification is repeated; empty when the server sent none.
+    pub id: String,
+    /// `data.type`.
+    pub kind: String,
+    /// JSON text of the content, letter for letter as it came.
+    pub raw: Box<str>,
 }
 
 /// A running feed. When it is dropped without [`Feed::close`] the channel stays behind, to be taken over by the

@@ -7,7 +7,7 @@ use wire::call_events::StateType;
 use wire::channel::Channel;
 
 use super::FeedConfig;
-use super::saved::SavedChannel;
+use super::saved::{Change, SavedChannel};
 use super::socket::{self, Socket, SocketError};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
@@ -27,7 +27,13 @@ pub(super) enum Done {
     Made(Generation, Result<Ready, Error>),
     Connected(Generation, Result<Box<Socket>, SocketError>),
     Refreshed(Generation, Result<Duration, Error>),
-    Deleted { channel_id: String, result: Result<(), Error> },
+    /// Whether something was repaired.
+    Probed(Generation, Result<bool, Error>),
+    Listed(Result<Vec<Channel>, Error>),
+    Deleted {
+        channel_id: String,
+        result: Result<(), Error>,
+    },
 }
 
 /// What operations need.
@@ -51,10 +57,7 @@ impl Operator {
         let Some(socket_url) = channel.socket_url().map(str::to_owned) else {
             return Err(Error::bad_answer("creating the channel failed: the answer has no channelURL"));
         };
-        let subscribed = match self.subscribe_calls(&id).await {
-            Ok(()) => self.subscribe_reports(&id).await,
-            failed => failed,
-        };
+        let subscribed = self.subscribe(&id, &self.config.account_keys, &self.config.account_keys).await;
         if let Err(error) = subscribed {
             // A channel without its subscriptions is of no use to anybody.
             let _ = self.client.delete_channel(&self.config.nickname, &id).await;
@@ -63,49 +66,105 @@ impl Operator {
         Ok(Ready { channel_id: id, socket_url, lifetime: lifetime(&channel) })
     }
 
-    async fn subscribe_calls(&self, channel_id: &str) -> Result<(), Error> {
-        let Some(types) = &self.config.call_events else { return Ok(()) };
-        let types: Option<&[StateType]> = Some(types.as_slice()).filter(|types| !types.is_empty());
-        self.client.subscribe_call_events(channel_id, &self.config.account_keys, types).await
-    }
-
-    async fn subscribe_reports(&self, channel_id: &str) -> Result<(), Error> {
-        if self.config.reports {
-            self.client.subscribe_reports(channel_id, &self.config.account_keys).await?;
+    /// Subscribes `calls` to call events and `reports` to reports, as far as the feed wants those.
+    async fn subscribe(&self, id: &str, calls: &[String], reports: &[String]) -> Result<(), Error> {
+        if let Some(types) = &self.config.call_events
+            && !calls.is_empty()
+        {
+            let types: Option<&[StateType]> = Some(types.as_slice()).filter(|types| !types.is_empty());
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                let result = self.client.subscribe_call_events(id, calls, types).await;
+                match existing_is_fine(result) {
+                    // One item of the 207 says "not now"; subscribing the others again is harmless.
+                    Err(error) if error.is_temporary() && tries < limits::TRIES_MAX => {
+                        tokio::time::sleep(limits::RETRY_PAUSE).await;
+                    }
+                    result => break result?,
+                }
+            }
+        }
+        if self.config.reports && !reports.is_empty() {
+            existing_is_fine(self.client.subscribe_reports(id, reports).await.map(|_| ()))?;
         }
         Ok(())
     }
 
-    /// Takes over the channel of an earlier run: it must live, and what is missing on it is subscribed again.
+    /// Takes over the channel of an earlier run: it must live, and its subscriptions become those wanted now.
     pub async fn adopt(self, generation: Generation, saved: SavedChannel) -> Done {
         Done::Made(generation, self.take_over(saved).await)
     }
 
     async fn take_over(&self, saved: SavedChannel) -> Result<Ready, Error> {
+        let change = saved.change(&self.client, &self.config);
         let id = saved.channel_id;
         let nickname = &self.config.nickname;
         let before = self.client.channel(nickname, &id).await?;
         // How much of its life is left is not known, so it starts again.
         let after = self.client.refresh_channel(nickname, &id).await?;
-        if self.config.call_events.is_some() {
-            let keys = self.client.call_event_subscriptions(&id).await?.account_keys;
-            if self.config.account_keys.iter().any(|key| !keys.contains(key)) {
-                self.subscribe_calls(&id).await?;
-            }
-        }
-        if self.config.reports {
-            let keys = self.client.report_subscriptions(&id).await?.account_keys;
-            if self.config.account_keys.iter().any(|key| !keys.contains(key)) {
-                self.subscribe_reports(&id).await?;
-            }
+        if change == Change::Kinds {
+            // The event types of a subscription change by deleting it alone (spec/call-events.md, Create).
+            self.client.unsubscribe_call_events(&id, &[]).await?;
+            self.client.unsubscribe_reports(&id, &[]).await?;
+            self.subscribe(&id, &self.config.account_keys, &self.config.account_keys).await?;
+        } else {
+            self.reconcile(&id).await?;
         }
         let socket_url = before.socket_url().map_or(saved.socket_url, str::to_owned);
         let lifetime = after.channel_lifetime.map_or_else(|| lifetime(&before), Duration::from_secs);
         Ok(Ready { channel_id: id, socket_url, lifetime })
     }
 
-    pub async fn connect(self, generation: Generation, url: String) -> Done {
-        Done::Connected(generation, socket::connect(&url).await.map(Box::new))
+    /// Asks whether the channel and its subscriptions are there, and makes again what is missing.
+    pub async fn probe(self, generation: Generation, channel_id: String) -> Done {
+        let result = match self.client.channel(&self.config.nickname, &channel_id).await {
+            Ok(_) => self.reconcile(&channel_id).await,
+            Err(error) => Err(error),
+        };
+        Done::Probed(generation, result)
+    }
+
+    /// Makes the subscriptions those that are wanted: `true` when one was missing.
+    async fn reconcile(&self, id: &str) -> Result<bool, Error> {
+        let wanted = &self.config.account_keys;
+        let (mut calls, mut reports) = (Vec::new(), Vec::new());
+        if self.config.call_events.is_some() {
+            let listed = self.client.call_event_subscriptions(id).await?.account_keys;
+            calls = missing(wanted, &listed);
+            let extra = missing(&listed, wanted);
+            if !extra.is_empty() {
+                self.client.unsubscribe_call_events(id, &extra).await?;
+            }
+        }
+        if self.config.reports {
+            let listed = self.client.report_subscriptions(id).await?.account_keys;
+            reports = missing(wanted, &listed);
+            let extra = missing(&listed, wanted);
+            if !extra.is_empty() {
+                self.client.unsubscribe_reports(id, &extra).await?;
+            }
+        }
+        self.subscribe(id, &calls, &reports).await?;
+        Ok(!calls.is_empty() || !reports.is_empty())
+    }
+
+    pub async fn list(self) -> Done {
+        Done::Listed(self.client.channels().await)
+    }
+
+    /// `after`: the last notification that was heard, for a server that may resume behind it.
+    pub async fn connect(self, generation: Generation, url: String, after: Option<String>) -> Done {
+        let resuming = after.and_then(|id| resume_url(&url, &id));
+        let socket = match resuming {
+            // A server that does not know the parameter may refuse it.
+            Some(resuming) => match socket::connect(&resuming).await {
+                Err(error) if error.trouble == Trouble::Gone => socket::connect(&url).await,
+                result => result,
+            },
+            None => socket::connect(&url).await,
+        };
+        Done::Connected(generation, socket.map(Box::new))
     }
 
     pub async fn refresh(self, generation: Generation, channel_id: String) -> Done {
@@ -125,6 +184,24 @@ impl Operator {
         let result = self.client.delete_channel(&self.config.nickname, &channel_id).await;
         Done::Deleted { channel_id, result }
     }
+}
+
+fn resume_url(url: &str, after: &str) -> Option<String> {
+    let mut url = url::Url::parse(url).ok()?;
+    url.query_pairs_mut().append_pair("after", after);
+    Some(url.into())
+}
+
+/// 409 says that the subscription exists (spec/errors-and-limits.md), which is what was wanted.
+fn existing_is_fine(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.status == Some(409) => Ok(()),
+        result => result,
+    }
+}
+
+fn missing(wanted: &[String], there: &[String]) -> Vec<String> {
+    wanted.iter().filter(|key| !there.contains(key)).cloned().collect()
 }
 
 fn lifetime(channel: &Channel) -> Duration {

@@ -16,7 +16,7 @@ pub(super) struct SavedChannel {
     purpose: Purpose,
 }
 
-/// Another purpose needs another channel.
+/// Another owner cannot take the channel over; what is subscribed on it can be changed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Purpose {
     issuer: String,
@@ -43,6 +43,22 @@ impl Purpose {
             reports: config.reports,
         }
     }
+
+    fn has_owner_of(&self, other: &Self) -> bool {
+        self.issuer == other.issuer
+            && self.client_id == other.client_id
+            && self.principal == other.principal
+            && self.nickname == other.nickname
+    }
+}
+
+/// How the subscriptions of the last run differ from those wanted now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The same, or at most other accounts.
+    Accounts,
+    /// Other APIs, or other types of call states: those do not change by subscribing again.
+    Kinds,
 }
 
 impl SavedChannel {
@@ -50,10 +66,16 @@ impl SavedChannel {
         Self { channel_id, socket_url, purpose: Purpose::new(client, config) }
     }
 
-    /// The channel of the last run, when it was made for the same purpose.
+    /// The channel of the last run, when it has the same owner.
     pub fn load(client: &Client, config: &FeedConfig) -> Option<Self> {
         let saved = read(config.state_file.as_deref()?)?;
-        (saved.purpose == Purpose::new(client, config)).then_some(saved)
+        saved.purpose.has_owner_of(&Purpose::new(client, config)).then_some(saved)
+    }
+
+    pub fn change(&self, client: &Client, config: &FeedConfig) -> Change {
+        let wanted = Purpose::new(client, config);
+        let same = self.purpose.call_events == wanted.call_events && self.purpose.reports == wanted.reports;
+        if same { Change::Accounts } else { Change::Kinds }
     }
 
     pub fn save(&self, config: &FeedConfig) {

@@ -16,6 +16,7 @@ pub struct Lifecycle {
     /// What the reader was told last.
     connected: bool,
     stopped: bool,
+    sweep_at: Now,
     actions: Vec<Action>,
 }
 
@@ -32,6 +33,7 @@ impl Lifecycle {
             successor: None,
             connected: false,
             stopped: false,
+            sweep_at: limits::SWEEP_FIRST,
             actions: Vec::new(),
         };
         (machine, vec![if adopt { Action::Adopt(1) } else { Action::Make(1) }])
@@ -44,7 +46,8 @@ impl Lifecycle {
             return Duration::MAX;
         }
         let successor = self.successor.as_ref().map_or(Duration::MAX, Slot::deadline);
-        self.current.deadline().min(successor)
+        let sweep = if self.connected { self.sweep_at } else { Duration::MAX };
+        self.current.deadline().min(successor).min(sweep)
     }
 
     #[must_use]
@@ -81,6 +84,9 @@ impl Lifecycle {
             Event::RefreshAsked { generation } => self.refresh(generation),
             Event::CloseAnnounced { generation } => self.replace(generation, Reason::CloseAnnounced),
             Event::Pong { generation, sequence } => self.pong(generation, sequence),
+            Event::Heard { generation } => self.heard(now, generation),
+            Event::Probed { generation, repaired } => self.probed(now, generation, repaired),
+            Event::ProbeFailed { generation, trouble } => self.probe_failed(now, generation, trouble),
             Event::Tick => self.tick(now),
             Event::SignedIn => self.signed_in(),
             Event::Stop => self.stop(),
@@ -132,6 +138,7 @@ impl Lifecycle {
         slot.failures = 0;
         slot.ping_at = now + limits::PING_EVERY;
         slot.pongs_seen = slot.pings_sent;
+        slot.probe_at = now + limits::SILENCE_MAX;
         let resumed = std::mem::replace(&mut slot.resumes, true);
         let reason = slot.reason.take();
         if self.successor.as_ref().is_some_and(|successor| successor.generation == generation) {
@@ -257,7 +264,37 @@ impl Lifecycle {
         }
     }
 
+    fn heard(&mut self, now: Now, generation: Generation) {
+        // While a probe is under way its answer counts.
+        if let Some(slot) = self.slot(generation).filter(|slot| slot.probe_at != Duration::MAX) {
+            slot.probe_at = now + limits::SILENCE_MAX;
+        }
+    }
+
+    fn probed(&mut self, now: Now, generation: Generation, repaired: bool) {
+        let Some(slot) = self.slot(generation) else { return };
+        slot.probe_at = now + limits::SILENCE_MAX;
+        if repaired {
+            self.tell(Told::Repaired);
+        }
+    }
+
+    fn probe_failed(&mut self, now: Now, generation: Generation, trouble: Trouble) {
+        let Some(slot) = self.slot(generation) else { return };
+        slot.probe_at = now + limits::SILENCE_MAX;
+        match trouble {
+            Trouble::Gone => self.replace(generation, Reason::Gone),
+            Trouble::SignIn => self.tell(Told::SignInNeeded),
+            // The pings say whether the socket lives; a refusal does not get better on another channel.
+            Trouble::Unreachable | Trouble::Refused => {}
+        }
+    }
+
     fn tick(&mut self, now: Now) {
+        if self.connected && now >= self.sweep_at {
+            self.sweep_at = now + limits::SWEEP_EVERY;
+            self.actions.push(Action::Sweep);
+        }
         let generations: Vec<Generation> = std::iter::once(self.current.generation)
             .chain(self.successor.as_ref().map(|slot| slot.generation))
             .collect();
@@ -285,6 +322,15 @@ impl Lifecycle {
         }
         if refresh_due {
             self.refresh(generation);
+        }
+        self.probe(now, generation);
+    }
+
+    fn probe(&mut self, now: Now, generation: Generation) {
+        let Some(slot) = self.slot(generation) else { return };
+        if slot.phase == Phase::Open && now >= slot.probe_at {
+            slot.probe_at = Duration::MAX;
+            self.actions.push(Action::Probe(generation));
         }
     }
 

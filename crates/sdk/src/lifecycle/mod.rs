@@ -3,16 +3,21 @@
 //!
 //! Rules (spec/notification-channel.md, WebSocket life cycle): a lost socket is opened again on the same
 //! channel; a channel that is gone is made anew; one that is about to be closed is replaced before it is given
-//! up; a channel is refreshed when asked and when half its life is over. Nothing is ever given up for good.
+//! up; a channel is refreshed when asked and when half its life is over. A socket that lives and brings nothing is
+//! probed: its channel and subscriptions may be gone. Nothing is ever given up for good.
 
 mod machine;
+#[cfg(test)]
+mod simulation;
 mod slot;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
 pub use machine::Lifecycle;
+pub use sweep::{Listed, Sweep};
 
 /// Time since the feed was opened.
 pub type Now = Duration;
@@ -76,6 +81,19 @@ pub enum Event {
         generation: Generation,
         sequence: u64,
     },
+    /// A notification came.
+    Heard {
+        generation: Generation,
+    },
+    /// The channel lives; `repaired`: a subscription was missing and was made again.
+    Probed {
+        generation: Generation,
+        repaired: bool,
+    },
+    ProbeFailed {
+        generation: Generation,
+        trouble: Trouble,
+    },
     /// The time of [`Lifecycle::deadline`] has come. Too early does no harm.
     Tick,
     /// There are new tokens.
@@ -98,6 +116,10 @@ pub enum Action {
         sequence: u64,
     },
     CloseSocket(Generation),
+    /// Nothing was heard for long: look whether the channel and its subscriptions are there, and repair them.
+    Probe(Generation),
+    /// List the channels and delete what [`Sweep`] says; nothing waits for it.
+    Sweep,
     /// Delete the subscriptions and the channel, if need be more than once; nothing waits for it.
     Delete(Generation),
     Tell(Told),
@@ -113,6 +135,8 @@ pub enum Told {
     Disconnected,
     Refreshed,
     Recreated(Reason),
+    /// Subscriptions were missing; what happened meanwhile was not heard.
+    Repaired,
     SignInNeeded,
 }
 

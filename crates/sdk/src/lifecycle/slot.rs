@@ -40,6 +40,8 @@ pub(super) struct Slot {
     pub(super) ping_at: Now,
     pub(super) pings_sent: u64,
     pub(super) pongs_seen: u64,
+    /// When to ask whether the channel is still whole; never while an answer is awaited.
+    pub(super) probe_at: Now,
     /// Was open before, or taken over: an opening socket resumes it.
     pub(super) resumes: bool,
     pub(super) reason: Option<Reason>,
@@ -58,6 +60,7 @@ impl Slot {
             ping_at: Duration::MAX,
             pings_sent: 0,
             pongs_seen: 0,
+            probe_at: Duration::MAX,
             resumes: false,
             reason,
         }
@@ -77,7 +80,7 @@ impl Slot {
     pub(super) fn deadline(&self) -> Now {
         let phase = match self.phase {
             Phase::MakePause(until) | Phase::ConnectPause(until) => until,
-            Phase::Open => self.ping_at,
+            Phase::Open => self.ping_at.min(self.probe_at),
             Phase::Making | Phase::Connecting | Phase::Dead => Duration::MAX,
         };
         let refresh = match self.refreshing {

@@ -175,7 +175,100 @@ async fn without_a_sign_in_it_waits_for_one() {
     let mut feed = Feed::open(client.clone(), config(&fake));
     assert!(matches!(next(&mut feed).await, FeedEvent::SignInNeeded));
     client.exchange("code-1").await.unwrap();
+    assert!(matches!(next(&mut feed).await, FeedEvent::SignedIn));
     assert!(matches!(next(&mut feed).await, FeedEvent::Connected { .. }));
+    feed.close().await;
+}
+
+/// An answer of the fake to "which accounts are subscribed".
+fn keys(keys: &[&str]) -> serde_json::Value {
+    json!({"accountKeys": keys})
+}
+
+#[tokio::test]
+async fn a_take_over_makes_the_subscriptions_those_that_are_wanted() {
+    let fake = Fake::start().await;
+    drop(connected(&fake, fake.signed_in().await).await);
+    let (calls, reports) = ("/call-events/v1/subscriptions", "/call-events-report/v1/subscriptions");
+    fake.next(&format!("GET {calls}"), 200, keys(&["17", ACCOUNT]));
+    fake.next(&format!("GET {reports}"), 200, keys(&[]));
+    let conflict = json!({"errorCode": "CONFLICT", "message": "Subscription already exists"});
+    fake.next(&format!("POST {reports}"), 409, conflict);
+    let mut feed = Feed::open(fake.client(), config(&fake));
+    assert!(matches!(next(&mut feed).await, FeedEvent::Connected { resumed: true }));
+    assert_eq!(fake.count("POST /notification-channel"), 1, "it is the channel of before");
+    let log = fake.log();
+    assert!(
+        log.iter().any(|line| line.starts_with(&format!("DELETE {calls}")) && line.contains("accountKey=17"))
+    );
+    assert_eq!(
+        fake.count(&format!("POST {reports}")),
+        2,
+        "the one that the list lacked, and 409 is no failure"
+    );
+    drop(feed);
+
+    // Other types of states: only a new subscription has them (spec/call-events.md, Create).
+    let mut other = config(&fake);
+    other.call_events = Some(vec![sdk::wire::call_events::StateType::Ending]);
+    let (deleted, made) = (fake.count(&format!("DELETE {calls}")), fake.count(&format!("POST {calls}")));
+    let mut feed = Feed::open(fake.client(), other);
+    assert!(matches!(next(&mut feed).await, FeedEvent::Connected { resumed: true }));
+    assert_eq!(fake.count(&format!("DELETE {calls}")), deleted + 1);
+    assert_eq!(fake.count(&format!("POST {calls}")), made + 1);
+    assert!(
+        fake.log().iter().any(|line| line.starts_with(&format!("POST {calls}")) && line.contains("ENDING"))
+    );
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn a_207_that_says_not_now_is_asked_again_on_the_same_channel() {
+    let fake = Fake::start().await;
+    let item = json!({"id": ACCOUNT, "status": 503, "message": "busy"});
+    fake.next("POST /call-events/v1/subscriptions", 207, json!({"accountKeys": [item]}));
+    let feed = connected(&fake, fake.signed_in().await).await;
+    assert_eq!(fake.count("POST /call-events/v1/subscriptions"), 2);
+    assert_eq!(fake.count("POST /notification-channel"), 1);
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_opens_again_names_the_last_notification_and_hears_when_that_is_not_enough() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    announce(&fake, "n-17", "call-1");
+    expect_report(&mut feed, "call-1").await;
+    fake.order(Order::Drop);
+    assert!(matches!(next(&mut feed).await, FeedEvent::Disconnected { .. }));
+    assert!(matches!(next(&mut feed).await, FeedEvent::Connected { resumed: true }));
+    let resumed = |line: &&String| line.starts_with("GET /socket/") && line.contains("?after=n-17");
+    assert_eq!(fake.log().iter().filter(resumed).count(), 1);
+    fake.send("r1", "callfeed", "RESUME", json!({"recovered": false}));
+    assert!(matches!(next(&mut feed).await, FeedEvent::MayHaveMissed { .. }));
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn the_content_of_a_notification_stays_as_it_came() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    let raw = r#"{ "conversationSpaceId":"call-1",  "new": [1.50], "a": "\u00e9" }"#;
+    let data = format!(
+        r#"{{"id":"n1","source":"call-events-report","type":"REPORT_SUMMARY_REVISION","content":{raw}}}"#
+    );
+    fake.order(Order::Send(format!(r#"{{"event":"Notification","data":{data}}}"#)));
+    match next(&mut feed).await {
+        FeedEvent::Report { conversation_space_id, notification } => {
+            assert_eq!(conversation_space_id, "call-1");
+            assert_eq!(
+                (notification.id.as_str(), notification.kind.as_str()),
+                ("n1", "REPORT_SUMMARY_REVISION")
+            );
+            assert_eq!(&*notification.raw, raw);
+        }
+        other => panic!("{other:?}"),
+    }
     feed.close().await;
 }
 

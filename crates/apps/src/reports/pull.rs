@@ -1,0 +1,204 @@
+//! The pulling half of "push plus pull": looks at summaries at the start, after each break and every few minutes,
+//! and at the time before the first start, so that what no notification told of is found all the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sdk::pull::{Look, Span, Watermark};
+use sdk::{Client, Error};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+use crate::limits;
+use crate::store::ledger::{self, GapKind, Known};
+use crate::store::{Store, reports as table};
+
+/// How notifications flow; each break begins a new epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link {
+    pub connected: bool,
+    pub epoch: u64,
+}
+
+/// Looks at the summaries of one account.
+#[derive(Clone)]
+pub(super) struct Puller {
+    pub client: Client,
+    pub store: Store,
+    pub account_key: String,
+    /// There is more to fetch.
+    pub wake: Arc<Notify>,
+}
+
+/// Why a look or a slice is not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PullError {
+    #[error("{0}")]
+    Sdk(#[from] Error),
+    #[error("the store failed: {0}")]
+    Store(#[from] sqlx::Error),
+}
+
+impl Puller {
+    /// Takes note of the start: of a gap since the last run, or of the time before the first one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn begin(&self, since: Option<Timestamp>, now: Timestamp) -> sqlx::Result<()> {
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let known = match ledger::known(pool, account).await? {
+            Some(known) => Some(known.watermark.through()),
+            // Written by a version that kept no watermark.
+            None => match table::last_seen(pool).await? {
+                Some(last) => {
+                    ledger::begin(pool, account, last, &[]).await?;
+                    Some(last)
+                }
+                None => None,
+            },
+        };
+        match (known, since) {
+            (Some(known), _) => {
+                let reason = "the program did not run";
+                ledger::open_gap(pool, account, GapKind::Downtime, "", reason, known).await
+            }
+            (None, None) => ledger::begin(pool, account, now, &[]).await,
+            (None, Some(since)) => {
+                let slices = Span { from: since, to: now }.slices(limits::PULL_SLICE);
+                ledger::begin(pool, account, now, &slices).await
+            }
+        }
+    }
+
+    /// Looks until `shutdown`; a look that fails is taken again.
+    pub async fn run(self, mut link: watch::Receiver<Link>, shutdown: CancellationToken) {
+        let first = link.wait_for(|link| link.connected);
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tokio::time::timeout(limits::PULL_FIRST_WAIT, first) => {}
+        }
+        let (mut looked_in, mut failures) = (None, 0);
+        loop {
+            let now = *link.borrow_and_update();
+            let look = if looked_in == Some(now.epoch) { Look::Periodic } else { Look::AfterBreak };
+            let pause = tokio::select! {
+                () = shutdown.cancelled() => return,
+                result = self.look(look, now, &link) => match result {
+                    Ok(()) => {
+                        (looked_in, failures) = (Some(now.epoch), 0);
+                        limits::PULL_EVERY
+                    }
+                    Err(error) => {
+                        tracing::warn!("{error}; reports that nobody announced are looked for again soon");
+                        failures += 1;
+                        pause(failures)
+                    }
+                },
+            };
+            let deadline = Instant::now() + pause;
+            let next_epoch = link.wait_for(|link| link.connected && link.epoch != now.epoch);
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                result = tokio::time::timeout_at(deadline, next_epoch) => {
+                    // The feed has ended, so this task is about to be.
+                    if matches!(result, Ok(Err(_))) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look(&self, look: Look, link: Link, links: &watch::Receiver<Link>) -> Result<(), PullError> {
+        let asked = Timestamp::now();
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let known = ledger::known(pool, account).await?;
+        let Known { mut watermark, begun } =
+            known.unwrap_or(Known { watermark: Watermark::new(asked), begun: asked });
+        let mut found = 0;
+        let span = watermark.span(asked, look);
+        for slice in (Span { from: span.from.max(begun), ..span }).slices(limits::PULL_SLICE) {
+            found += self.announce(slice).await?;
+        }
+        watermark.advance(asked);
+        // A gap is closed by a look that notifications were flowing around from beginning to end.
+        let whole = link.connected && *links.borrow() == link;
+        let closed = ledger::looked(pool, account, watermark, whole.then_some(asked), found).await?;
+        if found > 0 {
+            tracing::info!("{found} reports of calls that ended meanwhile are fetched");
+        }
+        if closed > 0 {
+            tracing::debug!("{closed} gaps are closed");
+        }
+        Ok(())
+    }
+
+    /// Announces all reports of a span; returns how many are new.
+    async fn announce(&self, span: Span) -> Result<usize, PullError> {
+        let summaries = self.client.report_summaries(&self.account_key, span.from, span.to).await?;
+        let now = Timestamp::now();
+        let mut new = 0;
+        for summary in summaries.iter().rev() {
+            new += usize::from(table::announce(&self.store.pool, &summary.conversation_space_id, now).await?);
+        }
+        if new > 0 {
+            self.wake.notify_one();
+        }
+        Ok(new)
+    }
+
+    /// Looks through the time before the first start, newest first, as far as it is not done yet.
+    pub async fn backfill(self, shutdown: CancellationToken) {
+        let (mut failures, mut progress) = (0, None);
+        loop {
+            let step = tokio::select! {
+                () = shutdown.cancelled() => return,
+                step = self.backfill_step(&mut progress) => step,
+            };
+            let pause = match step {
+                Ok(true) => {
+                    failures = 0;
+                    continue;
+                }
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!("{error}; earlier calls are looked for again soon");
+                    failures += 1;
+                    pause(failures)
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One slice; `false` when there is none left.
+    async fn backfill_step(&self, progress: &mut Option<Progress>) -> Result<bool, PullError> {
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let Some((slice, left)) = ledger::next_slice(pool, account).await? else {
+            if let Some(progress) = progress.take() {
+                progress.finish();
+            }
+            return Ok(false);
+        };
+        let progress = progress.get_or_insert_with(|| Progress::new(left));
+        while table::waiting(pool).await? > limits::BACKFILL_BACKLOG_MAX {
+            tokio::time::sleep(limits::BACKFILL_LOOK).await;
+        }
+        let found = self.announce(slice).await?;
+        ledger::slice_done(pool, account, slice, found, Timestamp::now()).await?;
+        progress.advance(left - 1, found);
+        Ok(true)
+    }
+}
+
+/// Doubling, jittered down to half.
+fn pause(failures: u32) -> Duration {
+    let doubled = limits::PULL_PAUSE.saturating_mul(2u32.saturating_pow(failures.min(16)));
+    doubled.min(limits::PULL_EVERY).mul_f64(0.5 + fastrand::f64() / 2.0)
+}

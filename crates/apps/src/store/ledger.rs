@@ -1,0 +1,376 @@
+//! What is known to be complete, what is not yet, and what was missing and when: the proof that no call was lost.
+//!
+//! Instants are microseconds since 1970.
+
+use jiff::Timestamp;
+use sdk::pull::{Span, Watermark};
+use serde::Serialize;
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+
+/// Tables of the ledger; run at each start.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS watermarks (
+    account_key text PRIMARY KEY,
+    begun_us bigint NOT NULL,
+    through_us bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS backfill_slices (
+    account_key text NOT NULL,
+    from_us bigint NOT NULL,
+    to_us bigint NOT NULL,
+    PRIMARY KEY (account_key, from_us)
+);
+CREATE TABLE IF NOT EXISTS gaps (
+    number integer PRIMARY KEY,
+    account_key text NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    reason text NOT NULL,
+    from_us bigint NOT NULL,
+    to_us bigint,
+    closed_us bigint,
+    reports bigint NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS gaps_open ON gaps (account_key, kind, subject) WHERE closed_us IS NULL;
+";
+
+/// Why calls could be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapKind {
+    /// The program did not run.
+    Downtime,
+    /// No notification could arrive.
+    Connection,
+    /// The time before the first start.
+    Backfill,
+    /// One report was announced and cannot be had.
+    Report,
+}
+
+impl GapKind {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Downtime => "downtime",
+            Self::Connection => "connection",
+            Self::Backfill => "backfill",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    pub number: i64,
+    pub account_key: String,
+    pub kind: String,
+    /// Conversation space id of a missing report; else empty.
+    pub subject: String,
+    pub reason: String,
+    pub from: Timestamp,
+    /// Known when it is closed.
+    pub to: Option<Timestamp>,
+    /// When everything within it was found.
+    pub closed: Option<Timestamp>,
+    /// How many reports were found within it.
+    pub reports: i64,
+}
+
+/// What is known of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub watermark: Watermark,
+    /// Calls that ended before are not wanted.
+    pub begun: Timestamp,
+}
+
+/// `None` for an account that was never looked at.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn known(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<Known>> {
+    let row = sqlx::query("SELECT through_us, begun_us FROM watermarks WHERE account_key = $1")
+        .bind(account_key)
+        .fetch_optional(pool)
+        .await?;
+    let known = |row: SqliteRow| {
+        Ok(Known { watermark: Watermark::new(instant(row.try_get(0)?)), begun: instant(row.try_get(1)?) })
+    };
+    row.map(known).transpose()
+}
+
+/// Begins with an account in one step: known from `now` on, `slices` to be looked through, newest first, and a gap
+/// for them. One that has begun stays as it is.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn begin(
+    pool: &SqlitePool,
+    account_key: &str,
+    now: Timestamp,
+    slices: &[Span],
+) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    let begun = slices.last().map_or(now, |oldest| oldest.from);
+    sqlx::query(
+        "INSERT INTO watermarks (account_key, begun_us, through_us) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    )
+        .bind(account_key)
+        .bind(begun.as_microsecond())
+        .bind(now.as_microsecond())
+        .execute(&mut *transaction)
+        .await?;
+    for slice in slices {
+        sqlx::query(
+            "INSERT INTO backfill_slices (account_key, from_us, to_us) VALUES ($1, $2, $3)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(account_key)
+        .bind(slice.from.as_microsecond())
+        .bind(slice.to.as_microsecond())
+        .execute(&mut *transaction)
+        .await?;
+    }
+    if let Some(oldest) = slices.last() {
+        insert_gap(
+            &mut transaction,
+            account_key,
+            GapKind::Backfill,
+            "",
+            "before the first start",
+            oldest.from,
+        )
+        .await?;
+    }
+    transaction.commit().await
+}
+
+/// The newest slice that is still to be looked through, and how many there are.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn next_slice(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<(Span, u64)>> {
+    let row = sqlx::query(
+        "SELECT from_us, to_us, (SELECT count(*) FROM backfill_slices WHERE account_key = $1)
+         FROM backfill_slices WHERE account_key = $1 ORDER BY from_us DESC LIMIT 1",
+    )
+    .bind(account_key)
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let span = Span { from: instant(row.try_get(0)?), to: instant(row.try_get(1)?) };
+    Ok(Some((span, row.try_get::<i64, _>(2)?.unsigned_abs())))
+}
+
+/// A slice was looked through and all its reports are announced. The last one closes the gap.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn slice_done(
+    pool: &SqlitePool,
+    account_key: &str,
+    slice: Span,
+    reports: usize,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("DELETE FROM backfill_slices WHERE account_key = $1 AND from_us = $2")
+        .bind(account_key)
+        .bind(slice.from.as_microsecond())
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE gaps SET reports = reports + $2 WHERE account_key = $1 AND kind = 'backfill' AND closed_us IS NULL",
+    )
+    .bind(account_key)
+    .bind(i64::try_from(reports).unwrap_or(i64::MAX))
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "UPDATE gaps SET closed_us = $2, to_us = $2
+         WHERE account_key = $1 AND kind = 'backfill' AND closed_us IS NULL
+           AND NOT EXISTS (SELECT 1 FROM backfill_slices WHERE account_key = $1)",
+    )
+    .bind(account_key)
+    .bind(now.as_microsecond())
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
+}
+
+/// A look is done and all it found is announced: the watermark moves, and with `close` the gaps of downtime and
+/// connection that had opened by then are closed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn looked(
+    pool: &SqlitePool,
+    account_key: &str,
+    watermark: Watermark,
+    close: Option<Timestamp>,
+    reports: usize,
+) -> sqlx::Result<u64> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("UPDATE watermarks SET through_us = max(through_us, $2) WHERE account_key = $1")
+        .bind(account_key)
+        .bind(watermark.through().as_microsecond())
+        .execute(&mut *transaction)
+        .await?;
+    let mut closed = 0;
+    if let Some(at) = close {
+        closed = sqlx::query(
+            "UPDATE gaps SET closed_us = $2, to_us = $2, reports = reports + $3
+             WHERE account_key = $1 AND kind IN ('downtime', 'connection') AND closed_us IS NULL AND from_us <= $2",
+        )
+        .bind(account_key)
+        .bind(at.as_microsecond())
+        .bind(i64::try_from(reports).unwrap_or(i64::MAX))
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+    }
+    transaction.commit().await?;
+    Ok(closed)
+}
+
+/// Opens a gap, unless one of this kind and subject is open: that one goes on.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open_gap(
+    pool: &SqlitePool,
+    account_key: &str,
+    kind: GapKind,
+    subject: &str,
+    reason: &str,
+    from: Timestamp,
+) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    insert_gap(&mut transaction, account_key, kind, subject, reason, from).await?;
+    transaction.commit().await
+}
+
+async fn insert_gap(
+    transaction: &mut sqlx::SqliteTransaction<'_>,
+    account_key: &str,
+    kind: GapKind,
+    subject: &str,
+    reason: &str,
+    from: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO gaps (account_key, kind, subject, reason, from_us, reports) VALUES ($1, $2, $3, $4, $5, 0)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(account_key)
+    .bind(kind.as_str())
+    .bind(subject)
+    .bind(reason)
+    .bind(from.as_microsecond())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Gaps in order of opening; only those that are open unless `all`. A keyset page after the number `after`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn gaps(pool: &SqlitePool, all: bool, after: i64, count: u32) -> sqlx::Result<Vec<Gap>> {
+    let rows = sqlx::query(
+        "SELECT number, account_key, kind, subject, reason, from_us, to_us, closed_us, reports FROM gaps
+         WHERE number > $1 AND ($2 OR closed_us IS NULL) ORDER BY number LIMIT $3",
+    )
+    .bind(after)
+    .bind(all)
+    .bind(count)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(gap).collect()
+}
+
+fn gap(row: &SqliteRow) -> sqlx::Result<Gap> {
+    Ok(Gap {
+        number: row.try_get(0)?,
+        account_key: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        subject: row.try_get(3)?,
+        reason: row.try_get(4)?,
+        from: instant(row.try_get(5)?),
+        to: row.try_get::<Option<i64>, _>(6)?.map(instant),
+        closed: row.try_get::<Option<i64>, _>(7)?.map(instant),
+        reports: row.try_get(8)?,
+    })
+}
+
+fn instant(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::Store;
+
+    const ACCOUNT: &str = "4827193056281740395";
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    async fn open(folder: &tempfile::TempDir) -> SqlitePool {
+        Store::open(folder.path()).await.unwrap().pool
+    }
+
+    #[tokio::test]
+    async fn a_backfill_goes_newest_first_goes_on_after_a_kill_and_closes_its_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = open(&folder).await;
+        assert_eq!(known(&pool, ACCOUNT).await.unwrap(), None);
+        let slices = Span { from: at(0), to: at(250) }.slices(Duration::from_secs(100));
+        begin(&pool, ACCOUNT, at(250), &slices).await.unwrap();
+        let (first, left) = next_slice(&pool, ACCOUNT).await.unwrap().unwrap();
+        assert_eq!((first, left), (Span { from: at(150), to: at(250) }, 3));
+        slice_done(&pool, ACCOUNT, first, 7, at(251)).await.unwrap();
+        pool.close().await;
+
+        let pool = open(&folder).await;
+        begin(&pool, ACCOUNT, at(900), &[]).await.unwrap();
+        let known = known(&pool, ACCOUNT).await.unwrap();
+        assert_eq!(known, Some(Known { watermark: Watermark::new(at(250)), begun: at(0) }));
+        assert_eq!(gaps(&pool, false, 0, 9).await.unwrap().len(), 1);
+        while let Some((slice, _)) = next_slice(&pool, ACCOUNT).await.unwrap() {
+            slice_done(&pool, ACCOUNT, slice, 1, at(901)).await.unwrap();
+        }
+        assert_eq!(gaps(&pool, false, 0, 9).await.unwrap(), []);
+        let closed = &gaps(&pool, true, 0, 9).await.unwrap()[0];
+        assert_eq!((closed.from, closed.closed, closed.reports), (at(0), Some(at(901)), 9));
+    }
+
+    #[tokio::test]
+    async fn a_gap_stays_one_until_a_look_closes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = open(&folder).await;
+        begin(&pool, ACCOUNT, at(100), &[]).await.unwrap();
+        for second in [110, 120] {
+            open_gap(&pool, ACCOUNT, GapKind::Connection, "", "lost", at(second)).await.unwrap();
+        }
+        open_gap(&pool, ACCOUNT, GapKind::Report, "call-1", "404", at(111)).await.unwrap();
+        let mark = Watermark::new(at(130));
+        assert_eq!(looked(&pool, ACCOUNT, mark, None, 1).await.unwrap(), 0);
+        assert_eq!(gaps(&pool, false, 0, 9).await.unwrap().len(), 2);
+        assert_eq!(looked(&pool, ACCOUNT, mark, Some(at(105)), 0).await.unwrap(), 0, "it opened later");
+        assert_eq!(looked(&pool, ACCOUNT, mark, Some(at(130)), 2).await.unwrap(), 1);
+        let left = gaps(&pool, false, 0, 9).await.unwrap();
+        assert_eq!((left.len(), left[0].subject.as_str()), (1, "call-1"));
+        let all = gaps(&pool, true, 0, 9).await.unwrap();
+        assert_eq!((all[0].from, all[0].to, all[0].reports), (at(110), Some(at(130)), 2));
+        looked(&pool, ACCOUNT, Watermark::new(at(90)), None, 0).await.unwrap();
+        let known = known(&pool, ACCOUNT).await.unwrap().unwrap();
+        assert_eq!((known.watermark, known.begun), (mark, at(100)), "it never goes back");
+    }
+}
