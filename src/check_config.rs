@@ -8,7 +8,9 @@ use crate::serve;
 /// Check the flags of `callfeed serve` and what they name, without starting anything.
 ///
 /// Prints what would be used. Ends with exit code 1 when the platform would not start, with every problem named.
+// Without a group: that of the flags of `serve` would have the same name.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     #[command(flatten)]
     serve: serve::Args,
