@@ -14,7 +14,8 @@ use crate::webhooks::api as webhooks;
 
 pub fn routes() -> Routes {
     let base = "/notification-channel/v1";
-    channels(Routes::new("Notification channels", base)).merge(extras(Routes::new("Webhook extras", base)))
+    let channels = doors(channels(Routes::new("Notification channels", base)));
+    channels.merge(extras(Routes::new("Webhook extras", base)))
 }
 
 fn channels(routes: Routes) -> Routes {
@@ -67,6 +68,11 @@ fn channels(routes: Routes) -> Routes {
                 )
                 .answers::<ChannelLifetime>(200, "Seconds.", "channel-lifetime.json"),
         )
+}
+
+/// What a channel is read by.
+fn doors(routes: Routes) -> Routes {
+    routes
         .get(
             "/channels/{name}/{id}/ws",
             handlers::connect,
