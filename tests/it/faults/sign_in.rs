@@ -11,6 +11,9 @@ async fn refresh(platform: &Platform, token: &str) -> Answer {
     platform.token(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
 }
 
+/// A fault, what is asked for, and whether the answer's status and body show the fault.
+type Row<'a> = (&'static str, &'a str, fn(u16, &Value) -> bool);
+
 #[tokio::test]
 async fn a_token_expires_early_and_a_fresh_one_works() {
     let platform = Platform::start().await;
@@ -57,7 +60,7 @@ async fn refresh_tokens_rotate_or_do_not_and_old_ones_may_end() {
 async fn the_token_endpoint_answers_otherwise_once() {
     let platform = Platform::start().await;
     let grant = Person::admin(&platform).grant(&platform, SCOPES).await;
-    let rows: [(&str, &str, fn(u16, &Value) -> bool); 4] = [
+    let rows: [Row<'_>; 4] = [
         ("token-type-missing", &grant.refresh_token, |_, json| json.get("token_type").is_none()),
         ("old-token-answer", &grant.refresh_token, |_, json| json["organizer_key"].is_string()),
         ("grant-errors-401", "nonsense", |status, json| status == 401 && json["error"] == "invalid_grant"),

@@ -96,9 +96,7 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
         .busy_timeout(limits::DATABASE_BUSY_TIMEOUT);
     let pool =
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
-    for schema in
-        [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, screen_pop::SCHEMA, contacts::SCHEMA]
-    {
+    for schema in [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, screen_pop::SCHEMA, contacts::SCHEMA] {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }
     Ok(pool)
