@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::call::duration;
 use crate::{logging, simulator};
 
-const PATH: &str = "simulator/v1/faults";
+pub const PATH: &str = "simulator/v1/faults";
 
 /// Make things go wrong on a running Callfeed platform: dropped sockets, lost or doubled notifications, errors.
 ///

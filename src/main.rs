@@ -8,7 +8,9 @@ mod check_config;
 mod contacts;
 mod demo;
 mod fault;
+mod grade;
 mod logging;
+mod plain_client;
 mod reports;
 mod screen_pop;
 mod serve;
@@ -37,6 +39,9 @@ enum Command {
     Backup(backup::Args),
     Call(call::Args),
     Fault(fault::Args),
+    Grade(grade::Args),
+    #[command(hide = true)]
+    PlainClient(plain_client::Args),
     Reports(reports::Args),
     Gaps(reports::GapsArgs),
     Login(reports::LoginArgs),
@@ -81,6 +86,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Backup(args) => backup::run(args).await,
         Command::Call(args) => call::run(args).await,
         Command::Fault(args) => fault::run(args).await,
+        Command::Grade(args) => grade::run(args).await,
+        Command::PlainClient(args) => plain_client::run(args).await,
         Command::Reports(args) => reports::run(args).await,
         Command::Gaps(args) => reports::gaps(args).await,
         Command::Login(args) => reports::login(args).await,

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::channels::hub::Hub;
 use crate::config::Config;
+use crate::console::Journal;
 use crate::directory::Directory;
 use crate::faults::Faults;
 use crate::oauth::login::Waiting;
@@ -35,6 +36,7 @@ pub struct App {
     pub metrics: Metrics,
     pub webhooks: Webhooks,
     pub faults: Faults,
+    pub journal: Journal,
     /// Cancelled when the platform stops.
     pub shutdown: CancellationToken,
     /// Sockets and calls; they end before the log's writer does.

@@ -10,6 +10,7 @@ mod calls;
 mod channels;
 mod check;
 mod config;
+mod console;
 mod directory;
 mod docs;
 mod error;
@@ -200,6 +201,7 @@ async fn start(
         metrics,
         webhooks,
         faults: faults::Faults::default(),
+        journal: console::Journal::default(),
         shutdown,
         tasks: TaskTracker::new(),
         _one_server: one_server,

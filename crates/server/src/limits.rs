@@ -248,6 +248,20 @@ pub const SIMULATOR_COUNT_MAX: u64 = 1_000_000;
 /// Lines waiting for the reader of a simulator answer; beyond it the calls of that request wait.
 pub const SIMULATOR_LINES_MAX: usize = 1_024;
 
+/// Requests and notifications that the console's journal keeps; the oldest are forgotten first.
+pub const JOURNAL_RECORDS_MAX: usize = 2_000;
+/// A longer body is not kept in the journal; its length is.
+pub const JOURNAL_BODY_BYTES_MAX: usize = 16 * 1024;
+/// The journal records so long after somebody last looked.
+pub const JOURNAL_ON_FOR: Duration = Duration::from_mins(10);
+/// Events waiting for one console; beyond it its stream waits, and what the journal forgets meanwhile is not shown.
+pub const CONSOLE_EVENTS_MAX: usize = 256;
+/// The console hears this often how things stand.
+pub const CONSOLE_STATE_EVERY: Duration = Duration::from_secs(1);
+/// Channels and calls that the console lists; the newest channels and the oldest calls.
+pub const CONSOLE_CHANNELS_MAX: usize = 100;
+pub const CONSOLE_CALLS_MAX: i64 = 100;
+
 /// Active faults; beyond it 409.
 pub const FAULTS_ACTIVE_MAX: usize = 100;
 /// Ended faults that are still listed; the oldest are forgotten first.

@@ -5,6 +5,7 @@
 
 mod assets;
 mod board;
+mod console;
 mod docs;
 mod pages;
 mod portal;
@@ -12,6 +13,7 @@ mod respond;
 
 pub use assets::{asset, assets};
 pub use board::{Card, Dialled, Link, Phase, ScreenPop};
+pub use console::{Console, ConsoleFault};
 pub use docs::{AnswerLine, Docs, Group, OperationPage, ParameterLine, Reference, Step, Tutorial};
 pub use pages::{Consent, Login, Message, ScopeGroup};
 pub use portal::{

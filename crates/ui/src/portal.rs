@@ -7,6 +7,8 @@ use askama::Template;
 pub struct Visitor {
     pub email: String,
     pub proof: String,
+    /// A super admin, who may open the console.
+    pub admin: bool,
 }
 
 /// A text field with what was typed and what is wrong with it.

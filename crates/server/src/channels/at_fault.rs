@@ -1,9 +1,11 @@
-//! Where faults meet delivery: what a reader does while some are active. See `faults`.
+//! Where faults and the console's journal meet delivery: what a reader does while some are active. See `faults` and
+//! `console`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::delivery::{Delivery, End, Outlet, envelope, fault};
+use crate::console::Verdict;
 use crate::faults::Order;
 use crate::store::Entry;
 
@@ -63,6 +65,18 @@ impl Delivery {
             self.look_after(after);
         }
         Ok(())
+    }
+
+    /// Tells the journal what becomes of an entry.
+    pub(super) fn tell(&self, entry: &Entry, wanted: bool, fresh: bool) {
+        let verdict = match (wanted, fresh, self.app.faults.at_delivery()) {
+            (false, ..) => Verdict::Unwanted,
+            (true, false, _) => Verdict::Stale,
+            (true, true, true) => Verdict::AtFault,
+            (true, true, false) => Verdict::Sent,
+        };
+        let row = self.connection.channel.row();
+        self.app.journal.notification(&row.channel_id, &row.nickname, entry, verdict);
     }
 
     fn look_after(&self, after: Duration) {

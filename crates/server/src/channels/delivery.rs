@@ -222,7 +222,11 @@ impl Delivery {
     async fn feed_entry(&mut self, entry: &Entry, out: &mut impl Outlet) -> Result<(), End> {
         // A call state is stale after its ttl; a report is as good as on the first day.
         let fresh = entry.kind != EntryKind::State || time::now_us() - entry.at_us <= self.age_max_us;
-        if fresh && self.connection.channel.subscriptions().iter().any(|s| wants(s, entry)) {
+        let wanted = self.connection.channel.subscriptions().iter().any(|s| wants(s, entry));
+        if self.app.journal.is_on() {
+            self.tell(entry, wanted, fresh);
+        }
+        if fresh && wanted {
             match self.app.faults.at_delivery() {
                 false => self.feed_data(Some(&entry.notification_id), entry.data(), out).await?,
                 true => self.feed_at_fault(entry, out).await?,

@@ -172,6 +172,15 @@ impl Hub {
         }
     }
 
+    /// The newest channels of certain users.
+    pub fn newest(&self, limit: usize, is_wanted: impl Fn(&str) -> bool) -> Vec<Arc<Channel>> {
+        let wanted = |channel: &&Arc<Channel>| is_wanted(&lock(&channel.state).row.user_key);
+        let mut found: Vec<_> = lock(&self.inner).channels.values().filter(wanted).cloned().collect();
+        found.sort_by_cached_key(|channel| std::cmp::Reverse(channel.row().created_us));
+        found.truncate(limit);
+        found
+    }
+
     /// Lets the readers of an account look again at what they have to do.
     pub fn touch_account(&self, account_key: &str) {
         let channels: Vec<_> = {

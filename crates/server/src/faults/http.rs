@@ -22,7 +22,7 @@ use crate::time;
 use crate::webhooks;
 
 /// Names the fault on each answer that it changed.
-const X_FAULT: HeaderName = HeaderName::from_static("x-callfeed-fault");
+pub const X_FAULT: HeaderName = HeaderName::from_static("x-callfeed-fault");
 
 /// What a fault does to a request.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ pub struct Answer {
 }
 
 /// Paths whose answers can be at fault: the APIs and the token endpoint.
-fn can_fail(path: &str) -> bool {
+pub fn can_fail(path: &str) -> bool {
     const ROOTS: [&str; 9] = [
         "notification-channel",
         "call-events",
@@ -317,8 +317,26 @@ fn copy(parts: &mut Parts) -> Parts {
 async fn asked<'a>(app: &'a App, parts: &'a mut Parts, body: Bytes) -> StoreResult<Result<Asked<'a>, Bytes>> {
     let path = parts.uri.path().to_owned();
     let channels = channels(app, parts, &path, &body);
+    let Some(Who { account_key, email, client_id, token }) = who(app, parts, &body, &channels).await? else {
+        return Ok(Err(body));
+    };
+    let at_us = time::now_us();
+    let note = None;
+    Ok(Ok(Asked { app, parts, body, path, account_key, email, at_us, client_id, token, channels, note }))
+}
+
+/// Who sent a request, whether or not the API will have it.
+struct Who {
+    account_key: String,
+    email: String,
+    client_id: Option<String>,
+    token: Option<(String, i64)>,
+}
+
+async fn who(app: &App, parts: &Parts, body: &Bytes, channels: &[String]) -> StoreResult<Option<Who>> {
+    let path = parts.uri.path();
     let (mut client_id, mut token, mut user_key) = (None, None, None);
-    if let Some((id, _)) = auth::basic(&parts.headers).or_else(|| in_form(&path, &body)) {
+    if let Some((id, _)) = auth::basic(&parts.headers).or_else(|| in_form(path, body)) {
         user_key = app.store.client(&id).await?.map(|client| client.owner_user_key);
         client_id = Some(id);
     } else if let Some(bearer) = bearer(parts) {
@@ -336,20 +354,25 @@ async fn asked<'a>(app: &'a App, parts: &'a mut Parts, body: Bytes) -> StoreResu
         Some(key) => app.store.user(&key).await?,
         None => None,
     };
-    let (account_key, email) = match user {
-        Some(user) => (user.account_key, user.email),
-        // A recording's audio is asked for without a token by some.
-        None => match audio(&path) {
-            Some(id) => match app.store.recording(id).await? {
-                Some(recording) => (recording.account_key, String::new()),
-                None => return Ok(Err(body)),
-            },
-            None => return Ok(Err(body)),
-        },
-    };
-    let at_us = time::now_us();
-    let note = None;
-    Ok(Ok(Asked { app, parts, body, path, account_key, email, at_us, client_id, token, channels, note }))
+    if let Some(user) = user {
+        return Ok(Some(Who { account_key: user.account_key, email: user.email, client_id, token }));
+    }
+    // A recording's audio is asked for without a token by some.
+    let Some(id) = audio(path) else { return Ok(None) };
+    let recording = app.store.recording(id).await?;
+    let of_account = |account_key| Who { account_key, email: String::new(), client_id, token };
+    Ok(recording.map(|recording| of_account(recording.account_key)))
+}
+
+/// The account that a request concerns, if its sender is known.
+pub async fn account(app: &App, parts: &Parts, body: &Bytes) -> StoreResult<Option<String>> {
+    let channels = channels(app, parts, parts.uri.path(), body);
+    Ok(who(app, parts, body, &channels).await?.map(|who| who.account_key))
+}
+
+/// The channel that a request names first.
+pub fn channel(app: &App, parts: &Parts, body: &Bytes) -> Option<String> {
+    channels(app, parts, parts.uri.path(), body).into_iter().next()
 }
 
 fn audio(path: &str) -> Option<&str> {

@@ -27,7 +27,7 @@ use crate::openapi::Document;
 use crate::openapi::operation::Documented;
 use crate::openapi::routes::Routes;
 use crate::ops::{metrics, request_id};
-use crate::{docs, faults, limits};
+use crate::{console, docs, faults, limits};
 
 pub fn router(app: Arc<App>) -> Router {
     let (routes, operations) = routes();
@@ -38,6 +38,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(Extension(document))
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), faults::http::misbehave))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), console::requests))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::measure))
         .layer(middleware::from_fn(request_id::with_id))
@@ -78,6 +79,12 @@ pub fn pages() -> Router<Arc<App>> {
         .route("/clients/{id}/delete", get(clients::confirm_delete).post(clients::delete))
         .route("/personal-access-tokens", get(tokens::list).post(tokens::create))
         .route("/personal-access-tokens/{id}/revoke", post(tokens::revoke))
+        .route("/console", get(console::show))
+        .route("/console/events", get(console::events))
+        .route("/console/play", post(console::play))
+        .route("/console/faults", post(console::add_fault))
+        .route("/console/faults/clear", post(console::clear_faults))
+        .route("/console/resend", post(console::resend))
         .merge(ui::assets().layer(middleware::map_response(assets_error)))
 }
 

@@ -3,10 +3,12 @@
 use schemars::json_schema;
 use serde_json::{Value, json};
 
+use crate::console;
 use crate::faults::api::{self as faults, FaultRequest};
 use crate::limits;
 use crate::openapi;
 use crate::openapi::operation::{Operation, op};
+use crate::openapi::parameters::Parameter;
 use crate::openapi::routes::Routes;
 use crate::ops::metrics;
 use crate::sources::simulator;
@@ -18,6 +20,7 @@ pub fn routes() -> Routes {
         .post("/simulator/v1/faults", faults::add, start_fault())
         .delete("/simulator/v1/faults", faults::clear_all, end_all_faults())
         .delete("/simulator/v1/faults/{id}", faults::clear, end_fault())
+        .get("/simulator/v1/journal", console::list, read_journal())
         .get(
             "/healthz",
             || async { "ok" },
@@ -70,7 +73,7 @@ fn start_fault() -> Operation {
         .client()
         .body::<FaultRequest>("", fault_bounds())
         .answer(201, "The fault, with its `id`.")
-        .errors(&[403, 404])
+        .errors(&[403, 404, 409])
 }
 
 fn fault_bounds() -> Value {
@@ -86,6 +89,16 @@ fn end_all_faults() -> Operation {
 
 fn end_fault() -> Operation {
     op("endFault", "End one fault").client().answer(204, "It has ended.").errors(&[403, 404])
+}
+
+fn read_journal() -> Operation {
+    op("readJournal", "The last requests and notifications of the account")
+        .about("Recorded from when somebody first asks, or opens the console, until ten minutes after the last look.")
+        .client()
+        .query([Parameter::integer("after", "Only those with a greater `number`.", i64::MIN, i64::MAX)])
+        .answer(200, "`items`, oldest first; secrets are masked.")
+        .content("application/json", |_| json_schema!({"type": "object", "required": ["items"]}), None)
+        .errors(&[403])
 }
 
 fn call_bounds() -> Value {

@@ -73,9 +73,23 @@ fn one_second_ms() -> u64 {
     1000
 }
 
+/// Names of all scenarios.
+pub fn scenarios() -> Vec<String> {
+    Scenario::ALL.iter().map(ToString::to_string).collect()
+}
+
 pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> ApiResult<Response> {
     let office = office_of_client(&app, &headers).await?;
-    let request: CallRequest = body.json()?;
+    let inbox = begin(&app, office, body.json()?)?;
+    let stream = ReceiverStream::new(inbox).map(Ok::<_, Infallible>);
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], HttpBody::from_stream(stream)).into_response())
+}
+
+/// Starts calls; the lines tell how they go on, to whoever wants to know.
+///
+/// # Errors
+/// 400 for what the office cannot play.
+pub fn begin(app: &Arc<App>, office: Arc<Office>, request: CallRequest) -> ApiResult<mpsc::Receiver<Bytes>> {
     let scenario: Scenario = request.scenario.parse().map_err(refused("scenario"))?;
     if !limits::SIMULATOR_SPEED.contains(&request.speed) {
         let message =
@@ -104,9 +118,8 @@ pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
     // Whether the office can play it is told before the stream begins.
     engine::script(&office, &asked).map_err(refused("to"))?;
     let (lines, inbox) = mpsc::channel(limits::SIMULATOR_LINES_MAX);
-    app.tasks.spawn(start_calls(Arc::clone(&app), office, asked, request, lines));
-    let stream = ReceiverStream::new(inbox).map(Ok::<_, Infallible>);
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], HttpBody::from_stream(stream)).into_response())
+    app.tasks.spawn(start_calls(Arc::clone(app), office, asked, request, lines));
+    Ok(inbox)
 }
 
 async fn office_of_client(app: &App, headers: &HeaderMap) -> ApiResult<Arc<Office>> {

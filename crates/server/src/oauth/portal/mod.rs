@@ -23,6 +23,8 @@ pub enum PortalError {
         service: String,
     },
     NotFound,
+    /// Says why.
+    Told(StatusCode, Message),
     /// The form was not made by this session.
     ForeignForm,
     Fault(ApiError),
@@ -45,6 +47,7 @@ impl IntoResponse for PortalError {
         let (status, page) = match self {
             Self::Fault(error) => return error.into_response(),
             Self::SignIn { service } => return found(&format!("/login?service={}", path_segment(&service))),
+            Self::Told(status, message) => (status, message),
             Self::NotFound => {
                 let text = "It was deleted, or it belongs to somebody else. Go back to your list.";
                 (StatusCode::NOT_FOUND, Message::new("There is nothing here", text))

@@ -52,7 +52,7 @@ impl Session {
     }
 
     pub fn visitor(&self) -> Visitor {
-        Visitor { email: self.user.email.clone(), proof: self.proof(ANY) }
+        Visitor { email: self.user.email.clone(), proof: self.proof(ANY), admin: self.user.super_admin }
     }
 }
 
@@ -81,7 +81,7 @@ impl FromRequestParts<Arc<App>> for Session {
 pub fn portal_path<'a>(app: &App, service: &'a str) -> Option<&'a str> {
     let path = service.strip_prefix(&app.url(""))?;
     let plain = |path: &str| path.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'/'));
-    let known = path == START || path == "personal-access-tokens" || path.starts_with("clients/");
+    let known = matches!(path, START | "personal-access-tokens" | "console") || path.starts_with("clients/");
     (known && plain(path)).then_some(path)
 }
 

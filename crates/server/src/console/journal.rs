@@ -1,0 +1,220 @@
+//! The last requests and notifications, bounded and in memory.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::limits;
+use crate::store::Entry;
+use crate::time;
+
+/// Secrets in JSON and forms, by the names of their members.
+const SECRETS: [&str; 10] = [
+    "access_token",
+    "refresh_token",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "pat",
+    "token",
+    "sharedSecret",
+    "keys",
+    "channelURL",
+];
+/// So much of a channel's id is shown: enough to know it, too little to read from it.
+const CHANNEL_ID_SHOWN: usize = 12;
+
+pub struct Journal {
+    /// Nothing is recorded after this instant; 0 before anybody has looked.
+    until_us: AtomicI64,
+    records: Mutex<Records>,
+    /// Number of the last record, for those who wait.
+    last: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Records {
+    list: VecDeque<Arc<Record>>,
+    next: u64,
+}
+
+/// Something that happened.
+pub struct Record {
+    pub number: u64,
+    pub account_key: String,
+    /// What the console shows; secrets are masked.
+    pub shown: Value,
+    /// Channel and `data` of a notification, to send it again.
+    pub again: Option<(String, String)>,
+}
+
+/// Why a notification went to a channel, or did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Sent,
+    /// Sent while a fault of deliveries was active for the channel.
+    AtFault,
+    Unwanted,
+    Stale,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { until_us: AtomicI64::new(0), records: Mutex::default(), last: watch::Sender::new(0) }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code that holds this lock can panic half-way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Journal {
+    /// Whether anything is recorded.
+    pub fn is_on(&self) -> bool {
+        let until_us = self.until_us.load(Ordering::Relaxed);
+        until_us > 0 && time::now_us() < until_us
+    }
+
+    /// Somebody looks: what happens from now on is recorded for a while.
+    pub fn look(&self) {
+        let until_us = time::now_us() + limits::JOURNAL_ON_FOR.as_micros() as i64;
+        self.until_us.store(until_us, Ordering::Relaxed);
+    }
+
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
+    }
+
+    /// Those of an account behind a number, oldest first.
+    pub fn after(&self, account_key: &str, number: u64) -> Vec<Arc<Record>> {
+        let records = lock(&self.records);
+        let wanted = |record: &&Arc<Record>| record.number > number && record.account_key == account_key;
+        records.list.iter().filter(wanted).cloned().collect()
+    }
+
+    pub fn get(&self, account_key: &str, number: u64) -> Option<Arc<Record>> {
+        let records = lock(&self.records);
+        records.list.iter().find(|one| one.number == number && one.account_key == account_key).cloned()
+    }
+
+    pub fn put(&self, account_key: &str, mut shown: Value, again: Option<(String, String)>) {
+        let mut records = lock(&self.records);
+        records.next += 1;
+        let number = records.next;
+        shown["number"] = json!(number);
+        shown["at"] = json!(time::nanos(time::now_us()));
+        if records.list.len() >= limits::JOURNAL_RECORDS_MAX {
+            records.list.pop_front();
+        }
+        let account_key = account_key.to_owned();
+        records.list.push_back(Arc::new(Record { number, account_key, shown, again }));
+        drop(records);
+        self.last.send_replace(number);
+    }
+
+    /// What became of an entry at a channel's reader.
+    pub fn notification(&self, channel_id: &str, nickname: &str, entry: &Entry, verdict: Verdict) {
+        let (status, why) = match verdict {
+            Verdict::Sent => ("sent", "a subscription of the channel wants it"),
+            Verdict::AtFault => ("at fault", "wanted, and a fault of deliveries is active"),
+            Verdict::Unwanted => ("not sent", "no subscription of the channel wants it"),
+            Verdict::Stale => ("not sent", "it is older than its ttl"),
+        };
+        let mut body: Value = serde_json::from_str(entry.data()).unwrap_or(Value::Null);
+        mask(&mut body);
+        let shown = json!({
+            "kind": "notification",
+            "channel": short(channel_id),
+            "nickname": nickname,
+            "what": format!("{} {}", body["source"].as_str().unwrap_or_default(), entry.subject().event),
+            "call": entry.conversation_space_id,
+            "status": status,
+            "why": why,
+            "body": body,
+        });
+        self.put(&entry.account_key, shown, Some((channel_id.to_owned(), entry.data().to_owned())));
+    }
+}
+
+/// The beginning of a channel's id.
+pub fn short(channel_id: &str) -> String {
+    match channel_id.char_indices().nth(CHANNEL_ID_SHOWN) {
+        Some((end, _)) if !channel_id.starts_with("Webhook.") => format!("{}…", &channel_id[..end]),
+        _ => channel_id.to_owned(),
+    }
+}
+
+/// Takes secrets out of a document.
+pub fn mask(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match member {
+                    Value::String(text) if SECRETS.contains(&name.as_str()) && !text.is_empty() => {
+                        *text = "•••".to_owned();
+                    }
+                    Value::String(text) if name == "channelId" || name == "resourceURL" => {
+                        *text = path(text);
+                    }
+                    _ => mask(member),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        _ => {}
+    }
+}
+
+/// Fields of a form without its secrets.
+pub fn mask_form(text: &str) -> Value {
+    let pairs = url::form_urlencoded::parse(text.as_bytes()).into_owned();
+    let mut fields = Value::Object(pairs.map(|(name, value)| (name, Value::String(value))).collect());
+    mask(&mut fields);
+    fields
+}
+
+/// A path or query in which what is long enough to be a secret is cut.
+pub fn path(text: &str) -> String {
+    let is_secret = |part: &str| part.len() > 64 || part.starts_with("cf") && part.len() > 24;
+    let cut = |part: &str| if is_secret(part) { short(part) } else { part.to_owned() };
+    let by = |text: &str, mark: char| text.split(mark).map(cut).collect::<Vec<_>>().join(&mark.to_string());
+    text.split('/').map(|part| by(part, '=')).map(|part| by(&part, '&')).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_and_calls_are_not() {
+        let id = "0".repeat(87);
+        let mut body = json!({"access_token": "cfa_1", "channelId": id, "items": [{"refresh_token": "x", "code": 1}],
+            "conversationSpaceId": "6117222b-7c3f-3c3e-841e-487c90c778fd"});
+        mask(&mut body);
+        assert_eq!(body["access_token"], "•••");
+        assert_eq!(body["channelId"], "000000000000…");
+        assert_eq!(body["items"][0], json!({"refresh_token": "•••", "code": 1}));
+        assert_eq!(body["conversationSpaceId"], "6117222b-7c3f-3c3e-841e-487c90c778fd");
+        assert_eq!(mask_form("grant_type=refresh_token&refresh_token=abc")["refresh_token"], "•••");
+        assert_eq!(path(&format!("/v1/channels/a/{id}")), "/v1/channels/a/000000000000…");
+        assert_eq!(path(&format!("channelId={id}&x=1")), "channelId=000000000000…&x=1");
+    }
+
+    #[test]
+    fn the_journal_forgets_the_oldest_and_knows_accounts() {
+        let journal = Journal::default();
+        assert!(!journal.is_on());
+        journal.look();
+        assert!(journal.is_on());
+        for number in 0..=limits::JOURNAL_RECORDS_MAX {
+            journal.put(if number % 2 == 0 { "a" } else { "b" }, json!({}), None);
+        }
+        assert!(journal.get("a", 1).is_none(), "the first has gone");
+        assert!(journal.get("b", 2).is_some() && journal.get("a", 2).is_none());
+        assert_eq!(journal.after("a", 0).len() + journal.after("b", 0).len(), limits::JOURNAL_RECORDS_MAX);
+    }
+}

@@ -1,0 +1,229 @@
+// The console: shows what the server tells, newest first, and sends what its buttons ask for.
+
+const RECORDS_MAX = 1000;
+const RETRY_MS = 1000;
+const OK_MAX = 399;
+
+const byId = (id) => document.getElementById(id);
+const proof = document.querySelector(".console").dataset.proof;
+const journal = byId("journal");
+let waiting = [];
+let paused = false;
+let drawing = false;
+let lastNumber = 0;
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function problem(text) {
+  byId("problem").textContent = text;
+  byId("problem").hidden = !text;
+}
+
+async function post(path, fields) {
+  try {
+    const answer = await fetch(path, { method: "POST", body: new URLSearchParams({ ...fields, proof }) });
+    if (answer.ok) return problem("");
+    const json = await answer.json().catch(() => ({}));
+    problem(json.message ?? `This did not work (${answer.status}). Reload the page and try again.`);
+  } catch {
+    problem("The platform does not answer. Is it running?");
+  }
+}
+
+function button(label, what, action) {
+  const made = element("button", "small", label);
+  made.type = "button";
+  made.setAttribute("aria-label", what);
+  made.addEventListener("click", action);
+  return made;
+}
+
+// How a record went: well, ill or fault.
+function mood(record) {
+  if (record.status === "at fault" || String(record.why ?? "").startsWith("fault:")) return "fault";
+  if (record.kind === "notification") return record.status === "sent" ? "well" : "ill";
+  return record.status <= OK_MAX ? "well" : "ill";
+}
+
+function details(item, record) {
+  const box = element("div", "journal-body");
+  const facts = [
+    ["Call", record.call], ["Channel", record.channel], ["Nickname", record.nickname], ["Query", record.query],
+    ["Why", record.why], ["Took", record.ms === undefined ? undefined : `${record.ms} ms`],
+  ];
+  const list = element("dl");
+  for (const [name, value] of facts) {
+    if (value === undefined || value === null || value === "") continue;
+    const line = element("div");
+    line.append(element("dt", "", name), element("dd", "", value));
+    list.append(line);
+  }
+  box.append(list);
+  for (const [name, body] of [["Request", record.asked], [record.kind === "request" ? "Answer" : "Body", record.body]]) {
+    if (body === undefined || body === null) continue;
+    const text = element("pre", "", typeof body === "string" ? body : JSON.stringify(body, null, 2));
+    text.tabIndex = 0;
+    text.setAttribute("aria-label", name);
+    box.append(element("h3", "", name), text);
+  }
+  if (record.kind === "notification") {
+    box.append(button("Send again", `Send again: ${record.what}`, () => post("/console/resend", { number: record.number })));
+  }
+  item.append(box);
+}
+
+function row(record) {
+  const line = element("li");
+  line.dataset.kind = record.kind;
+  line.dataset.mood = mood(record);
+  line.dataset.words = [record.what, record.call, record.channel, record.nickname, record.status, record.why, record.query].join(" ").toLowerCase();
+  const item = element("details");
+  const head = element("summary");
+  const at = element("time", "", record.at.slice(11, 23));
+  at.dateTime = record.at;
+  head.append(at, element("span", "badge", String(record.status)), element("span", "what", record.what), element("span", "about", record.why ?? record.call ?? ""));
+  item.append(head);
+  // Bodies are made when somebody looks: a burst stays cheap.
+  item.addEventListener("toggle", () => {
+    if (item.open && item.childElementCount === 1) details(item, record);
+  });
+  line.append(item);
+  return line;
+}
+
+function fits(line) {
+  const words = byId("filter").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const [kind, status] = [byId("kind").value, byId("status").value];
+  return (!kind || line.dataset.kind === kind) && (!status || line.dataset.mood === status) && words.every((word) => line.dataset.words.includes(word));
+}
+
+function count() {
+  const all = journal.childElementCount;
+  const hidden = journal.querySelectorAll(":scope > li[hidden]").length;
+  byId("shown").textContent = all === 0 ? "" : hidden ? `${all - hidden} of ${all}` : String(all);
+  byId("empty").hidden = all > 0;
+}
+
+// What came since the last picture is drawn at once.
+function draw() {
+  drawing = false;
+  if (paused) return;
+  const fragment = document.createDocumentFragment();
+  for (const record of waiting.splice(0).reverse()) {
+    const line = row(record);
+    line.hidden = !fits(line);
+    fragment.append(line);
+  }
+  journal.prepend(fragment);
+  while (journal.childElementCount > RECORDS_MAX) journal.lastElementChild.remove();
+  count();
+}
+
+function soon() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(draw);
+}
+
+function fill(id, items, make) {
+  byId(id).replaceChildren(...items.map(make));
+  byId(`no-${id}`).hidden = items.length > 0;
+}
+
+function mini(title, sub, mark) {
+  const line = element("li");
+  const main = element("div", "row-main");
+  main.append(element("strong", "", title), element("span", "sub", sub));
+  line.append(main);
+  if (mark) line.append(mark);
+  return line;
+}
+
+function show(state) {
+  byId("channel-count").textContent = state.channels.length;
+  byId("call-count").textContent = state.calls.length;
+  fill("channels", state.channels, (channel) => {
+    const mark = element("span", "badge", channel.connected ? "connected" : "no reader");
+    const line = mini(channel.nickname || "(no nickname)", `${channel.channel} · ${channel.subscriptions.join(" · ") || "no subscription"}`, mark);
+    line.dataset.mood = channel.connected ? "well" : "";
+    return line;
+  });
+  fill("calls", state.calls, (call) => {
+    const line = mini(call.call, `${call.direction} · since ${String(call.since).slice(11, 19)}`, element("span", "badge", call.state));
+    line.querySelector(".row-main").append(button("Only this", `Show only call ${call.call}`, () => only(call.call)));
+    return line;
+  });
+  fill("faults", state.faults, (fault) => {
+    const scope = fault.channelId ? `channel ${fault.channelId}` : fault.clientId ? "one client" : "all";
+    return mini(fault.fault, `${scope} · struck ${fault.struck} · until ${fault.endsAt.slice(11, 19)}`,
+      button("End", `End ${fault.fault}`, () => post("/console/faults/clear", { id: fault.id })));
+  });
+}
+
+function only(text) {
+  byId("filter").value = text;
+  filter();
+}
+
+function filter() {
+  for (const line of journal.children) line.hidden = !fits(line);
+  count();
+}
+
+function connected(word, key) {
+  byId("link").dataset.link = key;
+  byId("link-word").textContent = word;
+}
+
+function connect() {
+  const source = new EventSource("/console/events");
+  source.addEventListener("open", () => connected("Live", "live"));
+  source.addEventListener("state", (event) => show(JSON.parse(event.data)));
+  source.addEventListener("record", (event) => {
+    const record = JSON.parse(event.data);
+    // A platform that started again counts from the beginning.
+    if (record.number <= lastNumber && record.number !== 1) return;
+    lastNumber = record.number;
+    waiting.push(record);
+    if (waiting.length > RECORDS_MAX) waiting = waiting.slice(-RECORDS_MAX);
+    soon();
+  });
+  source.addEventListener("error", () => {
+    connected("Lost, trying again", "lost");
+    if (source.readyState !== EventSource.CLOSED) return;
+    setTimeout(connect, RETRY_MS);
+  });
+}
+
+function explain() {
+  byId("fault-what").textContent = byId("fault-name").selectedOptions[0]?.dataset.what ?? "";
+}
+
+for (const form of [byId("play"), byId("fault")]) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    post(form.getAttribute("action"), Object.fromEntries(new FormData(form)));
+  });
+}
+byId("fault-name").addEventListener("change", explain);
+byId("filter").addEventListener("input", filter);
+byId("kind").addEventListener("change", filter);
+byId("status").addEventListener("change", filter);
+byId("wipe").addEventListener("click", () => {
+  journal.replaceChildren();
+  count();
+});
+byId("pause").addEventListener("click", (event) => {
+  paused = !paused;
+  event.currentTarget.setAttribute("aria-pressed", String(paused));
+  event.currentTarget.textContent = paused ? "Go on" : "Pause";
+  if (!paused) soon();
+});
+explain();
+count();
+connect();

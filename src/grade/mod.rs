@@ -1,0 +1,170 @@
+//! `callfeed grade`: watches a program under test through bad days, and tells what it handled, lost and did twice.
+//!
+//! It starts a platform of its own with an account for the program, plays calls on each bad day, and counts two things
+//! for each call: how often the program fetched the report, which the platform's journal tells, and how often it told
+//! of the call, where it prints JSON lines with `conversationSpaceId`.
+
+mod card;
+mod days;
+mod platform;
+mod program;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{logging, stop};
+use card::{Card, Line};
+use days::{DAYS, Day};
+use platform::Platform;
+use program::Program;
+
+/// Between two looks at what the program has done.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long the program may take to be connected.
+const CONNECT: Duration = Duration::from_secs(90);
+/// The same where a person has to start it.
+const CONNECT_BY_HAND: Duration = Duration::from_secs(600);
+/// What is handled twice often is so at once.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Grade a program: watch how it lives through bad days, on a platform of its own.
+///
+/// The program must subscribe to reports on a WebSocket channel and fetch each report. It is started with the
+/// platform's settings in its environment, and signed in by itself if it prints its login address. It may print a JSON
+/// line with conversationSpaceId for each call that it has handled; else fetching the report counts.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Starts the program, in a shell; without it the settings are printed for you to start it.
+    #[arg(long, value_name = "COMMAND")]
+    command: Option<String>,
+    /// JSON lines that the program writes, unless it prints them.
+    #[arg(long, value_name = "FILE")]
+    output: Option<std::path::PathBuf>,
+    /// Calls on each day.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=100))]
+    calls: u64,
+    /// Seconds that the program gets to handle a day's calls after the last has ended.
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    patience: u64,
+    /// One JSON document instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    logging::init("warn");
+    let stop = stop::token();
+    let platform_stop = CancellationToken::new();
+    let folder = tempfile::tempdir()?;
+    let platform = Platform::start(folder.path(), &platform_stop).await?;
+    let graded = tokio::select! {
+        graded = grade(&args, &platform, folder.path()) => graded,
+        () = stop.cancelled() => Err(anyhow::anyhow!("stopped before the last day")),
+    };
+    platform_stop.cancel();
+    platform.stopped().await;
+    let card = graded?;
+    if args.json {
+        println!("{}", card.json());
+    } else {
+        print!("{card}");
+    }
+    Ok(())
+}
+
+async fn grade(args: &Args, platform: &Platform, folder: &std::path::Path) -> anyhow::Result<Card> {
+    let program = match &args.command {
+        Some(command) => Program::start(command, args.output.as_deref(), platform, folder)?,
+        None => {
+            eprintln!(
+                "Start your program with the settings in {}; it has ten minutes.",
+                platform.env_file.display()
+            );
+            Program::by_hand(args.output.as_deref())
+        }
+    };
+    let mut card = Card { program: args.command.clone(), lines: Vec::new() };
+    let connect = if args.command.is_some() { CONNECT } else { CONNECT_BY_HAND };
+    connected(platform, &program, connect).await?;
+    for day in DAYS {
+        eprintln!("{}: {}", day.name, day.what);
+        let line = live_through(args, platform, &program, day).await?;
+        card.lines.push(line);
+        platform.clear_faults().await?;
+        connected(platform, &program, CONNECT).await?;
+    }
+    program.stop().await;
+    Ok(card)
+}
+
+async fn connected(platform: &Platform, program: &Program, deadline: Duration) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        if platform.has_listener().await? {
+            return Ok(());
+        }
+        if let Some(code) = program.ended() {
+            bail!("the program ended ({code}) before it was graded; what it said: {}", program.last_words());
+        }
+        if started.elapsed() > deadline {
+            bail!(
+                "the program has no connected channel with a report subscription after {} s",
+                deadline.as_secs()
+            );
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn live_through(
+    args: &Args,
+    platform: &Platform,
+    program: &Program,
+    day: &Day,
+) -> anyhow::Result<Line> {
+    for fault in day.faults {
+        platform.add_fault(&fault.wish()).await?;
+    }
+    if !day.faults.is_empty() {
+        platform.settled(day).await?;
+    }
+    let calls = platform.play(args.calls).await?;
+    let started = Instant::now();
+    let patience = Duration::from_secs(args.patience);
+    let mut done_after = None;
+    let counts = loop {
+        let counts = counts(platform, program, &calls).await?;
+        if counts.iter().all(|(told, fetched)| *told.max(fetched) > 0 && (*told > 0 || !program.tells())) {
+            let done = *done_after.get_or_insert_with(|| started.elapsed());
+            if started.elapsed() >= done + SETTLE {
+                break counts;
+            }
+        }
+        if started.elapsed() >= patience {
+            break counts;
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    let handled = |(told, fetched): &(u64, u64)| if program.tells() { *told } else { *fetched };
+    Ok(Line {
+        day: day.name,
+        what: day.what,
+        calls: calls.len(),
+        handled: counts.iter().filter(|count| handled(count) > 0).count(),
+        lost: counts.iter().filter(|count| handled(count) == 0).count(),
+        twice: counts.iter().filter(|count| handled(count) > 1).count(),
+        after: done_after,
+    })
+}
+
+/// How often the program told of each call, and fetched its report.
+async fn counts(platform: &Platform, program: &Program, calls: &[String]) -> anyhow::Result<Vec<(u64, u64)>> {
+    let told: HashMap<String, u64> = program.told()?;
+    let fetched = platform.fetched().await?;
+    let of = |counts: &HashMap<String, u64>, call: &String| counts.get(call).copied().unwrap_or_default();
+    Ok(calls.iter().map(|call| (of(&told, call), of(&fetched, call))).collect())
+}

@@ -1,0 +1,148 @@
+//! The developer's console: what a super admin sees of an account, live, and what its buttons do.
+
+use serde_json::{Value, json};
+
+use crate::harness::calls::{self, Channel};
+use crate::harness::portal::Portal;
+use crate::harness::{Answer, Browser, Person, Platform, SCOPES, SOON, eventually, http};
+
+async fn signed_in(platform: &Platform) -> Browser {
+    let browser = Browser::start().await;
+    browser.open(&format!("{}/console", platform.base)).await;
+    let person = Person::admin(platform);
+    browser.type_into("input[name=email]", &person.email).await;
+    browser.type_into("input[name=password]", &person.password).await;
+    browser.press("Sign in").await;
+    browser.sees(&["Console", "Live", "Nothing yet", "No channel yet"]).await;
+    browser
+}
+
+#[tokio::test]
+async fn a_developer_watches_plays_breaks_and_repeats() {
+    let platform = Platform::start().await;
+    let browser = signed_in(&platform).await;
+    let grant = Person::admin(&platform).grant(&platform, SCOPES).await;
+    let channel = Channel::create(&grant.session, "watched").await;
+    let body = json!({"channelId": channel.id, "accountKeys": [platform.account()]});
+    grant.session.post("/call-events-report/v1/subscriptions", &body).await.is(201);
+    let mut socket = channel.socket().await;
+    browser
+        .sees(&["watched", "connected", "call-events-report REPORT_SUMMARY", "POST /oauth/token", "201"])
+        .await;
+
+    browser.press("Play").await;
+    let report = socket.frame().await.unwrap();
+    let space = report["data"]["content"]["conversationSpaceId"].as_str().unwrap().to_owned();
+    browser.sees(&["not sent", "no subscription of the channel wants it", "sent", &space]).await;
+    let path = format!("/call-events-report/v1/reports/{space}");
+    grant.session.get(&path).await.is(200);
+    browser.sees(&[&format!("GET {path}")]).await;
+
+    // The filter leaves this call's report; its body is there, and it goes again with the same id.
+    browser.type_into("#filter", &format!("{space} call-events-report report_summary")).await;
+    browser
+        .page
+        .execute("document.querySelector('#journal li:not([hidden]) summary').click()", Vec::new())
+        .await
+        .unwrap();
+    browser.sees(&["1 of ", "conversationSpaceId", "Send again"]).await;
+    browser.press("Send again").await;
+    assert_eq!(socket.frame().await.unwrap()["data"]["id"], report["data"]["id"]);
+
+    browser.press("Start for all").await;
+    assert_eq!(socket.close_code().await, None, "the first fault of the list drops sockets");
+    browser.sees(&["struck 1", "no reader"]).await;
+    browser.press("End").await;
+    browser.sees(&["No fault is active"]).await;
+    browser.press("Send again").await;
+    browser.sees(&["The channel has no reader at the moment."]).await;
+
+    let html = browser.page.source().await.unwrap();
+    for secret in [&grant.access_token, &grant.refresh_token, &channel.id] {
+        assert!(!html.contains(secret.as_str()), "a secret is shown");
+    }
+    let complaints = browser.complaints(&[&platform.base]).await;
+    let unexpected: Vec<&String> = complaints.iter().filter(|one| !one.contains("409")).collect();
+    assert_eq!(unexpected, Vec::<&String>::new());
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_burst_is_shown_up_to_a_bound() {
+    let platform = Platform::start().await;
+    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    let channel = Channel::subscribed(&platform, &session, "burst").await;
+    let _socket = channel.socket().await;
+    let browser = signed_in_beside(&platform).await;
+    let flags = ["--count", "500", "--speed", "10000"];
+    let mut app = platform.call("answered", &flags);
+    assert_eq!(app.exit(crate::harness::LATER).await, Some(0));
+    browser.sees(&["What happened 1000", "sent"]).await;
+    let rows =
+        browser.page.execute("return document.querySelectorAll('#journal > li').length", Vec::new()).await;
+    assert_eq!(rows.unwrap(), 1000);
+    browser.close().await;
+}
+
+/// The same where a channel is there already.
+async fn signed_in_beside(platform: &Platform) -> Browser {
+    let browser = Browser::start().await;
+    browser.open(&format!("{}/console", platform.base)).await;
+    let person = Person::admin(platform);
+    browser.type_into("input[name=email]", &person.email).await;
+    browser.type_into("input[name=password]", &person.password).await;
+    browser.press("Sign in").await;
+    browser.sees(&["Live", "burst", "connected"]).await;
+    browser
+}
+
+#[tokio::test]
+async fn the_console_is_for_super_admins_and_its_forms_for_its_own_pages() {
+    let platform = Platform::start().await;
+    let member = Portal::open(&platform, &Person::member(&platform)).await;
+    let refused = member.get("/console").await.is(403);
+    assert!(refused.text.contains("super admin"), "{}", refused.text);
+    member.get("/console/events").await.is(403);
+    let list = member.get("/clients").await.is(200);
+    assert!(!list.text.contains("/console"), "nobody is sent where they may not go");
+    let admin = Portal::open(&platform, &Person::admin(&platform)).await;
+    let page = admin.get("/console").await.is(200);
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    for path in ["play", "faults", "faults/clear", "resend"] {
+        admin.post(&format!("/console/{path}"), &[("scenario", "answered")]).await.is(403);
+    }
+    Portal::closed(&platform).get("/console").await.is(302);
+}
+
+#[tokio::test]
+async fn the_journal_is_read_over_rest_and_has_no_secrets() {
+    let platform = Platform::start().await;
+    let journal = async |after: u64| {
+        let url = format!("{}/simulator/v1/journal?after={after}", platform.base);
+        let (id, secret) = (platform.setting("OAUTH_CLIENT_ID"), platform.setting("OAUTH_CLIENT_SECRET"));
+        Answer::of("GET journal", http().get(url).basic_auth(id, Some(secret))).await.is(200).json()
+    };
+    let before = Person::admin(&platform).grant(&platform, SCOPES).await;
+    assert_eq!(journal(0).await["items"], json!([]), "nothing is kept before somebody looks");
+    let grant = Person::admin(&platform).grant(&platform, SCOPES).await;
+    let channel = Channel::subscribed(&platform, &grant.session, "journal").await;
+    let _socket = channel.socket().await;
+    let space = calls::play(&platform, "answered", &["--speed", "100"]).await;
+    let told = eventually("the report in the journal", SOON, async || {
+        let all = journal(0).await;
+        let is_report =
+            |one: &&Value| one["what"] == "call-events-report REPORT_SUMMARY" && one["call"] == json!(space);
+        all["items"].as_array()?.iter().find(is_report)?;
+        Some(all)
+    });
+    let told = told.await;
+    let text = told.to_string();
+    for secret in [&grant.access_token, &grant.refresh_token, &before.access_token, &channel.id] {
+        assert!(!text.contains(secret.as_str()), "a secret is kept");
+    }
+    assert!(!text.contains(platform.setting("OAUTH_CLIENT_SECRET")));
+    let last = told["items"].as_array().unwrap().last().unwrap()["number"].as_u64().unwrap();
+    let later = journal(last).await;
+    assert!(later["items"].as_array().unwrap().len() < told["items"].as_array().unwrap().len());
+}
