@@ -33,7 +33,7 @@ pub async fn requests(State(app): State<Arc<App>>, request: Request, next: Next)
     let mut shown = json!({
         "kind": "request",
         "what": format!("{} {}", parts.method, journal::path(parts.uri.path())),
-        "query": parts.uri.query().map(|query| journal::path(query)),
+        "query": parts.uri.query().map(journal::path),
         "channel": faults::channel(&app, &parts, &body).map(|id| journal::short(&id)),
         "call": call(parts.uri.path()),
         "asked": text(&parts.headers, &body),
