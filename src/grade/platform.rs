@@ -136,6 +136,7 @@ impl Platform {
             record: false,
             count,
             every_ms: 500,
+            at_once: None,
         };
         let mut calls = Vec::new();
         simulator::play(&simulator::client()?, &self.settings, &request, |told| {
