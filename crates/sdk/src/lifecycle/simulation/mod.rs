@@ -290,8 +290,8 @@ impl World {
     }
 
     fn close_socket(&mut self, generation: Generation) {
-        self.program.held.remove(&generation);
-        if let Some(channel) = self.channel(generation) {
+        let Some(number) = self.program.held.remove(&generation) else { return };
+        for channel in self.channels.values_mut().filter(|channel| channel.socket == Some(number)) {
             channel.socket = None;
         }
     }
@@ -411,8 +411,8 @@ impl World {
             let expired = channel.is_some_and(|channel| self.now >= channel.end && !channel.excused);
             assert!(!expired, "a channel was not refreshed before its end");
         }
-        let ours = self.program.ids.values().filter_map(|id| self.channels.get(id));
-        if ours.filter(|channel| channel.socket.is_some()).count() < 2 {
+        let is_open = |number: &&u64| self.channels.values().any(|channel| channel.socket == Some(**number));
+        if self.program.held.values().filter(is_open).count() < 2 {
             self.program.two_sockets_since = None;
         } else {
             let since = *self.program.two_sockets_since.get_or_insert(self.now);
