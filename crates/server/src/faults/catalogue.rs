@@ -219,7 +219,9 @@ mod tests {
     fn the_documentation_lists_the_catalogue() {
         let text = include_str!("../../../../docs/faults.md");
         let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
-        let told: Vec<(&str, &str)> = rows.filter_map(|row| row.split_once("` | ")).collect();
+        // Paths stand in another table, with their methods.
+        let told: Vec<(&str, &str)> =
+            rows.filter_map(|row| row.split_once("` | ")).filter(|(name, _)| !name.contains(' ')).collect();
         let expected: Vec<&str> = kinds().map(|kind| kind.name).collect();
         let names: Vec<&str> = told.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, expected, "docs/faults.md has one row a fault, in the order of the catalogue");
