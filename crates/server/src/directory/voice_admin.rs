@@ -228,12 +228,14 @@ fn all_extensions(office: &Office) -> Vec<Extension> {
     let lines = office.lines.iter().map(|l| extension(&l.id, &l.extension, &l.name, DIRECT_EXTENSION));
     let groups = office.ring_groups.iter().map(|g| extension(&g.id, &g.extension, &g.name, "RING_GROUP"));
     let plans = office.dial_plans.iter().map(|p| extension(&p.id, &p.extension, &p.name, "DIAL_PLAN"));
-    lines.chain(groups).chain(plans).collect()
+    let queues = office.queues.iter().map(|q| extension(&q.id, &q.extension, &q.name, "CALL_QUEUE"));
+    lines.chain(groups).chain(plans).chain(queues).collect()
 }
 
 fn all_numbers(office: &Office) -> Vec<PhoneNumber> {
     let number = |number: &CompanyNumber| {
-        let (Route::Line(target) | Route::RingGroup(target) | Route::DialPlan(target)) = &number.route;
+        let (Route::Line(target) | Route::RingGroup(target) | Route::DialPlan(target) | Route::Queue(target)) =
+            &number.route;
         PhoneNumber {
             id: number.id.clone(),
             account_key: office.account_key.clone(),
