@@ -63,11 +63,13 @@ struct Chosen {
 
 fn scenario(name: &str) -> Result<Chosen, String> {
     if !name.ends_with(".toml") {
-        let scenario: engine::Scenario = name.parse().map_err(|error: engine::ScenarioError| error.to_string())?;
+        let scenario: engine::Scenario =
+            name.parse().map_err(|error: engine::ScenarioError| error.to_string())?;
         return Ok(Chosen { name: scenario.to_string(), file: None });
     }
     let text = std::fs::read_to_string(name).map_err(|error| error.to_string())?;
-    let name = Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let name =
+        Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     engine::Scenario::parse(&name, &text).map_err(|error| error.to_string())?;
     Ok(Chosen { name, file: Some(text) })
 }

@@ -1,6 +1,5 @@
 //! Calls played through the platform's own simulator: the load enters by a door that everybody has.
 
-use engine::Scenario;
 use server::CallRequest;
 
 use super::platform::Access;

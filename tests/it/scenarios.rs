@@ -105,7 +105,8 @@ async fn every_scenario_comes_to_what_its_file_says() {
 #[tokio::test]
 async fn a_revised_report_is_there_before_its_notification_and_says_more() {
     let platform = Platform::start().await;
-    let session = admin(&platform).await;
+    let scopes = format!("{SCOPES} recording.v1.read");
+    let session = Person::admin(&platform).grant(&platform, &scopes).await.session;
     let mut socket = listen(&platform, &session).await;
     let mut app = platform.call("late-transcript", &["--speed", "40"]);
     let space = calls::first_space(&app).await;
@@ -142,7 +143,8 @@ async fn a_file_of_ones_own_plays_and_mistakes_in_it_are_named() {
     let report = platform.report(&session, &space).await;
     assert_eq!(report["callStates"].as_array().unwrap().len(), 5);
     let env = platform.env_file().to_string_lossy().into_owned();
-    for (wrong, told) in [(text.replace("ring", "rang"), "rang"), (text.replace("hang-up", "hold"), "step 2")] {
+    for (wrong, told) in [(text.replace("ring", "rang"), "rang"), (text.replace("hang-up", "hold"), "step 2")]
+    {
         std::fs::write(&file, wrong).unwrap();
         let ended = App::run(&["call", &path, "--env", &env], &folder).await;
         assert!(ended.code.is_some_and(|code| code != 0) && ended.errors().contains(told), "{ended:?}");

@@ -3,7 +3,9 @@
 use uuid::Uuid;
 
 use crate::ids::{derived, derived_key};
-use crate::office::{CallQueue, CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User};
+use crate::office::{
+    CallQueue, CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User,
+};
 
 const DOMAIN: &str = "maplestreet.example";
 

@@ -36,6 +36,6 @@ pub use office::{
 pub use report::{Names, fold};
 pub use revision::edition;
 pub use scenario::{
-    Afterwards, Direction, Expectation, Later, Playback, Request, Scenario, ScenarioError, Script, Step, names,
-    script,
+    Afterwards, Direction, Expectation, Later, Playback, Request, Scenario, ScenarioError, Script, Step,
+    names, script,
 };

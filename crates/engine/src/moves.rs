@@ -60,7 +60,11 @@ pub(crate) fn next(ids: &CallIds, sequence_number: u64, mut now: Situation, comm
 
 fn talking(now: &Situation, who: &Who) -> Result<usize, CommandError> {
     let index = now.find(who).ok_or(CommandError::NoSuchParty)?;
-    if now.participants[index].status.value == Status::Connected { Ok(index) } else { Err(CommandError::NotTalking) }
+    if now.participants[index].status.value == Status::Connected {
+        Ok(index)
+    } else {
+        Err(CommandError::NotTalking)
+    }
 }
 
 /// The caller, and the other one who moves it: both talk (or the caller is on hold).
@@ -68,7 +72,11 @@ fn pair(now: &Situation, by: &Who) -> Result<(usize, usize), CommandError> {
     let by = talking(now, by)?;
     let caller = now.caller().ok_or(CommandError::NoSuchParty)?;
     let free = matches!(now.participants[caller].status.value, Status::Connected | Status::OnHold);
-    if caller == by || !free || now.somebody_rings() { Err(CommandError::NotTalking) } else { Ok((caller, by)) }
+    if caller == by || !free || now.somebody_rings() {
+        Err(CommandError::NotTalking)
+    } else {
+        Ok((caller, by))
+    }
 }
 
 /// As captured: the caller carries the status, the line leaves in the same state. Systems that brought the caller

@@ -73,10 +73,11 @@ fn analysis() -> AiAnalysis {
 
 /// Nothing when no message was left.
 fn voicemail_action(report: &Report, at: Timestamp) -> Option<Action> {
-    let system = report.interactive_voice_response_systems.iter().rev().find_map(|system| match &system.kind {
-        SystemType::Voicemail(voicemail) => Some(voicemail),
-        _ => None,
-    })?;
+    let system =
+        report.interactive_voice_response_systems.iter().rev().find_map(|system| match &system.kind {
+            SystemType::Voicemail(voicemail) => Some(voicemail),
+            _ => None,
+        })?;
     if system.voicemail_status.as_deref() != Some(SUCCESS) {
         return None;
     }

@@ -97,7 +97,9 @@ impl Situation {
 
     /// Index of the one who waits for another call's party or for somebody who picks the call up.
     pub(crate) fn waits_elsewhere(&self) -> Option<usize> {
-        self.participants.iter().position(|p| matches!(p.status.value, Status::Parked | Status::InWarmTransfer))
+        self.participants
+            .iter()
+            .position(|p| matches!(p.status.value, Status::Parked | Status::InWarmTransfer))
     }
 
     /// True when the call can go on by itself: two parties talk, or the caller waits for one who rings or for a

@@ -80,7 +80,11 @@ pub(crate) fn next(
 
 fn ring(ids: &CallIds, sequence_number: u64, mut now: Situation, targets: &[Target]) -> Next {
     let Some(caller) = now.caller().filter(|_| now.caller_waits()) else {
-        return Err(if targets.is_empty() { CommandError::NobodyToRing } else { CommandError::CallerNotWaiting });
+        return Err(if targets.is_empty() {
+            CommandError::NobodyToRing
+        } else {
+            CommandError::CallerNotWaiting
+        });
     };
     let caller_id = now.participants[caller].id.clone();
     add_ringing(ids, sequence_number, &mut now, &caller_id, targets)?;

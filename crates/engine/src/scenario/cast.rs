@@ -72,7 +72,8 @@ pub(crate) fn arrival(
 
 /// A number whose calls go where the scenario wants them, else any that no dial plan takes.
 fn usual_number<'a>(office: &'a Office, reaches: Reaches, rng: &mut Rng) -> Option<&'a CompanyNumber> {
-    let fitting: Vec<_> = office.numbers.iter().filter(|number| fits(office, reaches, &number.route)).collect();
+    let fitting: Vec<_> =
+        office.numbers.iter().filter(|number| fits(office, reaches, &number.route)).collect();
     let plain = office.numbers.iter().find(|number| !matches!(number.route, Route::DialPlan(_)));
     rng.choice(fitting).or(plain).or(office.numbers.first())
 }
@@ -198,8 +199,10 @@ pub(crate) fn called_extension(
 ) -> Result<(String, Route), ScenarioError> {
     let drawn = draw_line(office, &[&from.id], rng);
     let Some(asked) = &request.to else {
-        let line =
-            drawn.ok_or(ScenarioError::OfficeLacks { missing: "second line", scenario: request.scenario.name.clone() })?;
+        let line = drawn.ok_or(ScenarioError::OfficeLacks {
+            missing: "second line",
+            scenario: request.scenario.name.clone(),
+        })?;
         return Ok((line.extension.clone(), Route::Line(line.id.clone())));
     };
     if let Some(line) = office.line(asked) {

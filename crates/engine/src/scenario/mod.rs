@@ -93,8 +93,8 @@ impl FromStr for Scenario {
 
     /// A scenario of the library by its name.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let text = library::text(name)
-            .ok_or_else(|| ScenarioError::UnknownScenario { name: name.to_owned() })?;
+        let text =
+            library::text(name).ok_or_else(|| ScenarioError::UnknownScenario { name: name.to_owned() })?;
         Self::parse(name, text)
     }
 }

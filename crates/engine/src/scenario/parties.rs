@@ -33,7 +33,8 @@ impl Cast {
             Direction::Outbound => Self::outbound(office, request, rng),
             Direction::Internal => {
                 let line = calling_line(office, request, rng)?;
-                let leg = line.legs().into_iter().next().ok_or_else(|| lacks("telephone on that line", request))?;
+                let leg =
+                    line.legs().into_iter().next().ok_or_else(|| lacks("telephone on that line", request))?;
                 let (dial_string, route) = called_extension(office, request, line, rng)?;
                 Ok(Self::new(Command::StartOutbound { line: leg, dial_string }, office, Some(route), None))
             }
@@ -60,7 +61,8 @@ impl Cast {
             _ => None,
         };
         // Who calls a group and belongs to it does not ring.
-        let legs = route.iter().flat_map(|route| office.ringing(route)).filter(|l| Some(&l.line_id) != own.as_ref());
+        let legs =
+            route.iter().flat_map(|route| office.ringing(route)).filter(|l| Some(&l.line_id) != own.as_ref());
         let mut members: Vec<Vec<LineParty>> = Vec::new();
         for leg in legs {
             match members.last_mut().filter(|line| line[0].line_id == leg.line_id) {

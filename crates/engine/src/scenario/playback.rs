@@ -67,7 +67,8 @@ fn consultation(call: &Call, by: &Who) -> Result<Consultation, CommandError> {
     let Who::Device(device_id) = by else { return Err(CommandError::NoSuchParty) };
     let participants = call.last().map(|last| last.state.participants.as_slice()).unwrap_or_default();
     let ours = |line: Option<&wire::call_events::LineParty>| line.is_some_and(|l| l.device_id == *device_id);
-    let transferrer = participants.iter().find(|p| ours(p.kind.as_line())).ok_or(CommandError::NoSuchParty)?;
+    let transferrer =
+        participants.iter().find(|p| ours(p.kind.as_line())).ok_or(CommandError::NoSuchParty)?;
     let talks = |status: &Status| *status == Status::Connected;
     let destination = participants.iter().find(|p| p.id != transferrer.id && talks(&p.status.value));
     let destination = destination.ok_or(CommandError::NotTalking)?;

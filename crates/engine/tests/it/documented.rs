@@ -11,7 +11,8 @@ fn described(scenario: &Scenario) -> String {
     let mut text = format!("\n### {}\n\n{}\n\n", scenario.name(), scenario.about());
     for (place, expected) in scenario.expected().iter().enumerate() {
         let call = if place == 0 { "Outcome" } else { "The consultation's outcome" };
-        writeln!(text, "- {call} `{}`{}", expected.outcome.as_str(), details(expected)).expect("it takes all");
+        writeln!(text, "- {call} `{}`{}", expected.outcome.as_str(), details(expected))
+            .expect("it takes all");
     }
     if scenario.is_recorded() {
         text.push_str("- The line that talks is recorded.\n");
@@ -21,7 +22,8 @@ fn described(scenario: &Scenario) -> String {
 
 fn details(expected: &Expectation) -> String {
     let caller = serde_json::to_value(&expected.caller).expect("JSON");
-    let statuses: Vec<&str> = caller.as_array().expect("a list").iter().filter_map(|one| one.as_str()).collect();
+    let statuses: Vec<&str> =
+        caller.as_array().expect("a list").iter().filter_map(|one| one.as_str()).collect();
     let revised = match expected.revisions {
         0 => String::new(),
         1 => ". The report is revised once".to_owned(),

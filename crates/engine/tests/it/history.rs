@@ -7,17 +7,15 @@ use wire::call_history::HistoryCall;
 
 use engine::{Call, Command, Names, Nonce, Request, fold, history};
 
-use crate::support::{UserKeys, beginning, captured, captured_inbound, example, office, play, scenario, script};
+use crate::support::{
+    UserKeys, beginning, captured, captured_inbound, example, office, play, scenario, script,
+};
 
 fn user_key(user_id: &str) -> Option<String> {
     (user_id == "bf579efa-4202-41f0-ad69-ed0649597b2b").then(|| "6190427733518264017".to_owned())
 }
 
-fn rows(
-    events: &[CallEvent],
-    truncated: bool,
-    names: &dyn Names,
-) -> Vec<HistoryCall> {
+fn rows(events: &[CallEvent], truncated: bool, names: &dyn Names) -> Vec<HistoryCall> {
     let (report, _) = fold(events, truncated, names).expect("it has ended");
     history(&report, truncated)
 }

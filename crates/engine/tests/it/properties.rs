@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use engine::{Call, Command, Consultation, Customer, Nonce, Office, PlanExit, PlanNode, Request, Scenario, Target, Who, fold};
+use engine::{
+    Call, Command, Consultation, Customer, Nonce, Office, PlanExit, PlanNode, Request, Scenario, Target, Who,
+    fold,
+};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -125,8 +128,7 @@ fn do_all(call: &mut Call, commands: &[(i64, Command)]) -> Vec<CallEvent> {
 
 fn check_report(office: &Office, events: &[CallEvent], truncated: bool) {
     rules::check_finished(events);
-    let (report, summary) =
-        fold(events, truncated, office).expect("a finished call has a report");
+    let (report, summary) = fold(events, truncated, office).expect("a finished call has a report");
     let seen: BTreeSet<&String> =
         events.iter().flat_map(|event| &event.state.participants).map(|p| &p.leg_id).collect();
     let reported: Vec<&String> = report.participants.iter().map(|p| &p.leg_id).collect();

@@ -156,7 +156,8 @@ fn every_scenario_comes_to_what_its_file_says() {
                 assert_eq!(summary.call_answered.is_some(), expected.answered, "{what}");
                 assert_eq!(course(events), expected.caller, "{what}");
                 assert_eq!(summary.participants.len(), expected.reached, "{what}");
-                let mut causes: Vec<u32> = history(&report, false).iter().map(|row| row.hangup_cause).collect();
+                let mut causes: Vec<u32> =
+                    history(&report, false).iter().map(|row| row.hangup_cause).collect();
                 causes.sort_unstable();
                 assert_eq!(causes, expected.rows, "{what}");
                 assert_eq!(script.later(number).count(), expected.revisions, "{what}");

@@ -78,7 +78,8 @@ fn after_ms(text: &str, start: Timestamp) -> i128 {
 fn states(text: &mut String, events: &[CallEvent], start: Timestamp) {
     let metadata = &events.last().expect("states").metadata;
     let linked = metadata.associated_conversations.as_ref().map_or(0, Vec::len);
-    let dialled = metadata.dial_string.as_ref().map(|digits| format!(", dialled {digits}")).unwrap_or_default();
+    let dialled =
+        metadata.dial_string.as_ref().map(|digits| format!(", dialled {digits}")).unwrap_or_default();
     writeln!(text, "{}{dialled}, linked with {linked}, {}", word(&metadata.direction), metadata.call_created)
         .expect("a string takes all");
     for event in events {
@@ -87,7 +88,8 @@ fn states(text: &mut String, events: &[CallEvent], start: Timestamp) {
             state.participants.iter().map(party).chain(state.systems().iter().map(system)).collect();
         let at_ms = after_ms(&state.timestamp, start);
         let (number, kind) = (state.sequence_number, state.kind.as_str());
-        writeln!(text, "{at_ms:>8} ms {number:>2} {kind:<8}  {}", who.join(" | ")).expect("a string takes all");
+        writeln!(text, "{at_ms:>8} ms {number:>2} {kind:<8}  {}", who.join(" | "))
+            .expect("a string takes all");
     }
 }
 
@@ -144,8 +146,10 @@ fn summary(text: &mut String, summary: &Summary, start: Timestamp) {
         format!("{} {:?}{recorded}", party.number, party.name)
     };
     let reached: Vec<String> = summary.participants.iter().map(party).collect();
-    let answered =
-        summary.call_answered.as_ref().map_or("not".to_owned(), |at| format!("at {} ms", after_ms(at, start)));
+    let answered = summary
+        .call_answered
+        .as_ref()
+        .map_or("not".to_owned(), |at| format!("at {} ms", after_ms(at, start)));
     let analysed = if summary.ai_analysis.is_some() { ", analysed" } else { "" };
     writeln!(
         text,

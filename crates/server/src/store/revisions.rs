@@ -4,10 +4,10 @@ use serde_json::value::RawValue;
 use sqlx::AnyConnection;
 use wire::report::{Report, Summary};
 
+use super::StoreResult;
 use super::log::EntryKind;
 use super::recordings::{self, NewRecording, write_recordings};
 use super::writer::{NewEntry, Prepared, announcements};
-use super::StoreResult;
 use crate::time;
 
 /// A report that replaces the one before.

@@ -90,7 +90,7 @@ fn call(office: &Office, nonce: u128) -> Append {
     for step in script.steps {
         events.extend(call.apply(start, &step.command).expect("the script fits"));
     }
-    let (report, summary) = engine::fold(&events, false, office).expect("it has ended");
+    let (report, summary) = engine::fold(&events, false, &None::<&Office>).expect("it has ended");
     Append { events, ending: Some(Ending { report, summary }) }
 }
 

@@ -48,7 +48,9 @@ async fn summaries_are_found_by_time_outcome_scope_and_party() {
     let (log, _writer) = LogWriter::start(store.clone(), |_| {});
     let mut calls = Vec::new();
     for (place, scenario) in
-        [scenario("answered"), scenario("missed"), scenario("internal"), scenario("outbound")].into_iter().enumerate()
+        [scenario("answered"), scenario("missed"), scenario("internal"), scenario("outbound")]
+            .into_iter()
+            .enumerate()
     {
         let append = finished(&office, scenario, place as u128, place as i64);
         calls.push(append.ending.as_ref().expect("it has ended").summary.clone());
