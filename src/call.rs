@@ -1,7 +1,7 @@
 //! `callfeed call`: plays calls on a running platform.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -18,9 +18,10 @@ use crate::{logging, stop};
 /// have ended; with exit code 1 and the reason when the platform goes away, and after Ctrl-C, which the calls outlive.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// answered, missed, outbound, internal, ring-group or dial-plan.
+    /// A scenario of the library, such as answered, or the path of a scenario file (ending in .toml); see
+    /// docs/scenarios.md.
     #[arg(value_name = "SCENARIO", value_parser = scenario)]
-    scenario: String,
+    scenario: Chosen,
     /// Settings of the platform's client, such as DIR/example.env [default: .env].
     #[arg(long, value_name = "FILE")]
     env: Option<PathBuf>,
@@ -53,8 +54,24 @@ pub struct Args {
     every: Duration,
 }
 
-fn scenario(name: &str) -> Result<String, String> {
-    name.parse::<engine::Scenario>().map(|scenario| scenario.to_string()).map_err(|error| error.to_string())
+/// A scenario by name, or a file's text under the file's name.
+#[derive(Clone, Debug)]
+struct Chosen {
+    name: String,
+    file: Option<String>,
+}
+
+fn scenario(name: &str) -> Result<Chosen, String> {
+    if !name.ends_with(".toml") {
+        let scenario: engine::Scenario =
+            name.parse().map_err(|error: engine::ScenarioError| error.to_string())?;
+        return Ok(Chosen { name: scenario.to_string(), file: None });
+    }
+    let text = std::fs::read_to_string(name).map_err(|error| error.to_string())?;
+    let name =
+        Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    engine::Scenario::parse(&name, &text).map_err(|error| error.to_string())?;
+    Ok(Chosen { name, file: Some(text) })
 }
 
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -81,7 +98,8 @@ async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
         );
     }
     let request = CallRequest {
-        scenario: args.scenario.clone(),
+        scenario: args.scenario.name.clone(),
+        file: args.scenario.file.clone(),
         from: args.from.clone(),
         from_name: args.from_name.clone(),
         to: args.to.clone(),

@@ -1,61 +1,153 @@
 //! Every scenario through `callfeed call`: it prints the id, plays to its end, and leaves the right report.
 
+use std::collections::HashMap;
+
+use engine::{Expectation, Scenario};
 use serde_json::{Value, json};
 
 use crate::harness::calls::{self, Channel, play};
-use crate::harness::{App, LATER, Person, Platform, SCOPES, SOON, Session, seed};
-
-/// A scenario with what its report must say.
-struct Expected {
-    scenario: &'static str,
-    direction: &'static str,
-    outcome: &'static str,
-    /// LINE participants of the report.
-    lines: usize,
-}
-
-const SCENARIOS: [Expected; 6] = [
-    Expected { scenario: "answered", direction: "INBOUND", outcome: "NORMAL", lines: 1 },
-    Expected { scenario: "missed", direction: "INBOUND", outcome: "MISSED", lines: 1 },
-    Expected { scenario: "outbound", direction: "OUTBOUND", outcome: "NORMAL", lines: 1 },
-    Expected { scenario: "internal", direction: "OUTBOUND", outcome: "NORMAL", lines: 2 },
-    Expected { scenario: "ring-group", direction: "INBOUND", outcome: "NORMAL", lines: 3 },
-    Expected { scenario: "dial-plan", direction: "INBOUND", outcome: "NORMAL", lines: 1 },
-];
+use crate::harness::{App, LATER, Person, Platform, SCOPES, SOON, Session, Socket, seed};
 
 async fn admin(platform: &Platform) -> Session {
     Person::admin(platform).grant(platform, SCOPES).await.session
 }
 
-fn lines_in(report: &Value) -> usize {
-    let participants = report["participants"].as_array().unwrap();
-    participants.iter().filter(|participant| participant["type"]["value"] == "LINE").count()
+/// A socket that hears states, reports and revisions of the whole account.
+async fn listen(platform: &Platform, session: &Session) -> Socket {
+    let channel = Channel::create(session, "scenarios").await;
+    let types = ["REPORT_SUMMARY", "REPORT_SUMMARY_REVISION"];
+    let body = json!({"channelId": channel.id, "accountKeys": [platform.account()], "eventTypes": types});
+    session.post("/call-events-report/v1/subscriptions", &body).await.is(201);
+    Channel::subscribe(platform, session, &channel.id).await;
+    channel.socket().await
+}
+
+/// What was heard of each call: its frames, in order.
+type Heard = HashMap<String, Vec<Value>>;
+
+fn of_type<'a>(frames: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    frames.iter().filter(|frame| frame["data"]["type"] == kind).collect()
+}
+
+/// Reads until each of these calls has its summary and its revisions.
+async fn hear(socket: &mut Socket, spaces: &[String], scenario: &Scenario) -> Heard {
+    let mut heard = Heard::new();
+    let complete = |heard: &Heard| {
+        spaces.iter().enumerate().all(|(place, space)| {
+            let frames = heard.get(space).map(Vec::as_slice).unwrap_or_default();
+            of_type(frames, "REPORT_SUMMARY").len() == 1
+                && of_type(frames, "REPORT_SUMMARY_REVISION").len() == expected(scenario, place).revisions
+        })
+    };
+    while !complete(&heard) {
+        let frame = socket.until("a notification of a call", |frame| {
+            frame["data"]["content"]["conversationSpaceId"].is_string()
+                || frame["data"]["content"]["metadata"].is_object()
+        });
+        let frame = frame.await;
+        let content = &frame["data"]["content"];
+        let id = content["conversationSpaceId"].as_str();
+        let id = id.or(content["metadata"]["conversationSpaceId"].as_str()).unwrap().to_owned();
+        heard.entry(id).or_default().push(frame);
+    }
+    heard
+}
+
+/// The file expects something of the first call and of the consultation; repeated calls are all like the first.
+fn expected(scenario: &Scenario, place: usize) -> &Expectation {
+    &scenario.expected()[if scenario.expected().len() > 1 { place } else { 0 }]
+}
+
+fn check_call(what: &str, expected: &Expectation, frames: &[Value], report: &Value) {
+    let states = calls::states(frames);
+    let linked = report["associatedConversations"] != json!([]);
+    if !linked {
+        calls::check_sequence(&states);
+    }
+    assert_eq!(report["callStates"], json!(states), "{what}: the report is what was heard live");
+    let first = &of_type(frames, "REPORT_SUMMARY")[0]["data"]["content"];
+    assert_eq!(first["callerOutcome"], expected.outcome.as_str(), "{what}: {first}");
+    assert_eq!(first.get("callAnswered").is_some(), expected.answered, "{what}");
+    assert_eq!(first["participants"].as_array().unwrap().len(), expected.reached, "{what}: {first}");
+    let participants = states.iter().flat_map(|state| state["participants"].as_array().unwrap());
+    let callers = participants.filter(|one| one["id"] == one["originator"]);
+    let mut course: Vec<Value> = callers.map(|caller| caller["status"]["value"].clone()).collect();
+    course.dedup();
+    assert_eq!(json!(course), json!(expected.caller), "{what}");
 }
 
 #[tokio::test]
-async fn every_scenario_ends_with_the_report_it_should_have() {
+async fn every_scenario_comes_to_what_its_file_says() {
     let platform = Platform::start().await;
     let session = admin(&platform).await;
-    let channel = Channel::subscribed(&platform, &session, "scenarios").await;
-    let mut socket = channel.socket().await;
+    let mut socket = listen(&platform, &session).await;
     let seed = seed().to_string();
-    for expected in SCENARIOS {
-        let scenario = expected.scenario;
-        let space = play(&platform, scenario, &["--speed", "20", "--seed", &seed]).await;
-        let frames = socket.call(&space).await;
-        let states = calls::states(&frames);
-        calls::check_sequence(&states);
-        let summary = &frames.last().unwrap()["data"]["content"];
-        assert_eq!(summary["callerOutcome"], expected.outcome, "{scenario}: {summary}");
-        let report = platform.report(&session, &space).await;
-        assert_eq!(report["direction"], expected.direction, "{scenario}");
-        assert_eq!(report["callStates"], json!(states), "{scenario}: the report is what was heard live");
-        let lines = lines_in(&report);
-        let enough = if scenario == "dial-plan" { lines >= 1 } else { lines == expected.lines };
-        assert!(enough, "{scenario}: {lines} lines");
-        let met = expected.outcome == "NORMAL";
-        assert_eq!(report.get("hangupOriginatorId").is_some(), met, "{scenario}: who hung up");
-        assert_eq!(summary.get("callAnswered").is_some(), met, "{scenario}: when answered");
+    for scenario in Scenario::all() {
+        let name = scenario.name();
+        let speed = if name == "three-hours" { "20000" } else { "200" };
+        let mut app = platform.call(name, &["--speed", speed, "--seed", &seed]);
+        assert_eq!(app.exit(LATER).await, Some(0), "{name} with seed {seed}: {:?}", app.stderr.all());
+        let spaces = calls::spaces(&app);
+        assert!(!spaces.is_empty(), "{name}");
+        let heard = hear(&mut socket, &spaces, &scenario).await;
+        assert_eq!(heard.len(), spaces.len(), "{name}: nothing is heard of other calls");
+        for (place, space) in spaces.iter().enumerate() {
+            let report = platform.report(&session, space).await;
+            let what = format!("{name} with seed {seed}, call {place}");
+            check_call(&what, expected(&scenario, place), &heard[space], &report);
+            let recorded = report["participants"].as_array().unwrap().iter();
+            let recorded = recorded.filter(|leg| leg["recordings"] != json!([])).count();
+            assert_eq!(recorded > 0, scenario.is_recorded(), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_revised_report_is_there_before_its_notification_and_says_more() {
+    let platform = Platform::start().await;
+    let scopes = format!("{SCOPES} recording.v1.read");
+    let session = Person::admin(&platform).grant(&platform, &scopes).await.session;
+    let mut socket = listen(&platform, &session).await;
+    let mut app = platform.call("late-transcript", &["--speed", "40"]);
+    let space = calls::first_space(&app).await;
+    let of = |kind: &'static str| {
+        let space = space.clone();
+        move |frame: &Value| {
+            frame["data"]["type"] == kind && frame["data"]["content"]["conversationSpaceId"] == space.as_str()
+        }
+    };
+    socket.until("the report", of("REPORT_SUMMARY")).await;
+    let first = platform.report(&session, &space).await;
+    let leg = |report: &Value| report["participants"][1].clone();
+    let id = leg(&first)["recordings"][0]["id"].as_str().expect("a recording").to_owned();
+    assert_eq!(leg(&first)["transcripts"], json!([]));
+    session.get(&format!("/recording/v1/transcriptions/{id}")).await.is(404);
+    socket.until("the revision", of("REPORT_SUMMARY_REVISION")).await;
+    let second = platform.report(&session, &space).await;
+    assert_eq!(leg(&second)["transcripts"][0]["id"], id.as_str());
+    session.get(&format!("/recording/v1/transcriptions/{id}")).await.is(302);
+    assert_eq!(app.exit(LATER).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_file_of_ones_own_plays_and_mistakes_in_it_are_named() {
+    let platform = Platform::start().await;
+    let session = admin(&platform).await;
+    let folder = platform.folder("files");
+    let file = folder.join("short.toml");
+    let text = "about = \"Short.\"\ndirection = \"inbound\"\nsteps = [\n  { after = \"1s\", do = \"ring\" },\n\
+                  { after = \"1s\", do = \"hang-up\", who = \"caller\" },\n]\n";
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_string_lossy().into_owned();
+    let space = play(&platform, &path, &["--speed", "50"]).await;
+    let report = platform.report(&session, &space).await;
+    assert_eq!(report["callStates"].as_array().unwrap().len(), 5);
+    let env = platform.env_file().to_string_lossy().into_owned();
+    for (wrong, told) in [(text.replace("ring", "rang"), "rang"), (text.replace("hang-up", "hold"), "step 2")]
+    {
+        std::fs::write(&file, wrong).unwrap();
+        let ended = App::run(&["call", &path, "--env", &env], &folder).await;
+        assert!(ended.code.is_some_and(|code| code != 0) && ended.errors().contains(told), "{ended:?}");
     }
 }
 
@@ -167,14 +259,10 @@ async fn mistakes_are_named_with_what_is_possible() {
     let platform = Platform::start().await;
     let folder = platform.folder("apps");
     let env = platform.env_file().to_string_lossy().into_owned();
-    let ended = App::run(&["call", "conference", "--env", &env], &folder).await;
+    let ended = App::run(&["call", "answerd", "--env", &env], &folder).await;
     assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
-    for expected in SCENARIOS {
-        assert!(
-            ended.errors().contains(expected.scenario),
-            "{} is not offered: {ended:?}",
-            expected.scenario
-        );
+    for name in engine::names() {
+        assert!(ended.errors().contains(name), "{name} is not offered: {ended:?}");
     }
     let ended = App::run(&["call", "answered", "--env", &env, "--to", "9999"], &folder).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");

@@ -9,6 +9,7 @@ use wire::{Direction, Extra, Instant};
 
 use crate::ids::CallIds;
 use crate::situation::Situation;
+use crate::transitions::Leaving;
 use crate::{Command, CommandError, Nonce, recording, transitions};
 
 /// `callInitiator` of every call that was not placed by click-to-call (spec/call-events.md, metadata).
@@ -75,6 +76,9 @@ impl Call {
         if last.state.kind == StateType::Ending {
             return Err(CommandError::Ended);
         }
+        if matches!(command, Command::MoveAway) && last.metadata.associated_conversations.is_none() {
+            return Err(CommandError::NotLinked);
+        }
         let settled = Situation::after(&last.state);
         let timestamp = not_before(&last.state.timestamp, now);
         let situations = transitions::next(
@@ -86,6 +90,7 @@ impl Call {
         )?;
         let mut metadata = last.metadata.clone();
         metadata.call_initiator.get_or_insert_with(|| DIRECT.to_owned());
+        associate(&mut metadata, command);
         Ok(self.record(metadata, &timestamp, situations))
     }
 
@@ -157,10 +162,25 @@ fn not_before(last: &str, now: Timestamp) -> Instant {
     }
 }
 
-fn somebody_leaves(state: &State) -> bool {
+/// Calls that are linked by a transfer name each other from then on (spec/call-events.md, metadata).
+fn associate(metadata: &mut Metadata, command: &Command) {
+    let other = match command {
+        Command::WarmTransfer { consultation, .. } => &consultation.conversation_space_id,
+        Command::HandOver { into, .. } => into,
+        _ => return,
+    };
+    let all = metadata.associated_conversations.get_or_insert_default();
+    if !all.contains(other) {
+        all.push(other.clone());
+    }
+}
+
+fn somebody_leaves(state: &State) -> Leaving {
     let leaves = |status: &Status| *status == Status::Disconnecting;
-    state.participants.iter().any(|p| leaves(&p.status.value))
-        || state.systems().iter().any(|s| s.status.as_ref().is_some_and(|status| leaves(&status.value)))
+    Leaving {
+        party: state.participants.iter().any(|p| leaves(&p.status.value)),
+        system: state.systems().iter().any(|s| s.status.as_ref().is_some_and(|status| leaves(&status.value))),
+    }
 }
 
 /// From the second state on an inbound caller shows the outcome of the contact look-up; there are no contacts

@@ -1,7 +1,7 @@
 //! What can be done to a call, and why it may be refused.
 
 use wire::Party;
-use wire::call_events::LineParty;
+use wire::call_events::{CallQueue, LineParty};
 
 use crate::CompanyNumber;
 
@@ -23,8 +23,38 @@ pub enum Command {
     NextNode { connector: String, node: PlanNode },
     /// The dial plan is over: its node gets the result (unless it has one) and the plan disconnects.
     EndPlan { result: String },
+    /// The caller joins a call queue, either straight away or because the dial plan goes on to its queue node.
+    EnterQueue { queue: CallQueue, exit: Option<PlanExit> },
+    /// The queue lets the caller go: at the hang-up, before the parties, or because somewhere else takes over.
+    LeaveQueue,
+    /// A voicemail box takes the waiting caller.
+    EnterVoicemail { mailbox_id: String, extension: String },
+    /// The voicemail box is done: with a message of this length, or without one.
+    EndVoicemail { message_ms: Option<u64> },
     /// One of those who ring takes the call; the others stop ringing.
     Answer { who: Who },
+    /// All who ring stop, unanswered; the caller goes on waiting.
+    StopRinging,
+    /// One of those who talk rings more people, to talk together.
+    Invite { by: Who, targets: Vec<Target> },
+    /// This party hears music until it is taken back.
+    Hold { who: Who },
+    /// The party on hold is taken back.
+    Resume { who: Who },
+    /// A line leaves the caller in a parking spot, where anybody can pick the call up.
+    Park { by: Who, spot: String },
+    /// A line takes over the caller who is parked, or whose transfer after a consultation is under way. The
+    /// second needs what [`Command::WarmTransfer`] began.
+    TakeOver { line: LineParty },
+    /// Blind transfer: a line sends the caller on to a number, and leaves; whoever is there rings next.
+    Transfer { by: Who, destination: String },
+    /// Attended transfer, in the caller's call: a line that has consulted somebody in another call gives the
+    /// caller to them and leaves.
+    WarmTransfer { by: Who, consultation: Consultation },
+    /// The same in the call of the consultation: the line leaves it, since its party goes on in `into`.
+    HandOver { by: Who, into: String },
+    /// Everybody who was left here goes on in another call; this one ends, and nobody hangs up.
+    MoveAway,
     /// A party that talks is recorded from now on, with a transcript.
     Record { who: Who },
     /// One party leaves. If the call cannot go on without it, the systems end first; the other parties follow
@@ -58,6 +88,25 @@ pub enum Who {
     Device(String),
     /// The participant with this id.
     Participant(String),
+}
+
+/// How the dial plan goes on: through the named exit of its node to the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanExit {
+    pub connector: String,
+    pub node: PlanNode,
+}
+
+/// The other call of an attended transfer, with the ids that its parties have there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consultation {
+    pub conversation_space_id: String,
+    /// Participant id of the line that transfers, in the consultation.
+    pub transferrer_id: String,
+    /// Participant id of the one who was consulted.
+    pub destination_id: String,
+    pub destination_extension: String,
+    pub destination_name: String,
 }
 
 /// A node of a dial plan, as live states show it.
@@ -100,6 +149,16 @@ pub enum CommandError {
     NoPlan,
     #[error("the current node of the dial plan has its result already")]
     NodeDone,
+    #[error("no call queue has the caller")]
+    NoQueue,
+    #[error("no voicemail box has the caller")]
+    NoVoicemail,
+    #[error("that party is not on hold")]
+    NotOnHold,
+    #[error("nobody waits to be taken over: park or transfer the caller first")]
+    NobodyWaits,
+    #[error("no transfer links this call with another one: its parties cannot go on there")]
+    NotLinked,
     #[error("the call waits for somebody to act: nothing follows by itself")]
     NothingToDo,
 }

@@ -11,6 +11,17 @@ use uuid::{Builder, Uuid};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Nonce(pub u128);
 
+impl Nonce {
+    /// Nonce of the call with this number, of several that are played together.
+    #[must_use]
+    pub fn of_call(self, number: usize) -> Self {
+        match number {
+            0 => self,
+            _ => Self(Uuid::new_v5(&Uuid::from_u128(self.0), format!("call {number}").as_bytes()).as_u128()),
+        }
+    }
+}
+
 /// The ids of one call.
 #[derive(Clone, Debug)]
 pub(crate) struct CallIds {

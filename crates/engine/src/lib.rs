@@ -14,20 +14,28 @@ mod example;
 mod history;
 mod ids;
 pub mod limits;
+mod moves;
 mod office;
 mod outcome;
 mod recording;
 mod report;
+mod report_systems;
+mod revision;
 mod scenario;
-mod script;
 mod situation;
+mod systems;
 mod transitions;
 
 pub use call::{Call, instant};
-pub use command::{Command, CommandError, PlanNode, Target, Who};
+pub use command::{Command, CommandError, Consultation, PlanExit, PlanNode, Target, Who};
 pub use history::history;
 pub use ids::Nonce;
-pub use office::{CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User};
-pub use report::fold;
-pub use scenario::{Request, Scenario, ScenarioError};
-pub use script::{Script, Step, script};
+pub use office::{
+    CallQueue, CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User,
+};
+pub use report::{Names, fold};
+pub use revision::edition;
+pub use scenario::{
+    Afterwards, Direction, Expectation, Later, Playback, Request, Scenario, ScenarioError, Script, Step,
+    names, script,
+};

@@ -3,3 +3,15 @@
 /// Legs that one call can have at the same time, ringing ones included. A `Ring` beyond it is refused with
 /// `CommandError::TooManyLegs` and changes nothing.
 pub const LEGS_MAX: usize = 100;
+
+/// Bytes of a scenario file; more is refused.
+pub const SCENARIO_BYTES_MAX: usize = 64 * 1024;
+
+/// Steps of a scenario file; more are refused.
+pub const SCENARIO_STEPS_MAX: usize = 200;
+
+/// Calls that one scenario file can play; more are refused.
+pub const SCENARIO_REPEATS_MAX: u32 = 1_000;
+
+/// The longest that one step may wait, in milliseconds: a day. More is refused.
+pub const SCENARIO_STEP_MS_MAX: u64 = 86_400_000;

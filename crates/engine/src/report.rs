@@ -2,32 +2,56 @@
 //!
 //! Because everything is derived, a report can be built again from the log at any time, with the same result.
 
-use std::collections::HashSet;
-
 use wire::call_events::{
     CallEvent, LineParty, Participant, ParticipantType, PhoneNumberParty, Recording, State, StateType,
-    Status, System, SystemType, Transcript,
+    Status, Transcript,
 };
 use wire::report::{Report, ReportLine, ReportParticipant, ReportPartyType, Summary, SummaryParty};
 use wire::{Direction, Extra};
 
+use crate::Office;
 use crate::outcome::{caller_outcome, hangup_originator, two_talk};
+use crate::report_systems::{agent, systems};
 use crate::situation::is_talking;
+
+/// What a report tells beyond the states: keys of people, extensions of queues.
+pub trait Names {
+    /// Key of a user by the user's id.
+    fn user_key(&self, user_id: &str) -> Option<String>;
+    /// Extension of a call queue by its id.
+    fn queue_extension(&self, queue_id: &str) -> Option<String>;
+}
+
+impl Names for Office {
+    fn user_key(&self, user_id: &str) -> Option<String> {
+        Self::user_key(self, user_id)
+    }
+
+    fn queue_extension(&self, queue_id: &str) -> Option<String> {
+        self.queue(queue_id).map(|queue| queue.extension.clone())
+    }
+}
+
+/// Nobody is known by name, say because the office is gone.
+impl<T: Names> Names for Option<&T> {
+    fn user_key(&self, user_id: &str) -> Option<String> {
+        self.and_then(|names| names.user_key(user_id))
+    }
+
+    fn queue_extension(&self, queue_id: &str) -> Option<String> {
+        self.and_then(|names| names.queue_extension(queue_id))
+    }
+}
 
 /// The report and its summary (spec/call-events-report.md), from all states of one call in order.
 ///
 /// `truncated` says that the call was cut off and ended with `Command::Truncate`; the states cannot tell.
-/// `user_key` finds the key of a user by the user's id. `None` while the call has not ended, or when nobody was
-/// ever in it.
+/// `None` while the call has not ended, or when nobody was ever in it.
 #[must_use]
-pub fn fold(
-    events: &[CallEvent],
-    truncated: bool,
-    user_key: &dyn Fn(&str) -> Option<String>,
-) -> Option<(Report, Summary)> {
+pub fn fold(events: &[CallEvent], truncated: bool, names: &dyn Names) -> Option<(Report, Summary)> {
     let last = events.last().filter(|event| event.state.kind == StateType::Ending)?;
     let states: Vec<State> = events.iter().map(|event| event.state.clone()).collect();
-    let legs = legs(&states, user_key);
+    let legs = legs(&states, names);
     let summary = summary(last, &states, &legs, truncated)?;
     let metadata = &last.metadata;
     let report = Report {
@@ -38,7 +62,7 @@ pub fn fold(
         direction: metadata.direction.clone(),
         account_key: metadata.account_key.clone(),
         participants: legs.into_iter().map(|leg| leg.report).collect(),
-        interactive_voice_response_systems: systems(&states),
+        interactive_voice_response_systems: systems(&states, names),
         associated_conversations: metadata.associated_conversations.clone().unwrap_or_default(),
         hangup_originator_id: hangup_originator(&states).filter(|_| !truncated),
         call_states: states,
@@ -59,7 +83,7 @@ struct Leg {
 }
 
 /// Every leg that was ever seen, in order of appearance, each as its last state tells it.
-fn legs(states: &[State], user_key: &dyn Fn(&str) -> Option<String>) -> Vec<Leg> {
+fn legs(states: &[State], names: &dyn Names) -> Vec<Leg> {
     let mut legs: Vec<Leg> = Vec::new();
     for state in states {
         let talk = two_talk(state);
@@ -70,9 +94,12 @@ fn legs(states: &[State], user_key: &dyn Fn(&str) -> Option<String>) -> Vec<Leg>
             });
             let leg = &mut legs[index];
             leg.talked |= talk && is_talking(&participant.status.value);
-            leg.report.kind = party(&participant.kind, user_key);
+            leg.report.kind = party(&participant.kind, names);
             add_recordings(&mut leg.report, participant, state);
         }
+    }
+    for leg in legs.iter_mut().filter(|leg| leg.talked) {
+        leg.report.kind = agent(&leg.report.id, &leg.report.kind, states);
     }
     legs
 }
@@ -113,39 +140,28 @@ fn add_recordings(leg: &mut ReportParticipant, participant: &Participant, state:
 }
 
 /// Without `contact`, and without the device: the user stands there by id and key.
-fn party(kind: &ParticipantType, user_key: &dyn Fn(&str) -> Option<String>) -> ReportPartyType {
+fn party(kind: &ParticipantType, names: &dyn Names) -> ReportPartyType {
     match kind {
         ParticipantType::PhoneNumber(party) => {
             ReportPartyType::PhoneNumber(PhoneNumberParty { contact: None, ..party.clone() })
         }
-        ParticipantType::Line(line) => ReportPartyType::Line(report_line(line, user_key)),
+        ParticipantType::Line(line) => ReportPartyType::Line(report_line(line, names)),
         ParticipantType::Other(members) => ReportPartyType::Other(members.clone()),
     }
 }
 
-fn report_line(line: &LineParty, user_key: &dyn Fn(&str) -> Option<String>) -> ReportLine {
+fn report_line(line: &LineParty, names: &dyn Names) -> ReportLine {
     let user_id = line.device.as_ref().and_then(|device| device.user.as_ref()).map(|user| user.id.clone());
     ReportLine {
         line_id: line.line_id.clone(),
         device_id: Some(line.device_id.clone()),
         extension_number: Some(line.extension_number.clone()),
         name: Some(line.name.clone()),
-        user_key: user_id.as_deref().and_then(user_key),
+        user_key: user_id.as_deref().and_then(|id| names.user_key(id)),
         user_id,
         extra: line.extra.clone(),
         ..ReportLine::default()
     }
-}
-
-/// Queues and voicemail, each as its last state tells it, without status; dial plans are left out.
-fn systems(states: &[State]) -> Vec<System> {
-    let all: Vec<&System> = states.iter().flat_map(State::systems).collect();
-    let mut seen = HashSet::new();
-    all.iter()
-        .filter(|system| !matches!(system.kind, SystemType::DialPlan(_)) && seen.insert(system.id.as_str()))
-        .filter_map(|first| all.iter().rev().find(|system| system.id == first.id))
-        .map(|last| System { status: None, ..(*last).clone() })
-        .collect()
 }
 
 fn summary(last: &CallEvent, states: &[State], legs: &[Leg], truncated: bool) -> Option<Summary> {

@@ -87,17 +87,31 @@ impl Situation {
             .any(|(index, p)| Some(index) != caller && p.status.value == Status::Ringing)
     }
 
-    /// True when the caller waits for somebody to answer: rings, or is with an automatic system.
+    /// True when the caller waits for somebody to answer: rings, is with an automatic system, or is sent on.
     pub(crate) fn caller_waits(&self) -> bool {
-        matches!(self.caller_status(), Some(Status::Ringing | Status::InInteractiveVoiceResponse))
+        matches!(
+            self.caller_status(),
+            Some(Status::Ringing | Status::InInteractiveVoiceResponse | Status::InDirectTransfer)
+        )
+    }
+
+    /// Index of the one who waits for another call's party or for somebody who picks the call up.
+    pub(crate) fn waits_elsewhere(&self) -> Option<usize> {
+        self.participants
+            .iter()
+            .position(|p| matches!(p.status.value, Status::Parked | Status::InWarmTransfer))
     }
 
     /// True when the call can go on by itself: two parties talk, or the caller waits for one who rings or for a
-    /// system. A system alone does not hold a caller whose talk is over.
+    /// system, is parked or transferred. A system alone does not hold a caller whose talk is over.
     pub(crate) fn is_alive(&self) -> bool {
         let talking = self.participants.iter().filter(|p| is_talking(&p.status.value)).count();
         let in_system = matches!(self.caller_status(), Some(Status::InInteractiveVoiceResponse));
+        let moves = |p: &Participant| {
+            matches!(p.status.value, Status::Parked | Status::InDirectTransfer | Status::InWarmTransfer)
+        };
         talking >= 2
+            || self.participants.iter().any(moves)
             || (self.caller().is_some() && self.somebody_rings())
             || (in_system && !self.systems.is_empty())
     }
@@ -111,6 +125,16 @@ impl Situation {
 
     pub(crate) fn disconnect_systems(&mut self) {
         for system in &mut self.systems {
+            system.status = Some(Status::Disconnecting.into());
+        }
+    }
+
+    /// The system that has the caller now goes; those below stay. A dial plan's node gets the result.
+    pub(crate) fn disconnect_innermost(&mut self, result: &str) {
+        if self.systems.len() == 1 {
+            self.finish_node(result);
+        }
+        if let Some(system) = self.systems.last_mut() {
             system.status = Some(Status::Disconnecting.into());
         }
     }

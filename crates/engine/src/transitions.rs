@@ -10,9 +10,9 @@ use wire::call_events::{
 
 use crate::ids::CallIds;
 use crate::situation::Situation;
-use crate::{Command, CommandError, CompanyNumber, PlanNode, Target, Who, limits, recording};
+use crate::{Command, CommandError, CompanyNumber, PlanNode, Target, Who, limits, moves, recording, systems};
 
-type Next = Result<Vec<Situation>, CommandError>;
+pub(crate) type Next = Result<Vec<Situation>, CommandError>;
 
 /// Result that a dial plan's last node gets when the call is hung up in it.
 pub(crate) const NODE_COMPLETED: &str = "COMPLETED";
@@ -31,15 +31,28 @@ pub(crate) fn start(ids: &CallIds, command: &Command) -> Next {
 }
 
 /// The states that the command makes of a call under way. Sequence number and timestamp are those of the
-/// next state; `leaving` tells whether the last state showed somebody leaving.
+/// next state; `leaving` tells who was shown leaving by the last state.
 pub(crate) fn next(
     ids: &CallIds,
     (sequence_number, timestamp): (u64, &str),
     now: Situation,
-    leaving: bool,
+    leaving: Leaving,
     command: &Command,
 ) -> Next {
     match command {
+        Command::EnterQueue { .. }
+        | Command::LeaveQueue
+        | Command::EnterVoicemail { .. }
+        | Command::EndVoicemail { .. } => systems::next(ids, sequence_number, now, command),
+        Command::Invite { .. }
+        | Command::Hold { .. }
+        | Command::Resume { .. }
+        | Command::Park { .. }
+        | Command::TakeOver { .. }
+        | Command::Transfer { .. }
+        | Command::WarmTransfer { .. }
+        | Command::HandOver { .. }
+        | Command::MoveAway => moves::next(ids, sequence_number, now, command),
         Command::Record { who } => recording::record(now, who, ids.recording(sequence_number), timestamp),
         Command::StartInbound { .. } | Command::StartOutbound { .. } => Err(CommandError::AlreadyStarted),
         Command::Ring { targets } => ring(ids, sequence_number, now, targets),
@@ -58,23 +71,40 @@ pub(crate) fn next(
         Command::NextNode { connector, node } => next_node(now, connector, node),
         Command::EndPlan { result } => end_plan(now, result),
         Command::Answer { who } => answer(now, who),
-        Command::HangUp { who } => hang_up(now, who),
+        Command::StopRinging => stop_ringing(now),
+        Command::HangUp { who } => hang_up(now, who, leaving),
         Command::Proceed => proceed(now, leaving),
         Command::Truncate => Ok(truncate(now)),
     }
 }
 
 fn ring(ids: &CallIds, sequence_number: u64, mut now: Situation, targets: &[Target]) -> Next {
+    let Some(caller) = now.caller().filter(|_| now.caller_waits()) else {
+        return Err(if targets.is_empty() {
+            CommandError::NobodyToRing
+        } else {
+            CommandError::CallerNotWaiting
+        });
+    };
+    let caller_id = now.participants[caller].id.clone();
+    add_ringing(ids, sequence_number, &mut now, &caller_id, targets)?;
+    Ok(vec![now])
+}
+
+/// The targets ring, brought in by the one with this id.
+pub(crate) fn add_ringing(
+    ids: &CallIds,
+    sequence_number: u64,
+    now: &mut Situation,
+    originator: &str,
+    targets: &[Target],
+) -> Result<(), CommandError> {
     if targets.is_empty() {
         return Err(CommandError::NobodyToRing);
     }
-    let Some(caller) = now.caller().filter(|_| now.caller_waits()) else {
-        return Err(CommandError::CallerNotWaiting);
-    };
     if now.participants.len().saturating_add(targets.len()) > limits::LEGS_MAX {
         return Err(CommandError::TooManyLegs);
     }
-    let caller_id = now.participants[caller].id.clone();
     for (index, target) in targets.iter().enumerate() {
         let kind = match target {
             Target::Line(line) if now.find(&Who::Device(line.device_id.clone())).is_some() => {
@@ -86,9 +116,9 @@ fn ring(ids: &CallIds, sequence_number: u64, mut now: Situation, targets: &[Targ
                 ..outside(number)
             }),
         };
-        now.participants.push(newcomer(ids, (sequence_number, index), &caller_id, kind));
+        now.participants.push(newcomer(ids, (sequence_number, index), originator, kind));
     }
-    Ok(vec![now])
+    Ok(())
 }
 
 fn enter_plan(system_id: String, mut now: Situation, plan: DialPlan) -> Next {
@@ -119,19 +149,26 @@ fn node_result(mut now: Situation, result: &str) -> Next {
 }
 
 fn next_node(mut now: Situation, connector: &str, node: &PlanNode) -> Next {
+    go_on(&mut now, connector, node)?;
+    Ok(vec![now])
+}
+
+/// The plan's next node is its current one.
+pub(crate) fn go_on(now: &mut Situation, connector: &str, node: &PlanNode) -> Result<(), CommandError> {
     let rings = now.somebody_rings();
     let waits = now.caller_waits();
-    let plan = plan_mut(&mut now)?;
+    let below = now.systems.len() > 1;
+    let plan = plan_mut(now)?;
     if !waits {
         return Err(CommandError::CallerNotWaiting);
     }
-    if rings {
+    if rings || below {
         return Err(CommandError::Occupied);
     }
     let left = std::mem::replace(&mut plan.current_node, current(node));
     plan.previous_node =
         PreviousNode { id: left.id, connector: connector.to_owned(), ..PreviousNode::default() };
-    Ok(vec![now])
+    Ok(())
 }
 
 fn end_plan(mut now: Situation, result: &str) -> Next {
@@ -151,7 +188,9 @@ fn answer(mut now: Situation, who: &Who) -> Next {
     }
     let mut states = Vec::new();
     let caller_rang = now.caller_status() == Some(&Status::Ringing);
-    now.participants[caller].status = Status::Connected.into();
+    if now.caller_waits() {
+        now.participants[caller].status = Status::Connected.into();
+    }
     if caller_rang {
         states.push(now.clone());
     }
@@ -166,26 +205,44 @@ fn answer(mut now: Situation, who: &Who) -> Next {
     Ok(states)
 }
 
-/// Systems go before the parties, in a state of their own (spec/call-events.md, Sequences).
-fn hang_up(mut now: Situation, who: &Who) -> Next {
+/// All who ring leave in one state (spec/call-events.md: as before a captured voicemail).
+fn stop_ringing(mut now: Situation) -> Next {
+    if !now.somebody_rings() {
+        return Err(CommandError::NotRinging);
+    }
+    let caller = now.caller();
+    for (index, participant) in now.participants.iter_mut().enumerate() {
+        if Some(index) != caller && participant.status.value == Status::Ringing {
+            participant.status = Status::Disconnecting.into();
+        }
+    }
+    Ok(vec![now])
+}
+
+/// The system that has the caller goes before the parties, in a state of its own; what lies below it in the stack
+/// goes with the first party, as captured with a queue in a dial plan (spec/call-events.md, Sequences).
+fn hang_up(mut now: Situation, who: &Who, leaving: Leaving) -> Next {
     let index = now.find(who).ok_or(CommandError::NoSuchParty)?;
     let mut states = Vec::new();
     let mut without = now.clone();
     without.participants.remove(index);
     if !without.is_alive() && !now.systems.is_empty() {
-        let mut closing = now.clone();
-        closing.finish_node(NODE_COMPLETED);
-        closing.disconnect_systems();
-        states.push(closing);
-        now.systems.clear();
+        if !leaving.system {
+            let mut closing = now.clone();
+            closing.disconnect_innermost(NODE_COMPLETED);
+            states.push(closing);
+            now.systems.pop();
+        }
+        now.finish_node(NODE_COMPLETED);
+        now.disconnect_systems();
     }
     now.participants[index].status = Status::Disconnecting.into();
     states.push(now);
     Ok(states)
 }
 
-fn proceed(mut now: Situation, leaving: bool) -> Next {
-    if !leaving {
+fn proceed(mut now: Situation, leaving: Leaving) -> Next {
+    if !leaving.party && !leaving.system {
         return Err(CommandError::NothingToDo);
     }
     if !now.is_alive() {
@@ -213,7 +270,7 @@ fn plan_mut(now: &mut Situation) -> Result<&mut DialPlan, CommandError> {
     }
 }
 
-fn current(node: &PlanNode) -> DialPlanNode {
+pub(crate) fn current(node: &PlanNode) -> DialPlanNode {
     DialPlanNode { id: node.id.clone(), kind: node.kind.clone(), ..DialPlanNode::default() }
 }
 
@@ -227,7 +284,14 @@ fn outside(number: &CompanyNumber) -> PhoneNumberParty {
     }
 }
 
-fn newcomer(
+/// Who the last state showed leaving.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaving {
+    pub(crate) party: bool,
+    pub(crate) system: bool,
+}
+
+pub(crate) fn newcomer(
     ids: &CallIds,
     (sequence_number, index): (u64, usize),
     originator: &str,

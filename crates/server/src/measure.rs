@@ -68,7 +68,8 @@ pub async fn measure_log(folder: &Path, callers: usize, calls_each: usize) -> Re
 
 /// All states of one call.
 fn played(office: &Office, number: u64) -> Vec<CallEvent> {
-    let request = Request::new(Scenario::RingGroup, number);
+    let scenario = "ring-group".parse::<Scenario>().expect("it is in the library");
+    let request = Request::new(scenario, number);
     let mut call = Call::new(Nonce(u128::from(number)), office.account_key.clone());
     let steps = engine::script(office, &request).map(|script| script.steps).unwrap_or_default();
     let states = steps.iter().map(|step| call.apply(Timestamp::now(), &step.command).unwrap_or_default());

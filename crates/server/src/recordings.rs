@@ -152,13 +152,16 @@ pub async fn content_by_token(
     Ok(found(app.url(&format!("recording-media/v1/{token}/audio.wav"))))
 }
 
-/// `GET /transcriptions/{id}`: 302 to the transcript.
+/// `GET /transcriptions/{id}`: 302 to the transcript, 404 while there is none.
 pub async fn transcription(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> ApiResult<Response> {
     let recording = visible(&app, &caller, &id).await?;
+    if !recording.transcript_ready {
+        return Err(ApiError::not_found());
+    }
     let (token, _) = new_token(&app, &recording).await?;
     Ok(found(app.url(&format!("recording-media/v1/{token}/transcript.json"))))
 }

@@ -5,31 +5,29 @@ use wire::Direction;
 use wire::call_events::CallEvent;
 use wire::call_history::HistoryCall;
 
-use engine::{Call, Command, Nonce, Request, Scenario, fold, history};
+use engine::{Call, Command, Names, Nonce, Request, fold, history};
 
-use crate::support::{beginning, captured, captured_inbound, example, office, play, script};
+use crate::support::{
+    UserKeys, beginning, captured, captured_inbound, example, office, play, scenario, script,
+};
 
 fn user_key(user_id: &str) -> Option<String> {
     (user_id == "bf579efa-4202-41f0-ad69-ed0649597b2b").then(|| "6190427733518264017".to_owned())
 }
 
-fn rows(
-    events: &[CallEvent],
-    truncated: bool,
-    user_key: &dyn Fn(&str) -> Option<String>,
-) -> Vec<HistoryCall> {
-    let (report, _) = fold(events, truncated, user_key).expect("it has ended");
+fn rows(events: &[CallEvent], truncated: bool, names: &dyn Names) -> Vec<HistoryCall> {
+    let (report, _) = fold(events, truncated, names).expect("it has ended");
     history(&report, truncated)
 }
 
-fn played(scenario: Scenario) -> Vec<HistoryCall> {
-    rows(&play(&script(&Request::new(scenario, 5)), 5), false, &|id| office().user_key(id))
+fn played(name: &str) -> Vec<HistoryCall> {
+    rows(&play(&script(&Request::new(scenario(name), 5)), 5), false, &office())
 }
 
 /// Equal but for the originator, which is opaque.
 fn check(events: &[CallEvent], place: usize) {
     let mut expected = example("call-history-response.json")["items"][place].clone();
-    let rows = rows(events, false, &user_key);
+    let rows = rows(events, false, &UserKeys(user_key));
     assert_eq!(rows.len(), 1);
     expected["originatorId"] = json!(rows[0].originator_id);
     assert_eq!(serde_json::to_value(&rows[0]).expect("JSON"), expected);
@@ -43,7 +41,7 @@ fn captured_calls_have_the_captured_rows() {
 
 #[test]
 fn an_internal_call_has_a_row_for_each_side() {
-    let rows = played(Scenario::Internal);
+    let rows = played("internal");
     assert_eq!(rows.len(), 2);
     let directions: Vec<&Direction> = rows.iter().map(|row| &row.direction).collect();
     assert_eq!(directions, [&Direction::Outbound, &Direction::Inbound]);
@@ -55,7 +53,7 @@ fn an_internal_call_has_a_row_for_each_side() {
 
 #[test]
 fn an_outbound_call_is_seen_from_the_line() {
-    let rows = played(Scenario::Outbound);
+    let rows = played("outbound");
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].direction, Direction::Outbound);
     assert!(rows[0].callee.number.starts_with('+'), "{:?}", rows[0].callee);
@@ -65,7 +63,7 @@ fn an_outbound_call_is_seen_from_the_line() {
 
 #[test]
 fn a_ring_group_has_a_row_for_each_who_rang_and_one_of_them_answered() {
-    let rows = played(Scenario::RingGroup);
+    let rows = played("ring-group");
     assert_eq!(rows.len(), 3);
     let answered: Vec<&HistoryCall> = rows.iter().filter(|row| row.answer_time.is_some()).collect();
     assert_eq!(answered.len(), 1);
@@ -78,7 +76,7 @@ fn a_ring_group_has_a_row_for_each_who_rang_and_one_of_them_answered() {
 
 #[test]
 fn a_missed_call_rang_and_was_not_answered() {
-    let rows = played(Scenario::Missed);
+    let rows = played("missed");
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].hangup_cause, &rows[0].answer_time), (19, &None));
     assert!(rows[0].duration > 0);
@@ -88,7 +86,7 @@ fn a_missed_call_rang_and_was_not_answered() {
 
 #[test]
 fn a_call_that_was_cut_off_says_so() {
-    let script = script(&Request::new(Scenario::Answered, 5));
+    let script = script(&Request::new(scenario("answered"), 5));
     let mut call = Call::new(Nonce(5), office().account_key);
     let mut events = Vec::new();
     for step in &script.steps {
@@ -98,7 +96,7 @@ fn a_call_that_was_cut_off_says_so() {
         }
     }
     events.extend(call.apply(beginning(), &Command::Truncate).expect("it fits always"));
-    let rows = rows(&events, true, &|id| office().user_key(id));
+    let rows = rows(&events, true, &office());
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].hangup_cause, rows[0].answer_time.is_some()), (41, true));
 }

@@ -3,6 +3,7 @@
 
 mod captured;
 mod commands;
+mod documented;
 mod history;
 mod properties;
 mod recording;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use engine::{Call, Command, Nonce, Office, Request, Script};
+use engine::{Call, Command, Names, Nonce, Office, Playback, Request, Scenario, Script};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use wire::call_events::CallEvent;
@@ -28,20 +28,43 @@ pub fn script(request: &Request) -> Script {
     engine::script(&office(), request).expect("the example office can play it")
 }
 
-/// All states of the script, played at speed 1.
+/// A scenario of the library.
+pub fn scenario(name: &str) -> Scenario {
+    name.parse().expect("a scenario of the library")
+}
+
+/// All states of the script's first call, played at speed 1.
 pub fn play(script: &Script, nonce: u128) -> Vec<CallEvent> {
-    let mut call = Call::new(Nonce(nonce), office().account_key);
-    let mut now = beginning();
-    let mut events = Vec::new();
+    play_all(script, nonce).remove(0)
+}
+
+/// All states of each call, played at speed 1 from the script's own time on.
+pub fn play_all(script: &Script, nonce: u128) -> Vec<Vec<CallEvent>> {
+    let mut playback = Playback::new(Nonce(nonce), office().account_key);
+    let mut now = script.starts.unwrap_or_else(beginning);
+    let mut calls = vec![Vec::new(); script.calls()];
     for (index, step) in script.steps.iter().enumerate() {
         now += SignedDuration::from_millis(i64::try_from(step.after_ms).expect("a short call"));
-        match call.apply(now, &step.command) {
-            Ok(states) => events.extend(states),
-            Err(error) => panic!("step {index} {:?}: {error}", step.command),
+        match playback.apply(now, step) {
+            Ok(states) => calls[step.call].extend(states),
+            Err(error) => panic!("{} step {index} {:?}: {error}", script.scenario, step.command),
         }
     }
-    assert!(call.is_ended(), "the script ends the call");
-    events
+    assert!(playback.is_ended(), "the script ends each call");
+    calls
+}
+
+/// Names by a function for users; queues by the captured one.
+pub struct UserKeys<F>(pub F);
+
+impl<F: Fn(&str) -> Option<String>> Names for UserKeys<F> {
+    fn user_key(&self, user_id: &str) -> Option<String> {
+        (self.0)(user_id)
+    }
+
+    fn queue_extension(&self, _: &str) -> Option<String> {
+        Some("2000".to_owned())
+    }
 }
 
 /// Does the commands at these instants; all must fit.

@@ -309,7 +309,7 @@ impl Drop for Connection {
 pub fn wants(subscription: &Subscription, entry: &Entry) -> bool {
     let api = match entry.kind {
         EntryKind::State => Api::CallEvents,
-        EntryKind::Report => Api::CallEventsReport,
+        EntryKind::Report | EntryKind::Revision => Api::CallEventsReport,
         EntryKind::History => Api::CallHistory,
         EntryKind::Recording | EntryKind::Transcript => Api::Recording,
     };

@@ -354,7 +354,7 @@ fn announcement(fault: &Fault) -> String {
 fn source(entry: &Entry) -> &'static str {
     match entry.kind {
         EntryKind::State => wire::call_events::SOURCE,
-        EntryKind::Report => wire::report::SOURCE,
+        EntryKind::Report | EntryKind::Revision => wire::report::SOURCE,
         EntryKind::History => wire::call_history::SOURCE,
         EntryKind::Recording | EntryKind::Transcript => wire::recording::SOURCE,
     }

@@ -1,20 +1,21 @@
-//! Plays scripts: one task a call, each state durable before the next step.
+//! Plays scripts: one task a script, each state durable before the next step.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::{Call, Nonce, Office, Script};
+use engine::{Afterwards, Later, Nonce, Office, Playback, Script, Step};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::call_events::CallEvent;
+use wire::report::{Report, Summary};
 
 use super::recovery;
 use crate::app::App;
 use crate::limits;
 use crate::secrets;
-use crate::store::{Append, Ending};
+use crate::store::{Append, Ending, Revision};
 
 /// Counts the calls under way.
 #[derive(Default)]
@@ -22,12 +23,15 @@ pub struct Player {
     under_way: Arc<AtomicUsize>,
 }
 
-/// A call's place among those under way; given back when it is dropped.
-pub struct Place(Arc<AtomicUsize>);
+/// The place of so many calls among those under way; given back when it is dropped.
+pub struct Place {
+    under_way: Arc<AtomicUsize>,
+    calls: usize,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.under_way.fetch_sub(self.calls, Ordering::AcqRel);
     }
 }
 
@@ -36,11 +40,11 @@ impl Player {
         self.under_way.load(Ordering::Acquire)
     }
 
-    /// A place for one more call, if there is one.
-    pub fn place(&self) -> Option<Place> {
-        let taken = self.under_way.fetch_add(1, Ordering::AcqRel);
-        let place = Place(Arc::clone(&self.under_way));
-        (taken < limits::CALLS_UNDER_WAY_MAX).then_some(place)
+    /// A place for so many more calls, if there is one.
+    pub fn place(&self, calls: usize) -> Option<Place> {
+        let taken = self.under_way.fetch_add(calls, Ordering::AcqRel);
+        let place = Place { under_way: Arc::clone(&self.under_way), calls };
+        (taken.saturating_add(calls) <= limits::CALLS_UNDER_WAY_MAX).then_some(place)
     }
 }
 
@@ -51,84 +55,165 @@ pub enum Progress {
     Started(String),
     /// The last state and the report are durable.
     Ended(String),
-    /// The call could not go on.
+    /// A call could not go on.
     Failed(String),
 }
 
-/// Plays a script; `speed` divides its times. A call that the platform's stop cuts off is ended at the next start.
-pub async fn play(
-    app: Arc<App>,
-    office: Arc<Office>,
-    script: Script,
-    speed: f64,
-    place: Place,
-    progress: mpsc::Sender<Progress>,
-) {
+/// One script and how it is played.
+pub struct Play {
+    pub office: Arc<Office>,
+    pub script: Script,
+    /// Divides the script's times.
+    pub speed: f64,
+    pub place: Place,
+    pub progress: mpsc::Sender<Progress>,
+}
+
+/// Plays a script to its end and its reports' last revisions. A call that the platform's stop cuts off is ended at the
+/// next start; a revision that it cuts off is not made.
+pub async fn play(app: Arc<App>, play: Play) {
     let shutdown = app.shutdown.clone();
+    let progress = play.progress.clone();
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Err("the platform stops".to_owned()),
-        outcome = run(&app, &office, script, speed, &progress) => outcome,
+        outcome = run(&app, play) => outcome,
     };
-    drop(place);
-    let last = match outcome {
-        Ok(id) => Progress::Ended(id),
-        Err(why) => Progress::Failed(why),
-    };
-    // The one who asked may have gone; the call is played all the same.
-    let _ = progress.send(last).await;
-}
-
-async fn run(
-    app: &App,
-    office: &Office,
-    script: Script,
-    speed: f64,
-    progress: &mpsc::Sender<Progress>,
-) -> Result<String, String> {
-    let mut call = Call::new(Nonce(secrets::nonce()), office.account_key.clone());
-    let played = run_call(app, office, &mut call, script, speed, progress).await;
-    if played.is_err() {
-        // Nobody will end it but us: it must not stay under way for ever.
-        recovery::end_when_possible(app, &office.account_key, call.conversation_space_id()).await;
+    if let Err(why) = outcome {
+        // The one who asked may have gone; the calls are played all the same.
+        let _ = progress.send(Progress::Failed(why)).await;
     }
-    played.map(|()| call.conversation_space_id().to_owned())
 }
 
-async fn run_call(
-    app: &App,
-    office: &Office,
-    call: &mut Call,
-    script: Script,
+async fn run(app: &App, play: Play) -> Result<(), String> {
+    let mut stage = Stage {
+        app,
+        office: &play.office,
+        script: &play.script,
+        speed: play.speed,
+        progress: &play.progress,
+        playback: Playback::new(Nonce(secrets::nonce()), play.office.account_key.clone()),
+        histories: vec![Vec::new(); play.script.calls()],
+        ended: Vec::new(),
+        revisions: Vec::new(),
+    };
+    let played = stage.play().await;
+    if played.is_err() {
+        for number in 0..play.script.calls() {
+            let Some(call) = stage.playback.call(number).filter(|call| !call.is_ended()) else { continue };
+            // Nobody will end it but us: it must not stay under way for ever.
+            recovery::end_when_possible(app, &play.office.account_key, call.conversation_space_id()).await;
+        }
+    }
+    // Until here, so that what is under way is counted.
+    drop(play.place);
+    played
+}
+
+/// A script while it is played.
+struct Stage<'a> {
+    app: &'a App,
+    office: &'a Office,
+    script: &'a Script,
     speed: f64,
-    progress: &mpsc::Sender<Progress>,
-) -> Result<(), String> {
-    let mut history: Vec<CallEvent> = Vec::new();
-    let mut due = Instant::now();
-    for step in script.steps {
-        due += Duration::from_secs_f64(step.after_ms as f64 / 1000.0 / speed);
-        // The timer counts milliseconds: what is nearer than one would be late by going to sleep.
-        if due > Instant::now() + Duration::from_millis(1) {
-            tokio::time::sleep_until(due).await;
+    progress: &'a mpsc::Sender<Progress>,
+    playback: Playback,
+    /// The states of each call so far.
+    histories: Vec<Vec<CallEvent>>,
+    ended: Vec<Ended>,
+    /// When a report is revised, soonest first.
+    revisions: Vec<(Instant, Afterwards)>,
+}
+
+/// A finished call whose report will be revised.
+struct Ended {
+    call: usize,
+    report: Report,
+    summary: Summary,
+    known: Vec<(Later, Timestamp)>,
+}
+
+impl Stage<'_> {
+    async fn play(&mut self) -> Result<(), String> {
+        let mut due = Instant::now();
+        for step in &self.script.steps {
+            due += scaled(step.after_ms, self.speed);
+            self.revise_until(Some(due)).await?;
+            // The timer counts milliseconds: what is nearer than one would be late by going to sleep.
+            if due > Instant::now() + Duration::from_millis(1) {
+                tokio::time::sleep_until(due).await;
+            }
+            self.step(step, due).await?;
         }
-        let events = call.apply(Timestamp::now(), &step.command).map_err(|error| error.to_string())?;
-        if events.is_empty() {
-            continue;
-        }
-        let first = history.is_empty();
-        history.extend(events.iter().cloned());
-        let ending = call.is_ended().then(|| ending(office, &history)).flatten();
-        app.log.append(Append { events, ending }).await.map_err(|error| {
+        self.revise_until(None).await
+    }
+
+    async fn step(&mut self, step: &Step, due: Instant) -> Result<(), String> {
+        let events = self.playback.apply(Timestamp::now(), step).map_err(|error| error.to_string())?;
+        let Some(id) = events.first().map(|event| event.metadata.conversation_space_id.clone()) else {
+            return Ok(());
+        };
+        let first = self.histories[step.call].is_empty();
+        self.histories[step.call].extend(events.iter().cloned());
+        let ended = self.playback.call(step.call).is_some_and(engine::Call::is_ended);
+        let ending = if ended { self.ending(step.call) } else { None };
+        self.app.log.append(Append { events, ending }).await.map_err(|error| {
             tracing::error!("a call could not go on: {error}");
             error.to_string()
         })?;
         if first {
-            let _ = progress.send(Progress::Started(call.conversation_space_id().to_owned())).await;
+            let _ = self.progress.send(Progress::Started(id.clone())).await;
         }
+        if ended {
+            let later = self.script.later(step.call).cloned();
+            self.revisions.extend(later.map(|later| (due + scaled(later.after_ms, self.speed), later)));
+            self.revisions.sort_by_key(|(due, _)| *due);
+            let _ = self.progress.send(Progress::Ended(id)).await;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// The first edition of the report.
+    fn ending(&mut self, call: usize) -> Option<Ending> {
+        let history = std::mem::take(&mut self.histories[call]);
+        let (report, summary) = engine::fold(&history, false, self.office)?;
+        let awaited: Vec<Later> = self.script.later(call).map(|later| later.what).collect();
+        let (first, first_summary) = engine::edition(&report, &summary, &[], &awaited);
+        if !awaited.is_empty() {
+            self.ended.push(Ended { call, report, summary, known: Vec::new() });
+        }
+        Some(Ending { report: first, summary: first_summary })
+    }
+
+    /// Makes the revisions that are due before this, or all.
+    async fn revise_until(&mut self, end: Option<Instant>) -> Result<(), String> {
+        while let Some((due, _)) = self.revisions.first()
+            && end.is_none_or(|end| *due < end)
+        {
+            let (due, later) = self.revisions.remove(0);
+            tokio::time::sleep_until(due).await;
+            let Some(revision) = self.revision(&later) else { continue };
+            self.app.log.revise(revision).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn revision(&mut self, later: &Afterwards) -> Option<Revision> {
+        let ended = self.ended.iter_mut().find(|ended| ended.call == later.call)?;
+        ended.known.push((later.what, Timestamp::now()));
+        let done = |what: Later| ended.known.iter().any(|(known, _)| *known == what);
+        let awaited: Vec<Later> =
+            self.script.later(later.call).map(|later| later.what).filter(|what| !done(*what)).collect();
+        let (report, summary) = engine::edition(&ended.report, &ended.summary, &ended.known, &awaited);
+        Some(Revision {
+            report,
+            summary,
+            number: ended.known.len(),
+            new_recordings: later.what == Later::RecordingReady,
+            new_transcripts: matches!(later.what, Later::RecordingReady | Later::TranscriptReady),
+        })
+    }
 }
 
-fn ending(office: &Office, history: &[CallEvent]) -> Option<Ending> {
-    let (report, summary) = engine::fold(history, false, &|id| office.user_key(id))?;
-    Some(Ending { report, summary })
+fn scaled(ms: u64, speed: f64) -> Duration {
+    Duration::from_secs_f64(ms as f64 / 1000.0 / speed)
 }

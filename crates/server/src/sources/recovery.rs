@@ -60,8 +60,7 @@ fn truncate(directory: &Directory, account_key: &str, mut history: Vec<CallEvent
     let mut call = Call::resume(history.last()?);
     let events = call.apply(Timestamp::now(), &Command::Truncate).ok()?;
     history.extend(events.iter().cloned());
-    let office = directory.office(account_key);
-    let user_key = |id: &str| office.and_then(|office| office.user_key(id));
-    let (report, summary) = engine::fold(&history, true, &user_key)?;
+    let office = directory.office(account_key).map(|office| office.as_ref());
+    let (report, summary) = engine::fold(&history, true, &office)?;
     Some(Append { events, ending: Some(Ending { report, summary }) })
 }

@@ -22,7 +22,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use wire::error::code;
 
-use super::player::{self, Progress};
+use super::player::{self, Play, Progress};
 use crate::app::App;
 use crate::auth;
 use crate::error::{ApiError, ApiResult};
@@ -34,8 +34,11 @@ use crate::store::User;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRequest {
-    /// `answered`, `missed`, `outbound`, `internal`, `ring-group`, `dial-plan`.
+    /// A scenario of the library, see docs/scenarios.md; with `file` any name.
     pub scenario: String,
+    /// Text of a scenario file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,7 +78,7 @@ fn one_second_ms() -> u64 {
 
 /// Names of all scenarios.
 pub fn scenarios() -> Vec<String> {
-    Scenario::ALL.iter().map(ToString::to_string).collect()
+    Scenario::all().iter().map(ToString::to_string).collect()
 }
 
 pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> ApiResult<Response> {
@@ -90,7 +93,10 @@ pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
 /// # Errors
 /// 400 for what the office cannot play.
 pub fn begin(app: &Arc<App>, office: Arc<Office>, request: CallRequest) -> ApiResult<mpsc::Receiver<Bytes>> {
-    let scenario: Scenario = request.scenario.parse().map_err(refused("scenario"))?;
+    let scenario = match &request.file {
+        Some(text) => Scenario::parse(&request.scenario, text).map_err(refused("file"))?,
+        None => request.scenario.parse().map_err(refused("scenario"))?,
+    };
     if !limits::SIMULATOR_SPEED.contains(&request.speed) {
         let message =
             format!("speed is {} to {}.", limits::SIMULATOR_SPEED.start(), limits::SIMULATOR_SPEED.end());
@@ -222,15 +228,15 @@ async fn start(
     (speed, permit): (f64, Option<OwnedSemaphorePermit>),
     progress: &mpsc::Sender<Progress>,
 ) {
-    let Some(place) = app.player.place() else {
+    let Some(place) = app.player.place(script.calls()) else {
         let why = format!("{} calls are under way, no more fit", limits::CALLS_UNDER_WAY_MAX);
         let _ = progress.send(Progress::Failed(why)).await;
         return;
     };
     let (app_of_call, office) = (Arc::clone(app), Arc::clone(office));
-    let progress = progress.clone();
+    let play = Play { office, script, speed, place, progress: progress.clone() };
     app.tasks.spawn(async move {
-        player::play(app_of_call, office, script, speed, place, progress).await;
+        player::play(app_of_call, play).await;
         drop(permit);
     });
 }

@@ -19,6 +19,8 @@ pub enum EntryKind {
     State,
     /// A report is ready.
     Report,
+    /// A report has changed after it was ready.
+    Revision,
     /// A leg of a user has ended; there is a row of call history.
     History,
     /// A recording can be fetched.
@@ -32,6 +34,7 @@ impl EntryKind {
         match self {
             Self::State => "state",
             Self::Report => "report",
+            Self::Revision => "revision",
             Self::History => "history",
             Self::Recording => "recording",
             Self::Transcript => "transcript",
@@ -42,6 +45,7 @@ impl EntryKind {
         match self {
             Self::State => (call_events::SOURCE, call_events::TYPE_CALL_STATE),
             Self::Report => (report::SOURCE, report::REPORT_SUMMARY),
+            Self::Revision => (report::SOURCE, report::REPORT_SUMMARY_REVISION),
             Self::History => (call_history::SOURCE, call_history::UCH_EVENT),
             Self::Recording => (recording::SOURCE, recording::RECORDING_UPLOADED),
             Self::Transcript => (recording::SOURCE, recording::RECORDING_TRANSCRIPT_UPLOADED),
@@ -133,6 +137,7 @@ impl Entry {
     pub(super) fn read(row: &AnyRow) -> StoreResult<Self> {
         let kind = match row.try_get::<&str, _>("kind")? {
             "report" => EntryKind::Report,
+            "revision" => EntryKind::Revision,
             "history" => EntryKind::History,
             "recording" => EntryKind::Recording,
             "transcript" => EntryKind::Transcript,
@@ -200,7 +205,10 @@ impl Entry {
     pub fn subject(&self) -> &Subject {
         self.subject.get_or_init(|| match self.kind {
             EntryKind::State => state_subject(self.content.get()),
-            EntryKind::Report => report_subject(self.content.get()),
+            EntryKind::Report | EntryKind::Revision => {
+                let event = self.kind.source_and_type().1.to_owned();
+                Subject { event, ..report_subject(self.content.get()) }
+            }
             EntryKind::History => history_subject(self.content.get()),
             // Subscribed to by account alone.
             EntryKind::Recording | EntryKind::Transcript => {
@@ -232,7 +240,7 @@ fn history_subject(content: &str) -> Subject {
 }
 
 fn report_subject(content: &str) -> Subject {
-    let mut subject = Subject { event: report::REPORT_SUMMARY.into(), ..Subject::default() };
+    let mut subject = Subject::default();
     let Ok(summary) = serde_json::from_str::<report::Summary>(content) else { return subject };
     for party in std::iter::once(&summary.caller).chain(&summary.participants) {
         match &party.kind {

@@ -17,6 +17,7 @@ mod personal_tokens;
 mod recent;
 mod recordings;
 mod retention;
+mod revisions;
 mod sessions;
 mod subscriptions;
 mod summaries;
@@ -28,6 +29,8 @@ mod tests_oauth;
 mod tests_reads;
 #[cfg(test)]
 mod tests_retention;
+#[cfg(test)]
+mod tests_revisions;
 #[cfg(test)]
 mod tests_upgrade;
 #[cfg(test)]
@@ -58,6 +61,7 @@ pub use log::{Entry, EntryKind};
 pub use oauth::{CodeRow, TokenKind, TokenRow};
 pub use personal_tokens::PersonalToken;
 pub use recordings::RecordingRow;
+pub use revisions::Revision;
 pub use subscriptions::{Api, KeyKind, Subscription};
 pub use summaries::SummaryQuery;
 pub use webhook_deliveries::{AttemptRow, DeliveryState, DueDelivery, TriedDelivery};

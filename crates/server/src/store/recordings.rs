@@ -13,6 +13,7 @@ pub struct RecordingRow {
     pub recording_id: String,
     pub account_key: String,
     pub duration_ms: i64,
+    pub transcript_ready: bool,
 }
 
 /// A recording and its transcript are announced in one notification each.
@@ -55,9 +56,10 @@ pub(super) async fn write_recordings(
     rows: &[(&str, &str, &NewRecording)],
 ) -> StoreResult<()> {
     let table = Insert {
-        into: "insert into recordings (recording_id, account_key, conversation_space_id, duration_ms) values",
-        columns: 4,
-        tail: "",
+        into: "insert into recordings (recording_id, account_key, conversation_space_id, duration_ms,
+            transcript_ready) values",
+        columns: 5,
+        tail: " on conflict (recording_id) do update set transcript_ready = excluded.transcript_ready",
     };
     insert(tx, sqlite, &table, rows, |query, (account_key, conversation_space_id, recording)| {
         query
@@ -65,6 +67,7 @@ pub(super) async fn write_recordings(
             .bind(*account_key)
             .bind(*conversation_space_id)
             .bind(recording.duration_ms)
+            .bind(i64::from(recording.transcript))
     })
     .await
 }
@@ -80,6 +83,7 @@ impl Store {
                 recording_id: row.try_get("recording_id")?,
                 account_key: row.try_get("account_key")?,
                 duration_ms: row.try_get("duration_ms")?,
+                transcript_ready: row.try_get::<i64, _>("transcript_ready")? != 0,
             })
         })
         .transpose()

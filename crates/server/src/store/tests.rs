@@ -76,16 +76,21 @@ fn client() -> ClientRow {
     }
 }
 
+/// A scenario of the library.
+pub(super) fn scenario(name: &str) -> Scenario {
+    name.parse().expect("a scenario of the library")
+}
+
 /// The states of a whole call, and its ending.
 fn call(office: &Office, nonce: u128) -> Append {
-    let script = engine::script(office, &Request::new(Scenario::Answered, 1)).expect("a script");
+    let script = engine::script(office, &Request::new(scenario("answered"), 1)).expect("a script");
     let mut call = Call::new(Nonce(nonce), office.account_key.clone());
     let mut events = Vec::new();
     let start = Timestamp::from_second(1_760_000_000).expect("an instant");
     for step in script.steps {
         events.extend(call.apply(start, &step.command).expect("the script fits"));
     }
-    let (report, summary) = engine::fold(&events, false, &|_| None).expect("it has ended");
+    let (report, summary) = engine::fold(&events, false, &None::<&Office>).expect("it has ended");
     Append { events, ending: Some(Ending { report, summary }) }
 }
 

@@ -4,7 +4,7 @@ use engine::{Call, Nonce, Office, Request, Scenario};
 use jiff::Timestamp;
 
 use super::summaries::SummaryRow;
-use super::tests::{Fresh, fresh};
+use super::tests::{Fresh, fresh, scenario};
 use super::*;
 
 const START_S: i64 = 1_760_000_000;
@@ -14,7 +14,7 @@ fn finished(office: &Office, scenario: Scenario, nonce: u128, after_s: i64) -> A
     played(office, &Request::new(scenario, 1), nonce, after_s)
 }
 
-fn played(office: &Office, request: &Request, nonce: u128, after_s: i64) -> Append {
+pub(super) fn played(office: &Office, request: &Request, nonce: u128, after_s: i64) -> Append {
     let script = engine::script(office, request).expect("a script");
     let mut call = Call::new(Nonce(nonce), office.account_key.clone());
     let mut events = Vec::new();
@@ -22,7 +22,7 @@ fn played(office: &Office, request: &Request, nonce: u128, after_s: i64) -> Appe
     for step in script.steps {
         events.extend(call.apply(at, &step.command).expect("the script fits"));
     }
-    let (report, summary) = engine::fold(&events, false, &|id| office.user_key(id)).expect("it has ended");
+    let (report, summary) = engine::fold(&events, false, office).expect("it has ended");
     Append { events, ending: Some(Ending { report, summary }) }
 }
 
@@ -48,7 +48,9 @@ async fn summaries_are_found_by_time_outcome_scope_and_party() {
     let (log, _writer) = LogWriter::start(store.clone(), |_| {});
     let mut calls = Vec::new();
     for (place, scenario) in
-        [Scenario::Answered, Scenario::Missed, Scenario::Internal, Scenario::Outbound].into_iter().enumerate()
+        [scenario("answered"), scenario("missed"), scenario("internal"), scenario("outbound")]
+            .into_iter()
+            .enumerate()
     {
         let append = finished(&office, scenario, place as u128, place as i64);
         calls.push(append.ending.as_ref().expect("it has ended").summary.clone());
@@ -90,7 +92,7 @@ async fn summaries_are_paged_without_a_repeat_or_a_hole() {
     let (log, _writer) = LogWriter::start(store.clone(), |_| {});
     for nonce in 0..9 {
         // Two in each second, so that a page can end between them.
-        let append = finished(&office, Scenario::Answered, nonce, nonce as i64 / 2);
+        let append = finished(&office, scenario("answered"), nonce, nonce as i64 / 2);
         log.append(append).await.expect("appended");
     }
     let whole = ids(&store, &all(&office)).await;
@@ -118,7 +120,7 @@ async fn call_history_is_found_by_user_extension_and_time_and_stands_in_the_log(
     let Fresh { store, office, _folder } = fresh().await;
     let (log, _writer) = LogWriter::start(store.clone(), |_| {});
     for nonce in 0..3 {
-        log.append(finished(&office, Scenario::RingGroup, nonce, nonce as i64)).await.expect("appended");
+        log.append(finished(&office, scenario("ring-group"), nonce, nonce as i64)).await.expect("appended");
     }
     let all = HistoryQuery {
         account_key: &office.account_key,
@@ -186,7 +188,7 @@ async fn a_call_history_subscription_moves_to_another_channel_once() {
 async fn a_recording_is_stored_and_told_of_after_the_report() {
     let Fresh { store, office, _folder } = fresh().await;
     let (log, _writer) = LogWriter::start(store.clone(), |_| {});
-    let request = Request { record: true, ..Request::new(Scenario::Answered, 1) };
+    let request = Request { record: true, ..Request::new(scenario("answered"), 1) };
     log.append(played(&office, &request, 1, 0)).await.expect("appended");
     let entries = store.log_after(&office.account_key, 0, 100).await.expect("entries");
     let kinds: Vec<EntryKind> = entries.iter().rev().take(4).rev().map(|entry| entry.kind).collect();

@@ -1,23 +1,23 @@
 //! Forgetting finished calls, on the database that CALLFEED_TEST_DATABASE names.
 
-use engine::{Call, Command, Nonce, Office, Request, Scenario};
+use engine::{Call, Command, Nonce, Office, Request};
 use jiff::Timestamp;
 
-use super::tests::{Fresh, fresh};
+use super::tests::{Fresh, fresh, scenario};
 use super::*;
 
 const DAY_US: i64 = 24 * 3600 * 1_000_000;
 
 /// A whole call on a day, all its steps at once.
 fn on_day(office: &Office, nonce: u128, day: i64) -> Append {
-    let script = engine::script(office, &Request::new(Scenario::Answered, 1)).expect("a script");
+    let script = engine::script(office, &Request::new(scenario("answered"), 1)).expect("a script");
     let mut call = Call::new(Nonce(nonce), office.account_key.clone());
     let at = Timestamp::from_microsecond(day * DAY_US).expect("an instant");
     let mut events = Vec::new();
     for step in script.steps {
         events.extend(call.apply(at, &step.command).expect("the script fits"));
     }
-    let (report, summary) = engine::fold(&events, false, &|id| office.user_key(id)).expect("it has ended");
+    let (report, summary) = engine::fold(&events, false, office).expect("it has ended");
     Append { events, ending: Some(Ending { report, summary }) }
 }
 

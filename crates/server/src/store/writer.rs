@@ -20,6 +20,7 @@ use super::history::{NewHistoryRow, write_history};
 use super::insert::{Insert, insert};
 use super::log::{Entry, EntryKind, notification_id};
 use super::recordings::{NewRecording, write_recordings};
+use super::revisions::{self, Revised, Revision};
 use super::{KeyKind, Store, StoreError, StoreResult, StoredReport, recordings, summaries};
 use crate::limits;
 use crate::ops::metrics::LogMeter;
@@ -39,27 +40,28 @@ pub struct Ending {
     pub summary: Summary,
 }
 
-struct Job {
+pub(super) struct Job {
     append: Prepared,
     done: oneshot::Sender<Result<(), String>>,
 }
 
 /// An append with everything encoded, so that a commit can be tried again.
-struct Prepared {
-    account_key: String,
-    conversation_space_id: String,
-    call_created_us: i64,
-    entries: Vec<NewEntry>,
-    report: Option<NewReport>,
+pub(super) struct Prepared {
+    pub(super) account_key: String,
+    pub(super) conversation_space_id: String,
+    pub(super) call_created_us: i64,
+    pub(super) entries: Vec<NewEntry>,
+    pub(super) report: Option<NewReport>,
+    pub(super) revised: Option<Revised>,
 }
 
-struct NewEntry {
-    kind: EntryKind,
-    sequence_number: i64,
-    content: Box<RawValue>,
+pub(super) struct NewEntry {
+    pub(super) kind: EntryKind,
+    pub(super) sequence_number: i64,
+    pub(super) content: Box<RawValue>,
 }
 
-struct NewReport {
+pub(super) struct NewReport {
     ended_us: i64,
     outcome: String,
     summary: Box<RawValue>,
@@ -106,7 +108,18 @@ impl LogWriter {
     /// # Errors
     /// When the database refuses, after some tries; then nothing of this append was written.
     pub async fn append(&self, append: Append) -> StoreResult<()> {
-        let append = prepare(append)?;
+        self.write(prepare(append)?).await
+    }
+
+    /// Replaces a call's report; returns when the new one is durable.
+    ///
+    /// # Errors
+    /// As [`LogWriter::append`].
+    pub async fn revise(&self, revision: Revision) -> StoreResult<()> {
+        self.write(revisions::prepare(revision)?).await
+    }
+
+    async fn write(&self, append: Prepared) -> StoreResult<()> {
         let (done, answer) = oneshot::channel();
         self.jobs.send(Job { append, done }).await.map_err(|_| StoreError::WriterGone)?;
         match answer.await {
@@ -127,6 +140,7 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
         call_created_us: time::parse_us(&first.metadata.call_created),
         entries: Vec::with_capacity(append.events.len() + 1),
         report: None,
+        revised: None,
     };
     for event in &append.events {
         prepared.entries.push(NewEntry {
@@ -166,20 +180,33 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
 
 /// Recordings are told of after the report that names them.
 fn announce_recordings(prepared: &mut Prepared) -> StoreResult<()> {
-    for (place, new) in prepared.report.iter().flat_map(|report| &report.recordings).enumerate() {
-        let id = new.recording_id.clone();
-        let content = serde_json::value::to_raw_value(&RecordingNotification {
-            recording_id: id,
-            extra: Extra::new(),
-        })?;
+    let recordings = prepared.report.as_ref().map(|report| report.recordings.as_slice()).unwrap_or_default();
+    let told = announcements(recordings, true, true)?;
+    prepared.entries.extend(told);
+    Ok(())
+}
+
+/// One entry for each recording and each transcript that is there, where wanted.
+pub(super) fn announcements(
+    recordings: &[NewRecording],
+    sound: bool,
+    transcripts: bool,
+) -> StoreResult<Vec<NewEntry>> {
+    let mut entries = Vec::new();
+    for (place, new) in recordings.iter().enumerate() {
+        let notification =
+            RecordingNotification { recording_id: new.recording_id.clone(), extra: Extra::new() };
+        let content = serde_json::value::to_raw_value(&notification)?;
         let sequence_number = i64::try_from(place + 1).unwrap_or(i64::MAX);
-        let transcript = new.transcript.then(|| content.clone());
-        prepared.entries.push(NewEntry { kind: EntryKind::Recording, sequence_number, content });
-        if let Some(content) = transcript {
-            prepared.entries.push(NewEntry { kind: EntryKind::Transcript, sequence_number, content });
+        if sound {
+            let content = content.clone();
+            entries.push(NewEntry { kind: EntryKind::Recording, sequence_number, content });
+        }
+        if transcripts && new.transcript {
+            entries.push(NewEntry { kind: EntryKind::Transcript, sequence_number, content });
         }
     }
-    Ok(())
+    Ok(entries)
 }
 
 async fn write_all(
@@ -291,6 +318,11 @@ async fn commit(store: &Store, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
     }
     write_calls(&mut tx, store.sqlite, batch).await?;
     write_reports(&mut tx, store.sqlite, batch).await?;
+    for Job { append, .. } in batch {
+        if let Some(revised) = &append.revised {
+            revisions::write(&mut tx, store.sqlite, append, revised).await?;
+        }
+    }
     write_entries(&mut tx, store.sqlite, &written).await?;
     tx.commit().await?;
     remember_reports(store, batch);
@@ -340,7 +372,7 @@ async fn write_calls(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> Sto
     for Job { append, .. } in batch {
         let begins = append.entries.first().is_some_and(|entry| entry.sequence_number == 1);
         let ended_us = append.report.as_ref().map_or(0, |report| report.ended_us);
-        if !begins && append.report.is_none() {
+        if append.revised.is_some() || (!begins && append.report.is_none()) {
             continue;
         }
         match place_of.get(append.conversation_space_id.as_str()) {
@@ -403,9 +435,9 @@ async fn write_reports(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> S
 /// Who hears of a report fetches it at once.
 fn remember_reports(store: &Store, batch: &[Job]) {
     for Job { append, .. } in batch {
-        let Some(report) = &append.report else { continue };
-        let (account_key, report) =
-            (append.account_key.clone(), Bytes::copy_from_slice(report.report.as_bytes()));
+        let first = append.report.as_ref().map(|report| &report.report);
+        let Some(report) = append.revised.as_ref().map(|revised| &revised.report).or(first) else { continue };
+        let (account_key, report) = (append.account_key.clone(), Bytes::copy_from_slice(report.as_bytes()));
         store.recent.put(&append.conversation_space_id, StoredReport { account_key, report });
     }
 }
