@@ -127,6 +127,7 @@ impl Platform {
     /// Plays calls to their end and returns their ids.
     pub async fn play(&self, count: u64) -> anyhow::Result<Vec<String>> {
         let request = CallRequest {
+            file: None,
             scenario: "answered".to_owned(),
             from: None,
             from_name: None,
