@@ -82,7 +82,7 @@ pub struct Lookup {
 
 /// What is asked.
 enum Asked {
-    Service(Service),
+    Service(Box<Service>),
     Database(Database),
 }
 
@@ -106,7 +106,7 @@ impl Asked {
             Kind::Csv | Kind::Vcard => None,
             Kind::Http => {
                 let token = SecretString::from(set(&http.token_env));
-                Some(Self::Service(Service::new(source.clone(), token)?))
+                Some(Self::Service(Box::new(Service::new(source.clone(), token)?)))
             }
             Kind::Sqlite => {
                 let file = http.database.clone().unwrap_or_default();
