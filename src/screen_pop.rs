@@ -22,6 +22,9 @@ pub struct Args {
     /// Host and port of the page.
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:5000")]
     listen: String,
+    /// Where contacts are looked up (docs/contacts.md) [default: sources.toml in the state folder, if it is there].
+    #[arg(long, value_name = "FILE")]
+    sources: Option<PathBuf>,
     /// Print the login address and open nothing.
     #[arg(long)]
     no_browser: bool,
@@ -32,6 +35,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     logging::init(logging::level(&settings));
     let listening = Listening::open(&args.listen).await?;
     eprintln!("The screen pop is at {}", listening.page());
-    let options = Options { state_dir: args.state, listening, no_browser: args.no_browser, on_pop: None };
+    let options = Options {
+        state_dir: args.state,
+        listening,
+        no_browser: args.no_browser,
+        sources: args.sources,
+        on_pop: None,
+    };
     screen_pop::run(settings, options, stop::token()).await
 }

@@ -135,6 +135,7 @@ impl Office {
             state_dir: state.to_owned(),
             listening,
             no_browser: true,
+            sources: None,
             on_pop: Some(on_pop),
         };
         self.part("the screen pop", stop, screen_pop::run(self.settings.clone(), options, stop.clone()));

@@ -73,12 +73,56 @@ function settle() {
   title();
 }
 
-// A card that has the focus keeps it when its new state takes its place, the dismiss button included.
+// What is being written on a card stays when its new state takes its place.
+function carry(old, card) {
+  const [before, after] = [old.querySelector("details"), card.querySelector("details")];
+  if (!before || !after) return;
+  after.open = before.open;
+  for (const input of before.querySelectorAll("input:not([type=hidden])")) {
+    const next = after.querySelector(`[name=${input.name}]`);
+    if (input.value !== input.defaultValue) next.value = input.value;
+  }
+}
+
+// Where the focus is on a card, to find it again on its next state; null if it is elsewhere.
+function focusOn(card) {
+  const at = document.activeElement;
+  if (at === card) return (next) => next;
+  if (!card.contains(at)) return null;
+  if (at.matches("[data-dismiss]")) return (next) => next.querySelector("[data-dismiss]");
+  if (at.matches("summary")) return (next) => next.querySelector("summary") ?? next;
+  const same = (other) => other.name === at.name && (at.localName !== "button" || other.value === at.value);
+  return (next) => [...next.querySelectorAll(at.localName)].find(same) ?? next;
+}
+
+// A card that has the focus keeps it when its new state takes its place.
 function replace(old, card) {
-  const button = old.querySelector("[data-dismiss]") === document.activeElement;
-  const focus = button || old === document.activeElement;
+  const find = focusOn(old);
+  const caret = document.activeElement.selectionStart;
+  carry(old, card);
   old.replaceWith(card);
-  if (focus) (button ? card.querySelector("[data-dismiss]") : card).focus({ preventScroll: true });
+  if (!find) return;
+  const target = find(card);
+  target.focus({ preventScroll: true });
+  if (target.matches("input") && caret != null) target.setSelectionRange(caret, caret);
+}
+
+// Forms on cards are sent without leaving the page; the changed card comes by itself.
+async function sendForm(event) {
+  const form = event.target.closest("form[data-quiet]");
+  if (!form) return;
+  event.preventDefault();
+  const body = new URLSearchParams(new FormData(form, event.submitter));
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
+    if (answer.type !== "opaqueredirect") throw new Error(String(answer.status));
+    form.closest("details")?.removeAttribute("open");
+    form.closest(".card")?.focus({ preventScroll: true });
+  } catch {
+    say.textContent = "This was not kept. Try again.";
+    problemText.textContent = "This was not kept. Try again.";
+    problemBox.hidden = false;
+  }
 }
 
 function show({ id, position, html }) {
@@ -107,6 +151,10 @@ function snapshot({ cards: list }) {
   order = list.map((item) => item.id);
   const focused = document.activeElement?.closest?.(".card")?.dataset.call;
   const fresh = list.filter((item) => !dismissed.has(item.id)).flatMap((item) => parse(item.html));
+  for (const card of fresh) {
+    const old = cardOf(card.dataset.call);
+    if (old) carry(old, card);
+  }
   calls.replaceChildren(...fresh);
   if (focused) cardOf(focused)?.focus({ preventScroll: true });
   const news = fresh.find((card) => LIVE.has(card.dataset.phase) && before.get(card.dataset.call) !== card.dataset.say);
@@ -144,6 +192,8 @@ function move(step) {
 }
 
 function onKey(event) {
+  // Keys that are written into a field are no commands.
+  if (event.target.matches?.("input, textarea, select")) return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const card = document.activeElement?.closest?.(".card");
   switch (event.key) {
@@ -208,6 +258,7 @@ function connect() {
   });
 }
 
+calls?.addEventListener("submit", sendForm);
 calls?.addEventListener("click", (event) => {
   const button = event.target.closest("[data-dismiss]");
   if (button) dismiss(button.closest(".card"));

@@ -90,6 +90,24 @@ pub struct Dialled {
     pub number: Option<String>,
 }
 
+/// A labelled text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    pub label: String,
+    pub text: String,
+}
+
+/// A contact who may be the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchLine {
+    /// What is sent back when a person picks this one.
+    pub key: String,
+    pub title: String,
+    pub company: Option<String>,
+    /// Why it may be: "same last digits".
+    pub reason: String,
+}
+
 /// One call on the board. All texts are ready to be read.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(path = "card.html")]
@@ -103,7 +121,25 @@ pub struct Card {
     pub who: String,
     /// Their number, unless it stands in `who` already.
     pub number: Option<String>,
+    /// What the network calls the caller.
+    pub label: Option<String>,
+    pub company: Option<String>,
+    pub tier: Option<String>,
+    /// Page of the contact, of `http` or `https`.
+    pub link: Option<String>,
+    /// What is known of the contact.
+    pub facts: Vec<Fact>,
+    /// Contacts to choose from, the likeliest first; none when the caller is known.
+    pub matches: Vec<MatchLine>,
+    /// Nobody is known by this number: the card offers to keep a new contact.
+    pub unknown: bool,
+    /// Sources that have not answered, in words.
+    pub failures: Vec<String>,
     pub dialled: Dialled,
+    /// Queue that took the call.
+    pub queue: Option<String>,
+    /// How long the caller waited until somebody answered: "0:12".
+    pub waited: Option<String>,
     /// Heading of `lines`: "Rings at".
     pub lines_heading: String,
     pub lines: Vec<String>,

@@ -35,3 +35,31 @@ pub const IMPORT_DELETE_ROWS: i64 = 50_000;
 pub const IMPORT_CACHE_KIB: i64 = 64_000;
 /// Contacts read from the store at a time.
 pub const LIST_PAGE: u32 = 500;
+
+/// Time that a source has for an answer unless its own is set; then the card says that it does not answer.
+pub const SOURCE_DEADLINE_MS: u64 = 3_000;
+/// Seconds for which an answer is not asked for again.
+pub const SOURCE_FRESH_S: u64 = 300;
+/// Seconds after that for which the old answer is shown while a new one is fetched.
+pub const SOURCE_STALE_S: u64 = 86_400;
+/// Requests to a source in a minute; then it is not asked, and the card says so.
+pub const SOURCE_REQUESTS_PER_MINUTE: std::num::NonZeroU32 =
+    std::num::NonZeroU32::new(100).expect("it is not zero");
+/// Requests to a source at the same time; further ones wait, and their deadline runs.
+pub const REQUESTS_AT_ONCE: usize = 8;
+/// Failures in a row after which a source is left alone …
+pub const CIRCUIT_FAILURES: u32 = 5;
+/// … for this long; then one more failure is enough.
+pub const CIRCUIT_PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
+/// Numbers whose answers a source keeps; the oldest is forgotten.
+pub const CACHED_NUMBERS_MAX: usize = 10_000;
+/// Bytes of a source's answer; a longer one counts as unreadable.
+pub const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Contacts of one answer; further ones are not looked at.
+pub const ANSWER_CONTACTS_MAX: usize = 20;
+/// Contacts of one answer for which further requests are made, at the same time; the others go without.
+pub const FURTHER_REQUESTS_MAX: usize = 4;
+/// Answers waiting for the card; a source that finds no room waits.
+pub const ANSWERS_WAITING: usize = 16;
+/// Connections to a database among the sources; a further look-up waits, and its deadline runs.
+pub const SOURCE_CONNECTIONS: u32 = 4;

@@ -10,6 +10,7 @@ use wire::{Direction, call_events::CallEvent};
 
 use super::{
     call::{Call, History, Outcome},
+    callers::Known,
     limits::{FINISHED_CARDS_MAX, FORGOTTEN_IDS_MAX, LIVE_CARDS_MAX, STALE_AFTER, WANTED_MAX},
 };
 
@@ -163,6 +164,15 @@ impl Board {
         if let Some(call) = self.calls.iter_mut().find(|call| call.id == id) {
             call.history = Some(history);
         }
+    }
+
+    /// Notes what is known of the caller of a call; tells whether that is new.
+    pub fn set_known(&mut self, id: &str, known: Known) -> bool {
+        let Some(call) = self.calls.iter_mut().find(|call| call.id == id) else { return false };
+        let known = Some(known);
+        let new = call.known != known;
+        call.known = known;
+        new
     }
 
     fn insert(&mut self, call: Call) -> Applied {

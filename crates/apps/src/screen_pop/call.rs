@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use wire::call_events::{CallEvent, State, StateType, Status, SystemType};
 
+use super::callers::Known;
 pub use crate::people::parties::Line;
 use crate::people::{
     number::Number,
@@ -34,8 +35,12 @@ pub struct Call {
     pub voicemail: bool,
     /// The phone system broke off; how the call ended is not known.
     pub cut_off: bool,
+    /// Name of the queue that took the call last; can be empty.
+    pub queue: Option<String>,
     /// What the app saw of this caller before.
     pub history: Option<History>,
+    /// What the sources say of the caller.
+    pub known: Option<Known>,
     /// Highest sequence number seen.
     pub(crate) sequence: u64,
     /// When the app heard of the call last.
@@ -107,7 +112,9 @@ impl Call {
             ended_at: None,
             voicemail: false,
             cut_off: false,
+            queue: None,
             history: None,
+            known: None,
             sequence: 0,
             heard: now,
         };
@@ -148,6 +155,9 @@ impl Call {
             remember(&mut self.ringing, &line);
         }
         let place = place(state);
+        if let Some(Place::Queue(name)) = &place {
+            self.queue = Some(name.clone());
+        }
         self.voicemail |= place == Some(Place::Voicemail);
         if talks(state) {
             self.answered_at.get_or_insert(at);

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use sqlx::SqlitePool;
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::task::TaskTracker;
 use wire::call_events::CallEvent;
 
 use super::{
     board::{Applied, Change},
     call::Call,
+    callers::Callers,
     hub::Hub,
-    limits::{HISTORY_WAIT, RESTORED_MAX, WRITES_MAX},
+    limits::{RESTORED_MAX, WRITES_MAX},
     view,
 };
 use crate::store::screen_pop as store;
@@ -33,7 +35,9 @@ pub struct Pop {
 /// The one place where calls come in.
 pub struct Desk {
     hub: Arc<Hub>,
-    pool: SqlitePool,
+    callers: Arc<Callers>,
+    /// Cards that are being filled.
+    filling: TaskTracker,
     writes: mpsc::Sender<Call>,
     writer: JoinHandle<()>,
     pops: Option<mpsc::Sender<Pop>>,
@@ -48,18 +52,19 @@ impl Desk {
     pub async fn open(
         hub: Arc<Hub>,
         pool: SqlitePool,
+        callers: Arc<Callers>,
         pops: Option<mpsc::Sender<Pop>>,
         screen: String,
     ) -> sqlx::Result<Self> {
         let now = Timestamp::now();
         store::forget_old(&pool, now).await?;
         for mut call in store::recent(&pool, now, RESTORED_MAX).await? {
-            call.history = store::history(&pool, &call, day_start(&call, &hub)).await?;
+            callers.restore(&mut call).await?;
             hub.board(|board| board.restore(call));
         }
         let (writes, queue) = mpsc::channel(WRITES_MAX);
-        let writer = tokio::spawn(write(pool.clone(), queue));
-        Ok(Self { hub, pool, writes, writer, pops, screen })
+        let writer = tokio::spawn(write(pool, queue));
+        Ok(Self { hub, callers, filling: TaskTracker::new(), writes, writer, pops, screen })
     }
 
     #[must_use]
@@ -122,12 +127,12 @@ impl Desk {
         let Some(call) = self.hub.board(|board| board.find(&change.id).map(|(_, call)| call.clone())) else {
             return;
         };
-        if change.new
-            && let Some(history) = self.history(&call).await
-        {
-            self.hub.board(|board| board.set_history(&call.id, history));
-        }
+        // The number at once; what is known of it follows.
         self.hub.publish(&change);
+        if change.new {
+            let (callers, call) = (Arc::clone(&self.callers), call.clone());
+            self.filling.spawn(async move { callers.fill(&call).await });
+        }
         if let (true, Some(pops)) = (change.new, &self.pops) {
             let pop = Pop {
                 conversation_space_id: call.id.clone(),
@@ -143,25 +148,6 @@ impl Desk {
             tracing::error!("calls are no longer stored: start the screen pop again");
         }
     }
-
-    async fn history(&self, call: &Call) -> Option<super::call::History> {
-        match timeout(HISTORY_WAIT, store::history(&self.pool, call, day_start(call, &self.hub))).await {
-            Ok(Ok(history)) => history,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "earlier calls of this caller could not be read");
-                None
-            }
-            Err(_) => {
-                tracing::warn!("reading earlier calls of this caller took too long");
-                None
-            }
-        }
-    }
-}
-
-fn day_start(call: &Call, hub: &Hub) -> Timestamp {
-    let created: Zoned = call.created.to_zoned(hub.zone().clone());
-    created.start_of_day().map_or(call.created, |start| start.timestamp())
 }
 
 /// Writes calls to the store, all that wait in one transaction.

@@ -105,6 +105,11 @@ impl Hub {
         inner.send(&bytes);
     }
 
+    /// Sends a card whose call has not changed, but what is known of the caller has.
+    pub fn publish_card(&self, id: &str) {
+        self.publish(&Change { id: id.to_owned(), new: false, moved: false, gone: Vec::new() });
+    }
+
     /// How the app stands with the phone system now.
     pub fn set_link(&self, link: Link) {
         let mut inner = self.lock();

@@ -11,6 +11,13 @@ pub const FORGOTTEN_IDS_MAX: usize = 10_000;
 /// Lines named on one card; the rest is counted.
 pub const LINES_SHOWN_MAX: usize = 12;
 
+/// Bytes of a form; a longer one is refused with 413.
+pub const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Contacts offered on one card; the rest is left out.
+pub const MATCHES_SHOWN_MAX: usize = 5;
+/// Facts of a contact on one card; the rest is left out.
+pub const FACTS_SHOWN_MAX: usize = 6;
+
 /// Pages open at a time; a further one gets 503.
 pub const PAGES_MAX: usize = 64;
 /// Changes waiting for one page; when full the page is closed, comes back and gets a fresh snapshot.
@@ -20,7 +27,7 @@ pub const PAGE_RETRY: Duration = Duration::from_secs(1);
 /// A comment this often tells both ends that the connection lives.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long a card waits for its caller's history; then it is shown without.
+/// How long reading a caller's history may take; then the card has none.
 pub const HISTORY_WAIT: Duration = Duration::from_millis(250);
 /// Seen calls waiting to be written; when full the next one waits, and with it the feed.
 pub const WRITES_MAX: usize = 1024;

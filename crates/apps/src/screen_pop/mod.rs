@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod call;
+pub mod callers;
 pub mod desk;
 pub mod follow;
 pub mod hub;
@@ -28,9 +29,14 @@ pub use desk::Pop;
 
 use crate::{
     env::Settings,
+    people::{
+        number::Home,
+        sources::{self, Lookup, config},
+    },
     session, sign_in,
     store::{OneApp, Store},
 };
+use callers::Callers;
 use desk::Desk;
 use follow::Source;
 use hub::Hub;
@@ -38,6 +44,8 @@ use server::{Pages, REDIRECT_PATH};
 
 /// Where the channel is remembered in the state folder.
 const CHANNEL_FILE: &str = "screen-pop-channel.json";
+/// Where contacts are looked up, in the state folder.
+const SOURCES_FILE: &str = "sources.toml";
 
 /// The open address of the page and of the redirect URI.
 #[derive(Debug)]
@@ -83,6 +91,8 @@ pub struct Options {
     pub listening: Listening,
     /// Print the login address and open nothing.
     pub no_browser: bool,
+    /// Where contacts are looked up (docs/contacts.md); `sources.toml` in the state folder if none is named.
+    pub sources: Option<PathBuf>,
     /// Told of each call that appears on the page.
     pub on_pop: Option<mpsc::Sender<Pop>>,
 }
@@ -94,15 +104,27 @@ pub struct Options {
 pub async fn run(settings: Settings, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     let _one_app = OneApp::take(&options.state_dir, "screen-pop")?;
     let client = session(&settings, &options.state_dir, options.listening.redirect_uri()?)?;
-    let Listening { host, listeners, page } = options.listening;
     let store = Store::open(&options.state_dir).await?;
     let hub = Hub::new(TimeZone::system());
-    let desk = Desk::open(Arc::clone(&hub), store.pool, options.on_pop, page.to_string()).await?;
+    let (home, sources) = read_sources(&options)?;
+    let Listening { host, listeners, page } = options.listening;
+    let read = |name: &str| std::env::var(name).ok();
+    let lookup = Lookup::new(store.pool.clone(), &sources, read)?;
+    let files = tokio::spawn(sources::files::import_all(
+        store.pool.clone(),
+        sources,
+        home,
+        options.state_dir.clone(),
+    ));
+    let callers = Callers::new(Arc::clone(&hub), store.pool.clone(), lookup, home);
+    let desk =
+        Desk::open(Arc::clone(&hub), store.pool, Arc::clone(&callers), options.on_pop, page.to_string())
+            .await?;
 
     // One sign-in at a time; a second one waits for its turn.
     let (codes_sender, codes) = mpsc::channel(1);
     let stop = CancellationToken::new();
-    let pages = Pages { hub: Arc::clone(&hub), codes: codes_sender, host };
+    let pages = Pages { hub: Arc::clone(&hub), callers, codes: codes_sender, host };
     let server = tokio::spawn(server::serve(listeners, pages, stop.clone()));
     let no_browser = options.no_browser;
     let source = Source {
@@ -112,6 +134,20 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
         invite: Box::new(move |login_url| sign_in::show(login_url, no_browser)),
     };
     follow::follow(source, desk, hub, codes, shutdown).await;
+    files.abort();
     stop.cancel();
     server.await.context("the page's server failed")
+}
+
+/// The sources that are set up, and the region of numbers without a country if the file names one.
+fn read_sources(options: &Options) -> anyhow::Result<(Option<Home>, Vec<config::Source>)> {
+    let usual = options.state_dir.join(SOURCES_FILE);
+    let path = match &options.sources {
+        Some(path) => path,
+        None if usual.is_file() => &usual,
+        None => return Ok((None, Vec::new())),
+    };
+    let (home, sources) = config::load(path, |name| std::env::var(name).ok())
+        .with_context(|| format!("the sources in {} cannot be used", path.display()))?;
+    Ok((home, sources))
 }

@@ -10,13 +10,14 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Query, Request, State},
+    extract::{DefaultBodyLimit, Form, Query, Request, State},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect},
-    routing::get,
+    routing::{get, post},
 };
 use futures_util::stream;
+use serde::Deserialize;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -26,8 +27,9 @@ use tokio_util::sync::CancellationToken;
 use ui::Message;
 
 use super::{
+    callers::{Callers, Written},
     hub::Hub,
-    limits::{HEARTBEAT, SHUTDOWN_WAIT},
+    limits::{FORM_BYTES_MAX, HEARTBEAT, SHUTDOWN_WAIT},
 };
 use crate::sign_in::{self, RedirectQuery};
 
@@ -45,6 +47,7 @@ pub struct Code {
 #[derive(Clone)]
 pub struct Pages {
     pub hub: Arc<Hub>,
+    pub callers: Arc<Callers>,
     /// Takes the codes of sign-ins whose state was right.
     pub codes: mpsc::Sender<Code>,
     /// Host of the listen address.
@@ -56,6 +59,8 @@ pub fn router(pages: Pages) -> Router {
     Router::new()
         .route("/", get(board))
         .route("/events", get(events))
+        .route("/callers/pick", post(pick))
+        .route("/callers/new", post(new_contact))
         .route(REDIRECT_PATH, get(redirect))
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(|| async {
@@ -64,6 +69,7 @@ pub fn router(pages: Pages) -> Router {
             ui::page(StatusCode::NOT_FOUND, &page, &[])
         })
         .merge(ui::assets())
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(pages.clone(), only_own_names))
         .with_state(pages)
 }
@@ -83,6 +89,71 @@ async fn events(State(pages): State<Pages>) -> Response<Body> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+#[derive(Deserialize)]
+struct PickForm {
+    call: String,
+    contact: String,
+}
+
+#[derive(Deserialize)]
+struct NewContactForm {
+    call: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    company: String,
+    #[serde(default)]
+    notes: String,
+}
+
+async fn pick(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<PickForm>) -> Response<Body> {
+    if !is_from_own_page(&headers) {
+        return foreign_form();
+    }
+    kept(pages.callers.pick(&form.call, &form.contact).await)
+}
+
+async fn new_contact(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Form(form): Form<NewContactForm>,
+) -> Response<Body> {
+    if !is_from_own_page(&headers) {
+        return foreign_form();
+    }
+    let written = Written { name: form.name, company: form.company, notes: form.notes };
+    kept(pages.callers.add(&form.call, &written).await)
+}
+
+fn kept(result: sqlx::Result<bool>) -> Response<Body> {
+    match result {
+        Ok(true) => Redirect::to("/").into_response(),
+        Ok(false) => {
+            let page =
+                Message::new("Nothing was kept", "The call has left the board, or the name is missing.");
+            ui::page(StatusCode::BAD_REQUEST, &page, &[])
+        }
+        Err(error) => {
+            tracing::error!(%error, "a contact could not be kept");
+            let page = Message::new("Nothing was kept", "The contacts cannot be written now. Try again.");
+            ui::page(StatusCode::INTERNAL_SERVER_ERROR, &page, &[])
+        }
+    }
+}
+
+fn foreign_form() -> Response<Body> {
+    let page = Message::new("This form came from another page", "Open the screen pop and try again there.");
+    ui::page(StatusCode::FORBIDDEN, &page, &[])
+}
+
+/// Another site can make a browser send a form here, but not with this page as its origin.
+fn is_from_own_page(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    let (Some((_, origin)), Some(host)) = (origin, text(header::HOST)) else { return false };
+    origin.eq_ignore_ascii_case(host)
 }
 
 type Events = (mpsc::Receiver<Bytes>, Interval);

@@ -1,22 +1,32 @@
 //! A call as a card: the words, times and numbers that a person reads.
 
 use jiff::{Timestamp, Zoned, civil::Date, tz::TimeZone};
-use ui::{Card, Dialled, Phase};
+use ui::{Card, Dialled, Fact, MatchLine, Phase};
 
 use super::{
     call::{Call, LastCall, Line, Outcome, Place, Stage},
-    limits::LINES_SHOWN_MAX,
+    limits::{FACTS_SHOWN_MAX, LINES_SHOWN_MAX, MATCHES_SHOWN_MAX},
 };
-use crate::people::number::Number;
+use crate::people::{
+    contact::{Candidate, Contact, certain},
+    number::Number,
+};
 
-/// Who calls, for people: name, else number, else "Anonymous caller".
+/// Who calls, for people: the contact, else the number, else "Anonymous caller". What the network calls the caller is
+/// a label beside that, never their name.
 #[must_use]
 pub fn who(call: &Call) -> String {
-    match (call.caller_name.as_str(), call.caller.people()) {
-        ("", None) => "Anonymous caller".to_owned(),
-        ("", Some(number)) => number.to_owned(),
-        (name, _) => name.to_owned(),
-    }
+    let number = || call.caller.people().unwrap_or("Anonymous caller").to_owned();
+    contact(call).map_or_else(number, |contact| contact.title().to_owned())
+}
+
+fn candidates(call: &Call) -> &[Candidate] {
+    call.known.as_ref().map_or(&[], |known| &known.candidates)
+}
+
+/// The contact who surely calls.
+fn contact(call: &Call) -> Option<&Contact> {
+    certain(candidates(call)).map(|candidate| &candidate.contact)
 }
 
 /// The card of a call, in words of the zone `zone`.
@@ -32,6 +42,17 @@ pub fn card(call: &Call, now: Timestamp, zone: &TimeZone) -> Card {
         say: say(call, &who, &word),
         word,
         number: number(call),
+        label: said(&call.caller_name),
+        company: contact(call).and_then(|contact| said(&contact.company).filter(|name| *name != who)),
+        tier: contact(call).and_then(|contact| said(&contact.tier)),
+        link: contact(call).and_then(link),
+        facts: facts(call),
+        matches: matches(call),
+        unknown: matches!(call.caller, Number::Phone(_) | Number::Digits { .. })
+            && call.known.as_ref().is_some_and(|known| known.done && known.candidates.is_empty()),
+        failures: call.known.as_ref().map(|known| known.failures()).unwrap_or_default(),
+        queue: call.queue.clone().filter(|name| !name.is_empty()),
+        waited: call.answered_at.map(|at| clock(at.duration_since(call.created).as_secs())),
         who,
         dialled: Dialled {
             label: Some(call.dialled_label.clone()).filter(|label| !label.is_empty()),
@@ -76,13 +97,45 @@ fn word(call: &Call) -> String {
     }
 }
 
+/// The number, unless it stands in place of a name.
 fn number(call: &Call) -> Option<String> {
-    match (&call.caller, call.caller_name.is_empty()) {
-        (Number::Withheld, true) => None,
-        (Number::Withheld, false) => Some("Number withheld".to_owned()),
-        (_, true) => None,
-        (number, false) => number.people().map(str::to_owned),
+    match &call.caller {
+        Number::Withheld => said(&call.caller_name).map(|_| "Number withheld".to_owned()),
+        number => contact(call).and_then(|_| number.people().map(str::to_owned)),
     }
+}
+
+fn said(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+/// An address of the web, nothing that a browser would run.
+fn link(contact: &Contact) -> Option<String> {
+    let url = url::Url::parse(&contact.link).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.to_string())
+}
+
+fn facts(call: &Call) -> Vec<Fact> {
+    let Some(contact) = contact(call) else { return Vec::new() };
+    let own = [("Notes", &contact.notes), ("Email", &contact.email)];
+    let own = own.into_iter().map(|(label, text)| (label.to_owned(), text.clone()));
+    let other = contact.other.iter().map(|(label, text)| (label.clone(), text.clone()));
+    let all = own.chain(other).filter(|(_, text)| !text.is_empty());
+    all.take(FACTS_SHOWN_MAX).map(|(label, text)| Fact { label, text }).collect()
+}
+
+/// Those who may call, while nobody knows which of them.
+fn matches(call: &Call) -> Vec<MatchLine> {
+    if contact(call).is_some() {
+        return Vec::new();
+    }
+    let line = |candidate: &Candidate| MatchLine {
+        key: candidate.contact.key(),
+        title: candidate.contact.title().to_owned(),
+        company: said(&candidate.contact.company),
+        reason: candidate.matched.reason.text().to_owned(),
+    };
+    candidates(call).iter().take(MATCHES_SHOWN_MAX).map(line).collect()
 }
 
 fn lines(call: &Call) -> (&'static str, &[Line]) {

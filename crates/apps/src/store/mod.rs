@@ -4,6 +4,7 @@
 
 pub mod contacts;
 pub mod ledger;
+pub mod lookup;
 pub mod reports;
 pub mod revisions;
 pub mod screen_pop;

@@ -153,7 +153,9 @@ fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
         ended_at: row.try_get::<Option<i64>, _>("ended_us")?.map(instant),
         cut_off: false,
         voicemail: row.try_get::<i64, _>("voicemail")? != 0,
+        queue: None,
         history: None,
+        known: None,
         sequence: 0,
         heard: now,
     })

@@ -49,8 +49,8 @@ fn a_call_is_followed_from_ring_to_end() {
     let call = only(&board);
     assert_eq!(call.stage, Stage::Ended(Outcome::Answered));
     let card = view::card(call, at(NOW), &TimeZone::UTC);
-    assert_eq!(card.who, "EXAMPLE CALLER");
-    assert_eq!(card.number.as_deref(), Some("(312) 555-0147"));
+    assert_eq!((card.who.as_str(), card.number), ("(312) 555-0147", None));
+    assert_eq!(card.label.as_deref(), Some("EXAMPLE CALLER"), "a label, never the name of a customer");
     assert_eq!(
         (card.lines_heading.as_str(), card.lines),
         ("Answered by", vec!["Front Desk · 1001".to_owned()])
@@ -260,16 +260,19 @@ fn callers_are_named_as_well_as_they_can_be() {
         let mut board = Board::default();
         apply(&mut board, &ring("a", NOW, name, number));
         let card = view::card(&board.calls()[0], at(NOW), &TimeZone::UTC);
-        (card.who, card.number)
+        (card.who, card.number, card.label)
     };
     let text = |text: &str| Some(text.to_owned());
-    assert_eq!(card("Ada Byron", "+442079460123"), ("Ada Byron".into(), text("+44 20 7946 0123")));
-    assert_eq!(card("", "+13125550147"), ("(312) 555-0147".into(), None));
-    assert_eq!(card("+13125550147", "+13125550147"), ("(312) 555-0147".into(), None));
-    assert_eq!(card("", "Anonymous"), ("Anonymous caller".into(), None));
-    assert_eq!(card("Anonymous", "Anonymous"), ("Anonymous caller".into(), None));
-    assert_eq!(card("Ada Byron", "Anonymous"), ("Ada Byron".into(), text("Number withheld")));
-    assert_eq!(card("", "front-gate"), ("front-gate".into(), None));
+    assert_eq!(card("Ada Byron", "+442079460123"), ("+44 20 7946 0123".into(), None, text("Ada Byron")));
+    assert_eq!(card("", "+13125550147"), ("(312) 555-0147".into(), None, None));
+    assert_eq!(card("+13125550147", "+13125550147"), ("(312) 555-0147".into(), None, None));
+    assert_eq!(card("", "Anonymous"), ("Anonymous caller".into(), None, None));
+    assert_eq!(card("Anonymous", "Restricted"), ("Anonymous caller".into(), None, None));
+    assert_eq!(
+        card("Ada Byron", "Anonymous"),
+        ("Anonymous caller".into(), text("Number withheld"), text("Ada Byron"))
+    );
+    assert_eq!(card("", "front-gate"), ("front-gate".into(), None, None));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The screen pop from call states to what the browser gets. Calls come from the examples of the specification.
 
 mod board;
+mod callers;
 mod pages;
 
 use jiff::Timestamp;

@@ -1,0 +1,231 @@
+//! Where people are looked up: the contacts that were imported, web services, databases. Each source answers for itself: a slow
+//! or dead one is a line on the card and holds up nothing.
+
+pub mod config;
+pub mod files;
+mod guard;
+mod http;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::Stream;
+use secrecy::SecretString;
+use sqlx::SqlitePool;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{contact::Contact, limits::ANSWERS_WAITING, number::Number};
+use crate::store::{contacts as store, lookup::Database};
+use config::{Kind, Source};
+use guard::{Guard, Plan};
+use http::Service;
+
+/// Name of the contacts in the store among the sources.
+pub const IMPORTED: &str = "contacts";
+
+/// Why a source has not answered, in words for a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    Slow,
+    Unreachable,
+    Refused,
+    Budget,
+    Pause,
+    Status(u16),
+    Unreadable,
+    /// The database refuses the query, or cannot be reached.
+    Database,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slow => f.write_str("does not answer in time"),
+            Self::Unreachable => f.write_str("cannot be reached"),
+            Self::Refused => f.write_str("refuses the token"),
+            Self::Budget => f.write_str("takes no more requests in this minute"),
+            Self::Pause => f.write_str("failed lately, is tried again soon"),
+            Self::Status(status) => write!(f, "answers with error {status}"),
+            Self::Database => f.write_str("cannot be asked: the log tells why"),
+            Self::Unreadable => f.write_str("answers with something that cannot be read"),
+        }
+    }
+}
+
+/// What one source says; a later answer of the same source takes the place of an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub source: String,
+    /// Those that it knows for the number, before they are ranked.
+    pub contacts: Vec<Contact>,
+    /// The contacts are old ones, if there are any.
+    pub failure: Option<Failure>,
+    /// A newer answer comes.
+    pub stale: bool,
+}
+
+/// All sources of an app. Cheap to clone.
+#[derive(Clone)]
+pub struct Lookup {
+    pool: SqlitePool,
+    services: Arc<Vec<Arc<Guarded>>>,
+}
+
+/// What is asked.
+enum Asked {
+    Service(Box<Service>),
+    Database(Database),
+}
+
+impl Asked {
+    async fn find(&self, number: &Number) -> Result<Vec<Contact>, Failure> {
+        match self {
+            Self::Service(service) => service.find(number).await,
+            Self::Database(database) => database.find(number).await.map_err(|error| {
+                tracing::warn!(%error, "a database among the sources cannot be asked");
+                Failure::Database
+            }),
+        }
+    }
+
+    /// None for files, which are imported.
+    fn of(source: &Source, environment: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<Self>> {
+        let http = &source.http;
+        let query = http.query.as_deref().unwrap_or_default();
+        let set = |name: &Option<String>| name.as_deref().and_then(environment).unwrap_or_default();
+        Ok(match source.kind {
+            Kind::Csv | Kind::Vcard => None,
+            Kind::Http => {
+                let token = SecretString::from(set(&http.token_env));
+                Some(Self::Service(Box::new(Service::new(source.clone(), token)?)))
+            }
+            Kind::Sqlite => {
+                let file = http.database.clone().unwrap_or_default();
+                let url = format!("sqlite://{}?mode=ro", file.display());
+                Some(Self::Database(Database::new(&url, query, &source.name)?))
+            }
+            Kind::Postgres => {
+                Some(Self::Database(Database::new(&set(&http.database_env), query, &source.name)?))
+            }
+        })
+    }
+}
+
+struct Guarded {
+    name: String,
+    deadline: Duration,
+    asked: Asked,
+    // A std mutex: held for a look, never over an await.
+    guard: Mutex<Guard>,
+    /// Requests at the same time; further ones wait, and their deadline runs.
+    turn: tokio::sync::Semaphore,
+}
+
+impl Lookup {
+    /// The contacts of the store, and the web services and databases among `sources`. `environment` tells environment variables.
+    ///
+    /// # Errors
+    /// When a client cannot be made or a database's URL cannot be read.
+    pub fn new(
+        pool: SqlitePool,
+        sources: &[Source],
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Self> {
+        // Another part of the program may have chosen one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut services = Vec::new();
+        for source in sources {
+            let Some(asked) = Asked::of(source, &environment)? else { continue };
+            let (fresh, stale) = (Duration::from_secs(source.fresh_s), Duration::from_secs(source.stale_s));
+            services.push(Arc::new(Guarded {
+                name: source.name.clone(),
+                deadline: Duration::from_millis(source.deadline_ms),
+                guard: Mutex::new(Guard::new(fresh, stale, source.requests_per_minute.get())),
+                asked,
+                turn: tokio::sync::Semaphore::new(super::limits::REQUESTS_AT_ONCE),
+            }));
+        }
+        Ok(Self { pool, services: Arc::new(services) })
+    }
+
+    /// What the sources say of a number, each as soon as it answers. The stream ends when all have answered or were given
+    /// up; withheld numbers and texts are asked for nowhere. What is still under way when the stream is dropped fills the
+    /// cache.
+    pub fn look_up(&self, number: &Number) -> impl Stream<Item = Answer> + Send + Unpin + use<> {
+        let (sender, answers) = mpsc::channel(ANSWERS_WAITING);
+        if matches!(number, Number::Phone(_) | Number::Digits { .. }) {
+            let (pool, wanted, to) = (self.pool.clone(), number.clone(), sender.clone());
+            tokio::spawn(async move {
+                let contacts = store::candidates(&pool, &wanted).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "the contacts could not be read");
+                    Vec::new()
+                });
+                let answer = Answer { source: IMPORTED.to_owned(), contacts, failure: None, stale: false };
+                let _ = to.send(answer).await;
+            });
+            for service in self.services.iter() {
+                tokio::spawn(Arc::clone(service).answer(number.clone(), sender.clone()));
+            }
+        }
+        ReceiverStream::new(answers)
+    }
+}
+
+impl Guarded {
+    async fn answer(self: Arc<Self>, number: Number, to: mpsc::Sender<Answer>) {
+        let Some(key) = number.key() else { return };
+        let plan = self.guard().plan(key, Instant::now());
+        let old = match plan {
+            Plan::Known(contacts) => return self.say(&to, contacts, None, false).await,
+            Plan::Pause(old) => {
+                return self.say(&to, old.unwrap_or_default(), Some(Failure::Pause), false).await;
+            }
+            Plan::Spent(old) => {
+                return self.say(&to, old.unwrap_or_default(), Some(Failure::Budget), false).await;
+            }
+            Plan::Ask(old) => old,
+        };
+        if let Some(old) = &old {
+            self.say(&to, old.clone(), None, true).await;
+        }
+        let asked = timeout(self.deadline, async {
+            let _turn = self.turn.acquire().await;
+            self.asked.find(&number).await
+        });
+        match asked.await.unwrap_or(Err(Failure::Slow)) {
+            Ok(contacts) => {
+                self.guard().answered(key, contacts.clone(), Instant::now());
+                self.say(&to, contacts, None, false).await;
+            }
+            Err(failure) => {
+                self.guard().failed(Instant::now());
+                tracing::debug!(source = self.name, %failure, "a source did not answer");
+                self.say(&to, old.unwrap_or_default(), Some(failure), false).await;
+            }
+        }
+    }
+
+    async fn say(
+        &self,
+        to: &mpsc::Sender<Answer>,
+        contacts: Vec<Contact>,
+        failure: Option<Failure>,
+        stale: bool,
+    ) {
+        // Nobody listens any more: the cache is filled all the same.
+        let _ = to.send(Answer { source: self.name.clone(), contacts, failure, stale }).await;
+    }
+
+    fn guard(&self) -> std::sync::MutexGuard<'_, Guard> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

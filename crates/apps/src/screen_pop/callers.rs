@@ -1,0 +1,204 @@
+//! Who the callers are: fills cards with what the sources say, each as it answers, and takes what people say of them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::StreamExt as _;
+use jiff::{Timestamp, Zoned};
+use sqlx::SqlitePool;
+use tokio::time::timeout;
+
+use super::{
+    call::{Call, History},
+    hub::Hub,
+    limits::HISTORY_WAIT,
+};
+use crate::{
+    people::{
+        contact::{Candidate, Contact, rank},
+        number::{Home, Number},
+        sources::{Answer, IMPORTED, Lookup},
+        text::tidy,
+    },
+    store::{contacts, screen_pop as store},
+};
+
+/// What the sources have said of a caller so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    answers: BTreeMap<String, Answer>,
+    picked: Option<String>,
+    /// The likeliest first.
+    pub candidates: Vec<Candidate>,
+    /// All sources have answered or were given up.
+    pub done: bool,
+}
+
+impl Known {
+    fn rank(&mut self, number: &Number, home: Home) {
+        let contacts = self.answers.values().flat_map(|answer| answer.contacts.iter().cloned()).collect();
+        self.candidates = rank(number, contacts, self.picked.as_deref(), home);
+    }
+
+    /// Sources that have not answered, in words.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let failed = |answer: &Answer| Some(format!("{} {}", answer.source, answer.failure.as_ref()?));
+        self.answers.values().filter_map(failed).collect()
+    }
+}
+
+/// Looks callers up and remembers what people say of them. Shared by the desk and the pages.
+pub struct Callers {
+    hub: Arc<Hub>,
+    pool: SqlitePool,
+    lookup: Lookup,
+    home: Option<Home>,
+}
+
+/// What a person writes down of a caller.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    pub name: String,
+    pub company: String,
+    pub notes: String,
+}
+
+impl Callers {
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, pool: SqlitePool, lookup: Lookup, home: Option<Home>) -> Arc<Self> {
+        Arc::new(Self { hub, pool, lookup, home })
+    }
+
+    /// Region of numbers without a country: as set, else that of the number that was called.
+    fn home(&self, call: &Call) -> Home {
+        self.home.or_else(|| Home::of(call.dialled.key()?)).unwrap_or_default()
+    }
+
+    /// Puts on the card of a call what is known of its caller, piece by piece; ends when all is there.
+    pub async fn fill(&self, call: &Call) {
+        if let Some(history) = self.history(call).await {
+            self.hub.board(|board| board.set_history(&call.id, history));
+            self.hub.publish_card(&call.id);
+        }
+        self.ask(call).await;
+    }
+
+    async fn ask(&self, call: &Call) {
+        let mut known = Known { picked: self.picked(&call.caller).await, ..Known::default() };
+        let home = self.home(call);
+        let mut answers = self.lookup.look_up(&call.caller);
+        while let Some(answer) = answers.next().await {
+            known.answers.insert(answer.source.clone(), answer);
+            known.rank(&call.caller, home);
+            self.show(call, &known);
+        }
+        known.done = true;
+        self.show(call, &known);
+    }
+
+    /// Contacts and history of a call that was taken back at the start; no web service is asked.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn restore(&self, call: &mut Call) -> sqlx::Result<()> {
+        call.history = store::history(&self.pool, call, self.day_start(call)).await?;
+        let contacts = contacts::candidates(&self.pool, &call.caller).await?;
+        let picked = contacts::picked(&self.pool, &call.caller).await?;
+        let mut known = Known { picked, done: true, ..Known::default() };
+        let answer = Answer { source: IMPORTED.to_owned(), contacts, failure: None, stale: false };
+        known.answers.insert(answer.source.clone(), answer);
+        known.rank(&call.caller, self.home(call));
+        call.known = Some(known);
+        Ok(())
+    }
+
+    /// The caller of a call is this contact, from now on. False if there is no such call or contact.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn pick(&self, call_id: &str, contact: &str) -> sqlx::Result<bool> {
+        let Some(call) = self.call(call_id) else { return Ok(false) };
+        let offered = call
+            .known
+            .as_ref()
+            .is_some_and(|known| known.candidates.iter().any(|candidate| candidate.contact.key() == contact));
+        if !offered {
+            return Ok(false);
+        }
+        contacts::pick(&self.pool, &call.caller, contact, Timestamp::now()).await?;
+        self.again(&call.caller).await;
+        Ok(true)
+    }
+
+    /// Keeps a contact that a person wrote down for the caller of a call. False if there is no such call, no name, or no
+    /// number to keep.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn add(&self, call_id: &str, written: &Written) -> sqlx::Result<bool> {
+        let Some(call) = self.call(call_id) else { return Ok(false) };
+        let name = tidy(&written.name);
+        let is_number = matches!(call.caller, Number::Phone(_) | Number::Digits { .. });
+        let (Some(key), true) = (call.caller.key(), is_number && !name.is_empty()) else { return Ok(false) };
+        let contact = Contact {
+            source: contacts::BY_HAND.to_owned(),
+            reference: key.to_owned(),
+            name,
+            company: tidy(&written.company),
+            notes: tidy(&written.notes),
+            ..Contact::default()
+        };
+        let picked = contact.key();
+        let new = contacts::NewContact::new(contact, vec![(key.to_owned(), call.caller.clone())]);
+        contacts::add(&self.pool, new, Timestamp::now()).await?;
+        contacts::pick(&self.pool, &call.caller, &picked, Timestamp::now()).await?;
+        self.again(&call.caller).await;
+        Ok(true)
+    }
+
+    /// Looks a caller up again, for all cards of theirs.
+    async fn again(&self, number: &Number) {
+        let of_caller = |call: &&Call| call.caller == *number;
+        let calls: Vec<Call> =
+            self.hub.board(|board| board.calls().iter().filter(of_caller).cloned().collect());
+        for call in &calls {
+            self.ask(call).await;
+        }
+    }
+
+    fn call(&self, id: &str) -> Option<Call> {
+        self.hub.board(|board| board.find(id).map(|(_, call)| call.clone()))
+    }
+
+    fn show(&self, call: &Call, known: &Known) {
+        if self.hub.board(|board| board.set_known(&call.id, known.clone())) {
+            self.hub.publish_card(&call.id);
+        }
+    }
+
+    async fn picked(&self, number: &Number) -> Option<String> {
+        contacts::picked(&self.pool, number).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the pick of this caller could not be read");
+            None
+        })
+    }
+
+    async fn history(&self, call: &Call) -> Option<History> {
+        match timeout(HISTORY_WAIT, store::history(&self.pool, call, self.day_start(call))).await {
+            Ok(Ok(history)) => history,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "earlier calls of this caller could not be read");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("reading earlier calls of this caller took too long");
+                None
+            }
+        }
+    }
+
+    fn day_start(&self, call: &Call) -> Timestamp {
+        let created: Zoned = call.created.to_zoned(self.hub.zone().clone());
+        created.start_of_day().map_or(call.created, |start| start.timestamp())
+    }
+}
