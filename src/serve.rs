@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -45,6 +46,13 @@ pub struct Args {
     /// there is a public URL].
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics_listen: Option<SocketAddr>,
+    /// Connections at the same time, open sockets included [default: what the limit of open files allows].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+    /// Close a connection on which the head of a request is not whole within so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = server::limits::REQUEST_HEAD_TIMEOUT.as_secs(),
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    head_timeout: u64,
     /// Seed an example office once and write its secrets to DIR/example.env; on this machine only.
     #[arg(long)]
     example: bool,
@@ -106,6 +114,8 @@ impl Args {
         config.public_url = self.public_url;
         config.metrics_listen = self.metrics_listen;
         config.keep_days = self.keep_days;
+        config.connections_max = self.max_connections.map(|number| number as usize);
+        config.head_timeout = Duration::from_secs(self.head_timeout);
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });
         config.example = self.example;

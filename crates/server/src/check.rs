@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::limits;
-use crate::ops::tls;
+use crate::ops::{listen, tls};
 use crate::store::{DatabaseState, LockState, database_state, lock_state};
 
 /// How bad a finding is.
@@ -53,6 +53,7 @@ pub async fn check(config: &Config, listen: SocketAddr) -> Vec<Finding> {
     if let Some(address) = config.metrics_listen {
         found.push(port("--metrics-listen", address, &locked));
     }
+    found.extend(connections(config));
     found.extend(certificate(config));
     found.push(public_url(config, listen));
     found.push(webhooks(config, listen.ip()));
@@ -63,6 +64,21 @@ pub async fn check(config: &Config, listen: SocketAddr) -> Vec<Finding> {
         found.push(problem("--keep-days", crate::Error::KeepDays(config.keep_days).to_string()));
     }
     found
+}
+
+/// More connections than files can be open would fail one by one instead of being refused.
+fn connections(config: &Config) -> Option<Finding> {
+    let (subject, wanted) = ("--max-connections", config.connections_max?);
+    let possible = listen::connections_max();
+    Some(match wanted <= possible {
+        true => ok(subject, format!("up to {wanted} connections at the same time")),
+        false => warning(
+            subject,
+            format!(
+                "{wanted} connections need more open files than are allowed, which is enough for {possible}: raise the limit"
+            ),
+        ),
+    })
 }
 
 /// The folder itself, or the nearest one above it that is there.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -31,6 +32,10 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// A port of its own for `/metrics`, which the platform's port does not answer then.
     pub metrics_listen: Option<SocketAddr>,
+    /// Connections at the same time, sockets included; as many as there may be open files if not given.
+    pub connections_max: Option<usize>,
+    /// The head of a request must be there within this.
+    pub head_timeout: Duration,
 }
 
 impl Config {
@@ -47,6 +52,8 @@ impl Config {
             keep_days: limits::KEEP_DAYS,
             tls: None,
             metrics_listen: None,
+            connections_max: None,
+            head_timeout: limits::REQUEST_HEAD_TIMEOUT,
         }
     }
 }

@@ -158,7 +158,7 @@ pub async fn change(
     required_account(&caller, &request)?;
     let channel_id = subscriptions::required_channel(Some(&request.channel_id), "channelId")?;
     let channel = crate::channels::owned(&app, &caller, None, channel_id)?;
-    if channel.id != subscription.channel_id {
+    if *channel.id != *subscription.channel_id {
         if !app.store.move_subscription(&id, &channel.id, time::now_us()).await? {
             return Err(conflict());
         }
@@ -166,7 +166,7 @@ pub async fn change(
             subscriptions::reload(&app, &before).await?;
         }
         subscriptions::reload(&app, &channel).await?;
-        subscription.channel_id.clone_from(&channel.id);
+        subscription.channel_id = channel.id.to_string();
     }
     Ok(Json(Subscriptions { items: vec![describe(&subscription)], extra: Extra::new() }))
 }

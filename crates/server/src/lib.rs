@@ -38,8 +38,6 @@ mod webhooks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::serve::ListenerExt as _;
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +50,7 @@ pub use check::{Finding, Level, check};
 pub use config::Config;
 use directory::Directory;
 pub use measure::{LogMeasured, measure_log};
-use ops::tls::TlsListener;
+use ops::listen::{Bounds, Server};
 pub use ops::tls::{TlsError, TlsFiles};
 pub use sources::simulator::CallRequest;
 pub use store::{BackupError, backup};
@@ -97,7 +95,12 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
     };
     let (store, tasks) = (app.store.clone(), app.tasks.clone());
-    let server = answer(listener, tls, Arc::clone(&app))?;
+    let bounds = Bounds {
+        connections_max: app.config.connections_max.unwrap_or_else(ops::listen::connections_max),
+        head_timeout: app.config.head_timeout,
+    };
+    let server = Server::new(router::router(Arc::clone(&app)), tls, bounds, shutdown.clone());
+    let server = tokio::spawn(server.run(listener));
     tasks.spawn(sweep(Arc::clone(&app)));
     if let Some(expires_s) = expires_s {
         app.metrics.certificate_expires(expires_s);
@@ -111,6 +114,7 @@ pub async fn run(
     webhooks::start_all(&app);
     ready(&app.public_url);
     shutdown.cancelled().await;
+    app.hub.stop();
     tasks.close();
     let ended = async {
         tasks.wait().await;
@@ -125,30 +129,6 @@ pub async fn run(
     let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, writer).await;
     store.close().await;
     Ok(())
-}
-
-/// Answers requests until the platform stops; open ones may end.
-fn answer(
-    listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
-    app: Arc<App>,
-) -> std::io::Result<JoinHandle<std::io::Result<()>>> {
-    let stop = app.shutdown.clone().cancelled_owned();
-    let service = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    Ok(match tls {
-        None => {
-            // An answer's last part must not wait until the first has been acknowledged: that takes 40 ms.
-            let listener = listener.tap_io(|connection| {
-                let _ = connection.set_nodelay(true);
-            });
-            tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future())
-        }
-        Some(tls) => {
-            // Tapped, because axum knows the peer's address of its own kinds of listeners only.
-            let listener = TlsListener::new(listener, tls)?.tap_io(|_| ());
-            tokio::spawn(axum::serve(listener, service).with_graceful_shutdown(stop).into_future())
-        }
-    })
 }
 
 /// Everything up to the first request: schema, example office, calls that a crash cut off.

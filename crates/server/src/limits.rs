@@ -6,12 +6,26 @@ use std::time::Duration;
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest `x-request-id` that is taken over from a request; a longer one is replaced.
 pub const REQUEST_ID_BYTES_MAX: usize = 64;
-/// TLS handshakes at the same time; beyond it new connections wait to be accepted.
+/// Connections at the same time, sockets included, where the system allows as many open files; beyond it 503.
+pub const CONNECTIONS_MAX: usize = 100_000;
+/// Open files that are not for connections: database, webhooks, certificates.
+pub const OPEN_FILES_KEPT: usize = 512;
+/// Open files assumed where the system does not tell.
+pub const OPEN_FILES_UNKNOWN: u64 = 1_024;
+/// Connections that are being told that there are too many; further ones are closed without a word.
+pub const REFUSALS_MAX: usize = 64;
+/// A refused connection is closed after this.
+pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Wait after a connection that could not be accepted for want of files or memory.
+pub const ACCEPT_RETRY: Duration = Duration::from_secs(1);
+/// The head of a request must be there within this after the connection's begin or the last answer; then it is closed.
+pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections to the port for metrics; beyond it 503.
+pub const METRICS_CONNECTIONS_MAX: usize = 64;
+/// TLS handshakes at the same time; beyond it new connections wait for theirs.
 pub const TLS_HANDSHAKES_MAX: usize = 256;
 /// A connection that has not shaken hands by then is closed.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections that have shaken hands and wait to be served; beyond it handshakes wait.
-pub const TLS_READY_MAX: usize = 64;
 /// A request's body must be there within this; then 408.
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Default requests per second per client and API; beyond it 429 (spec/errors-and-limits.md, Rate limit).
@@ -89,8 +103,10 @@ pub const CHANNELS_PER_USER_MAX: usize = 10_000;
 /// Keys in one subscription request; beyond it 400.
 pub const SUBSCRIPTION_KEYS_MAX: usize = 1_000;
 
-/// Hints waiting for one channel; beyond it they are dropped and the channel reads the log.
-pub const CHANNEL_HINTS_MAX: usize = 256;
+/// Newest log entries of one account kept in memory for its readers; one that is further behind reads the log …
+pub const RECENT_ENTRIES_MAX: usize = 1_024;
+/// … as does one that is later than this, give or take [`SWEEP_EVERY`].
+pub const RECENT_KEPT: Duration = Duration::from_secs(1);
 /// Log entries read at once when a channel catches up.
 pub const CATCH_UP_PAGE: i64 = 256;
 /// A socket that takes no bytes for this long is closed; its channel keeps its place in the log.
@@ -101,11 +117,17 @@ pub const SOCKET_PING_EVERY: Duration = Duration::from_secs(30);
 pub const SOCKET_CONFIRM_AFTER: Duration = Duration::from_secs(1);
 /// A ping unanswered for this long (two periods) means a dead socket.
 pub const SOCKET_PONG_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pings that may wait for their answers for a page of a catch-up to send one more; beyond it the page is confirmed
+/// with what follows.
+pub const SOCKET_PINGS_MAX: usize = 64;
 /// How long a client may take to answer a close frame.
 pub const SOCKET_CLOSE_WAIT: Duration = Duration::from_secs(2);
-/// Largest frame a client may send; clients send pings and closes only.
+/// Largest message a client may send, beyond it close code 1009; clients send pings and closes only.
 pub const SOCKET_FRAME_BYTES_MAX: usize = 64 * 1024;
-pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
+/// What is read of a socket at once; the rest waits in the system's buffer.
+pub const SOCKET_READ_BYTES: usize = 4 * 1024;
+/// Frames collected for one write to a socket; what is more goes into the next.
+pub const SOCKET_WRITE_BYTES: usize = 64 * 1024;
 
 /// Notifications older than their `ttl` are not sent any more.
 pub const NOTIFICATION_TTL_S: i64 = wire::notification::TTL_S as i64;

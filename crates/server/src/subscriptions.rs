@@ -46,7 +46,7 @@ pub async fn add(
         .into_iter()
         .map(|key| Subscription {
             id: Uuid::new_v4().to_string(),
-            channel_id: channel.id.clone(),
+            channel_id: channel.id.to_string(),
             api,
             key_kind: key.kind,
             key_value: key.value,

@@ -4,27 +4,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::delivery::{Delivery, End, Outlet, envelope, fault};
+use super::delivery::{Delivery, End, Frame, Outlet, fault};
+use super::signal::Signals;
 use crate::console::Verdict;
 use crate::faults::Order;
 use crate::store::Entry;
+use crate::time;
 
 impl Delivery {
+    /// What a reader that connects does before it gets anything.
+    pub(super) async fn begin_at_fault(&mut self, out: &mut impl Outlet) -> Result<(), End> {
+        if self.app.faults.forgets(&self.connection.channel) {
+            self.forget().await?;
+        }
+        self.obey(out).await
+    }
+
     /// Does what faults ask of this reader at once, and whatever they have kept back for it.
     pub(super) async fn obey(&mut self, out: &mut impl Outlet) -> Result<(), End> {
         loop {
             match self.app.faults.order(&self.connection.channel) {
                 None => return out.flush().await,
-                Some(Order::Send(data)) => self.feed_data(None, &data, out).await?,
+                Some(Order::Send(data)) => self.tell(&data, out),
                 Some(Order::Close(code)) => {
                     out.flush().await?;
                     return Err(End::Forced(code));
                 }
-                Some(Order::Stay(until)) => tokio::select! {
-                    () = until.cancelled() => {}
-                    () = self.shutdown.cancelled() => return Err(End::Restart),
-                    () = self.connection.closed.cancelled() => return Err(End::TakenOver),
-                },
+                Some(Order::Stay(until)) => {
+                    out.flush().await?;
+                    self.pause(until.cancelled()).await?;
+                }
                 Some(Order::Look(after)) => {
                     self.look_after(after);
                     return out.flush().await;
@@ -33,33 +42,34 @@ impl Delivery {
         }
     }
 
-    /// Begins at the end of the log if a fault wants it so.
-    pub(super) async fn forget(&mut self) -> Result<(), End> {
-        if self.app.faults.forgets(&self.connection.channel) {
-            for account in self.accounts() {
-                let head = self.app.store.log_head(&account).await.map_err(fault)?;
-                self.positions.insert(account, head);
-            }
+    /// Begins at the end of the log.
+    async fn forget(&mut self) -> Result<(), End> {
+        let accounts = self.accounts();
+        for (topic, place) in
+            self.places.iter_mut().filter(|(topic, _)| accounts.contains(&topic.account_key))
+        {
+            *place = self.app.store.log_head(&topic.account_key).await.map_err(fault)?;
         }
         Ok(())
     }
 
     /// Queues what faults make of a notification.
-    pub(super) async fn feed_at_fault(&mut self, entry: &Entry, out: &mut impl Outlet) -> Result<(), End> {
-        let id = self.connection.channel.id.clone();
-        let fate = self.app.faults.fate(&id, entry);
+    pub(super) async fn send_at_fault(&mut self, entry: &Entry, out: &mut impl Outlet) -> Result<(), End> {
+        let channel = Arc::clone(&self.connection.channel.id);
+        let fate = self.app.faults.fate(&channel, entry);
         if !fate.wait.is_zero() {
             out.flush().await?;
-            tokio::select! {
-                () = tokio::time::sleep(fate.wait) => {}
-                () = self.shutdown.cancelled() => return Err(End::Restart),
-                () = self.connection.closed.cancelled() => return Err(End::TakenOver),
-            }
+            self.pause(tokio::time::sleep(fate.wait)).await?;
         }
+        let timestamp = time::nanos(time::now_us());
+        let id = Some(entry.notification_id.as_str());
         for data in fate.data {
             self.event_id += 1;
-            let frame = self.app.faults.shaped(&id, entry, envelope(self.event_id, &data));
-            out.feed(Some(&entry.notification_id), frame).await?;
+            let mut text = Vec::new();
+            Frame::new(id, self.event_id, &timestamp, &data).write(&mut text);
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let text = self.app.faults.shaped(&channel, entry, text);
+            out.queue(&Frame::whole(id, &text));
         }
         if let Some(after) = fate.look_after {
             self.look_after(after);
@@ -68,19 +78,42 @@ impl Delivery {
     }
 
     /// Tells the journal what becomes of an entry.
-    pub(super) fn tell(&self, entry: &Entry, wanted: bool, fresh: bool) {
+    pub(super) fn note(&self, entry: &Entry, wanted: bool, fresh: bool) {
         let verdict = match (wanted, fresh, self.app.faults.at_delivery()) {
             (false, ..) => Verdict::Unwanted,
             (true, false, _) => Verdict::Stale,
             (true, true, true) => Verdict::AtFault,
             (true, true, false) => Verdict::Sent,
         };
-        let row = self.connection.channel.row();
-        self.app.journal.notification(&row.channel_id, &row.nickname, entry, verdict);
+        let channel = &self.connection.channel;
+        self.app.journal.notification(&channel.id, channel.nickname(), entry, verdict);
+    }
+
+    /// Stays still until `over`, unless the connection is to end. What this reader is told meanwhile is kept.
+    async fn pause(&self, over: impl Future<Output = ()>) -> Result<(), End> {
+        let mut told = Signals::default();
+        let ended = async {
+            loop {
+                let signals = self.connection.signals().await;
+                if signals.has(Signals::STOP) {
+                    return End::Restart;
+                }
+                if signals.has(Signals::CLOSED) {
+                    return End::TakenOver;
+                }
+                told = told.and(signals);
+            }
+        };
+        let done = tokio::select! {
+            () = over => Ok(()),
+            end = ended => Err(end),
+        };
+        self.connection.keep(told);
+        done
     }
 
     fn look_after(&self, after: Duration) {
-        let (channel, shutdown) = (Arc::clone(&self.connection.channel), self.shutdown.clone());
+        let (channel, shutdown) = (Arc::clone(&self.connection.channel), self.app.shutdown.clone());
         self.app.tasks.spawn(async move {
             tokio::select! {
                 () = tokio::time::sleep(after) => channel.touch(),

@@ -1,20 +1,22 @@
-//! What a channel's reader gets, whatever it reads through: the log from a place on, then the hub's hints.
+//! What a channel's reader gets, whatever it reads through: the log from a place on, then what the hub tells.
 //!
 //! The place is the channel's confirmed cursor or, when the reader names the last notification it has, right behind
-//! that one. A hint whose position follows the place is sent; one that leaves a gap makes the log be read.
+//! that one. What follows the place is sent from memory; a gap makes the log be read. All that waits when a reader
+//! is woken goes into one write, since a write costs more than a dozen notifications.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
 use super::hub::{Connection, wants};
+use super::signal::Signals;
 use super::system::{self, Life, LifeEvent};
+use super::topic::{Batch, Next, Places, Topic};
 use crate::app::App;
 use crate::limits;
-use crate::store::{Entry, EntryKind};
+use crate::store::{Entry, EntryKind, Subscription};
 use crate::time;
 
 /// Why a reader's connection ends.
@@ -22,6 +24,10 @@ use crate::time;
 pub enum End {
     /// The client left, or the connection broke.
     Gone,
+    /// The client closed the socket, with this code if it gave one.
+    Closed(Option<u16>),
+    /// The client sent what it must not send.
+    Violation(super::frames::Violation),
     /// The client took no bytes, or answered no ping, for too long.
     Dead,
     /// A newer connection of the same channel, or the channel was deleted.
@@ -38,59 +44,131 @@ pub enum End {
 
 /// Where frames go: a WebSocket or a stream of server-sent events.
 pub trait Outlet {
-    /// Queues one frame; `id` is the notification's, `None` for the channel's own messages.
-    async fn feed(&mut self, id: Option<&str>, frame: String) -> Result<(), End>;
+    /// Queues one frame.
+    fn queue(&mut self, frame: &Frame<'_>);
+    /// Enough is queued to be handed on.
+    fn is_full(&self) -> bool;
     /// Hands what is queued to the network.
     async fn flush(&mut self) -> Result<(), End>;
+    /// A page of the log went by, up to these places: where the client can confirm something, it is asked to.
+    async fn page_ends(&mut self, places: &Places) -> Result<(), End>;
+}
+
+/// One frame of a channel, in the parts that it is put together from.
+pub struct Frame<'a> {
+    /// The notification's; `None` for the channel's own messages.
+    pub id: Option<&'a str>,
+    text: Text<'a>,
+}
+
+enum Text<'a> {
+    Parts {
+        event_id: u64,
+        timestamp: &'a str,
+        data: &'a str,
+    },
+    /// In a shape that a fault gave it.
+    Whole(&'a str),
+}
+
+impl<'a> Frame<'a> {
+    const BEGIN: &'static str = r#"{"event":"Notification","eventId":"#;
+    const TIMESTAMP: &'static str = r#","timestamp":""#;
+    const DATA: &'static str = r#"","data":"#;
+
+    pub(super) fn new(id: Option<&'a str>, event_id: u64, timestamp: &'a str, data: &'a str) -> Self {
+        Self { id, text: Text::Parts { event_id, timestamp, data } }
+    }
+
+    pub(super) fn whole(id: Option<&'a str>, text: &'a str) -> Self {
+        Self { id, text: Text::Whole(text) }
+    }
+
+    pub fn len(&self) -> usize {
+        let (event_id, timestamp, data) = match self.text {
+            Text::Parts { event_id, timestamp, data } => (event_id, timestamp, data),
+            Text::Whole(text) => return text.len(),
+        };
+        let digits = event_id.checked_ilog10().unwrap_or(0) as usize + 1;
+        let fixed = Self::BEGIN.len() + Self::TIMESTAMP.len() + Self::DATA.len() + 1;
+        fixed + digits + timestamp.len() + data.len()
+    }
+
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let (event_id, timestamp, data) = match self.text {
+            Text::Parts { event_id, timestamp, data } => (event_id, timestamp, data),
+            Text::Whole(text) => return out.extend_from_slice(text.as_bytes()),
+        };
+        out.extend_from_slice(Self::BEGIN.as_bytes());
+        let mut digits = [0; 20];
+        let mut rest = event_id;
+        let mut from = digits.len();
+        loop {
+            from -= 1;
+            digits[from] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        out.extend_from_slice(&digits[from..]);
+        for part in [Self::TIMESTAMP, timestamp, Self::DATA, data, "}"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
 }
 
 /// One reader's way through the logs of its accounts.
 pub struct Delivery {
     pub connection: Connection,
     pub(super) app: Arc<App>,
-    pub(super) shutdown: CancellationToken,
     /// Place in the log of each account, up to what was sent.
-    pub(super) positions: HashMap<String, i64>,
+    pub(super) places: Places,
     pub(super) event_id: u64,
     life: Life,
+    life_due: Instant,
     /// Older entries are not sent: the `ttl`, or the resume window for a reader that resumes.
     age_max_us: i64,
 }
 
-/// Something to do; see [`Delivery::wake`].
-pub enum Wake {
-    End(End),
-    Changed,
-    Hint(Arc<Entry>),
-    Life,
+/// One turn: everything in it has the same time, and what was sent is counted once.
+struct Turn {
+    now_us: i64,
+    timestamp: String,
+    subscriptions: Arc<Vec<Subscription>>,
+    sent: u64,
 }
 
 impl Delivery {
     pub fn new(app: Arc<App>, connection: Connection) -> Self {
-        let row = connection.channel.row();
+        let channel = &connection.channel;
+        let life = Life::new(channel.lifetime_s(), channel.expires_us());
         Self {
-            positions: connection.channel.cursors(),
-            connection,
-            shutdown: app.shutdown.clone(),
+            places: channel.places(),
             app,
             event_id: 0,
-            life: Life::new(&row),
+            life_due: life.next_due(),
+            life,
             age_max_us: limits::NOTIFICATION_TTL_S * 1_000_000,
+            connection,
         }
     }
 
-    /// Places up to what was sent; once the client has confirmed it, [`super::hub::Channel::confirm`] wants them.
-    pub fn positions(&self) -> &HashMap<String, i64> {
-        &self.positions
+    /// Places up to what was sent; once the client has confirmed them, the channel wants to know.
+    pub fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Sends what came since: since the notification `after`, or since the confirmed cursor.
     pub async fn begin(&mut self, after: Option<&str>, out: &mut impl Outlet) -> Result<(), End> {
+        // One that connects while the platform stops may have missed the signal.
+        if self.app.shutdown.is_cancelled() {
+            return Err(End::Restart);
+        }
         if let Some(id) = after {
             self.resume(id, out).await?;
         } else if self.app.faults.at_delivery() {
-            self.forget().await?;
-            self.obey(out).await?;
+            Box::pin(self.begin_at_fault(out)).await?;
         }
         self.catch_up(out).await
     }
@@ -99,76 +177,82 @@ impl Delivery {
     async fn resume(&mut self, id: &str, out: &mut impl Outlet) -> Result<(), End> {
         let now_us = time::now_us();
         let mut found = false;
-        for account in self.accounts() {
-            let head = self.app.store.log_head(&account).await.map_err(fault)?;
-            let place = self.app.store.place_of_notification(&account, id).await.map_err(fault)?;
-            let whole = place.filter(|(position, at_us)| {
+        let accounts = self.accounts();
+        for (topic, place) in
+            self.places.iter_mut().filter(|(topic, _)| accounts.contains(&topic.account_key))
+        {
+            let account = &topic.account_key;
+            let head = self.app.store.log_head(account).await.map_err(fault)?;
+            let after = self.app.store.place_of_notification(account, id).await.map_err(fault)?;
+            let whole = after.filter(|(position, at_us)| {
                 head - position <= limits::RESUME_NOTIFICATIONS_MAX
                     && now_us - at_us <= limits::RESUME_WINDOW_S * 1_000_000
             });
             found |= whole.is_some();
-            self.positions.insert(account, whole.map_or(head, |(position, _)| position));
+            *place = whole.map_or(head, |(position, _)| position);
         }
         self.age_max_us = limits::RESUME_WINDOW_S * 1_000_000;
         if !found {
             let content = json!({"recovered": false, "availableFrom": time::nanos(now_us)});
-            self.feed_data(None, &system::resume(&content), out).await?;
+            self.tell(&system::resume(&content), out);
         }
         Ok(())
     }
 
-    /// Waits for something to do. Cancelling the wait loses nothing.
-    pub async fn wake(&mut self) -> Wake {
-        let life_due = self.life.next_due();
-        tokio::select! {
-            biased;
-            () = self.shutdown.cancelled() => Wake::End(End::Restart),
-            () = self.connection.closed.cancelled() => Wake::End(End::TakenOver),
-            _ = self.connection.changes.changed() => Wake::Changed,
-            hint = self.connection.hints.recv() => match hint {
-                Some(entry) => Wake::Hint(entry),
-                None => Wake::End(End::TakenOver),
-            },
-            () = tokio::time::sleep_until(life_due) => Wake::Life,
-        }
+    /// What wakes this reader. Cancelling the wait loses nothing.
+    pub fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<Signals> {
+        self.connection.poll_signals(cx)
     }
 
-    /// Does what a wake asks for. True when notifications were sent or passed over.
-    pub async fn handle(&mut self, wake: Wake, out: &mut impl Outlet) -> Result<bool, End> {
-        match wake {
-            Wake::End(end) => Err(end),
-            Wake::Changed => {
-                self.life.restart(&self.connection.channel.row());
-                if self.app.faults.at_delivery() {
-                    self.obey(out).await?;
-                }
-                self.catch_up(out).await?;
-                Ok(true)
-            }
-            Wake::Hint(entry) => {
-                self.deliver_hints(entry, out).await?;
-                Ok(true)
-            }
-            Wake::Life => self.live_on(out).await.map(|()| false),
-        }
+    /// When [`Delivery::live_on`] has something to do.
+    pub fn life_due(&self) -> Instant {
+        self.life_due
     }
 
-    /// What the channel's life asks for now.
-    async fn live_on(&mut self, out: &mut impl Outlet) -> Result<(), End> {
-        let data = match self.life.pass(time::now_us()) {
+    /// Does what it was woken for. True when notifications were sent or passed over.
+    pub async fn handle(&mut self, signals: Signals, out: &mut impl Outlet) -> Result<bool, End> {
+        if signals.has(Signals::STOP) {
+            return Err(End::Restart);
+        }
+        if signals.has(Signals::CLOSED) {
+            return Err(End::TakenOver);
+        }
+        let mut passed = false;
+        if signals.has(Signals::CHANGED) {
+            let channel = &self.connection.channel;
+            self.life.restart(channel.lifetime_s(), channel.expires_us());
+            self.life_due = self.life.next_due();
+            if self.app.faults.at_delivery() {
+                Box::pin(self.obey(out)).await?;
+            }
+            Box::pin(self.catch_up(out)).await?;
+            passed = true;
+        }
+        if signals.has(Signals::ENTRIES) {
+            passed |= self.follow(out).await?;
+        }
+        Ok(passed)
+    }
+
+    /// Does what the channel's life asks for now.
+    pub async fn live_on(&mut self, out: &mut impl Outlet) -> Result<(), End> {
+        let event = self.life.pass(time::now_us());
+        self.life_due = self.life.next_due();
+        let data = match event {
             Some(LifeEvent::RefreshRequired { remaining_s }) => system::refresh_required(remaining_s),
             Some(LifeEvent::ToBeClosed) => system::to_be_closed(),
             Some(LifeEvent::Over) => return Err(End::Expired),
             None => return Ok(()),
         };
-        self.feed_data(None, &data, out).await?;
+        self.tell(&data, out);
         out.flush().await
     }
 
     /// Accounts that the channel has subscriptions in.
-    pub(super) fn accounts(&self) -> Vec<String> {
+    pub(super) fn accounts(&self) -> Vec<Box<str>> {
         let subscriptions = self.connection.channel.subscriptions();
-        let mut accounts: Vec<String> = subscriptions.iter().map(|s| s.account_key.clone()).collect();
+        let mut accounts: Vec<Box<str>> =
+            subscriptions.iter().map(|s| s.account_key.as_str().into()).collect();
         accounts.sort_unstable();
         accounts.dedup();
         accounts
@@ -176,88 +260,148 @@ impl Delivery {
 
     /// Sends everything from the log that this reader has not been sent yet.
     async fn catch_up(&mut self, out: &mut impl Outlet) -> Result<(), End> {
-        for (account, position) in self.connection.channel.cursors() {
-            self.positions.entry(account).or_insert(position);
-        }
-        for account in self.accounts() {
-            loop {
-                let after = self.positions.get(&account).copied().unwrap_or(0);
-                let page = self.app.store.log_after(&account, after, limits::CATCH_UP_PAGE).await;
-                let page = page.map_err(fault)?;
-                self.app.metrics.catch_up_reads.increment(1);
-                let last = page.len() < limits::CATCH_UP_PAGE as usize;
-                for entry in &page {
-                    self.feed_entry(entry, out).await?;
-                }
-                out.flush().await?;
-                if last {
-                    break;
-                }
+        for (topic, position) in self.connection.channel.places() {
+            if !self.places.iter().any(|(known, _)| Arc::ptr_eq(known, &topic)) {
+                self.places.push((topic, position));
             }
         }
-        Ok(())
-    }
-
-    /// Sends a hint and those that wait behind it in one write.
-    async fn deliver_hints(&mut self, first: Arc<Entry>, out: &mut impl Outlet) -> Result<(), End> {
-        let mut next = Some(first);
-        for _ in 0..limits::CHANNEL_HINTS_MAX {
-            let Some(entry) = next else { break };
-            let seen = self.positions.get(&entry.account_key).copied().unwrap_or(0);
-            if entry.position == seen + 1 {
-                self.feed_entry(&entry, out).await?;
-            } else if entry.position > seen {
-                self.catch_up(out).await?;
-            }
-            next = self.connection.hints.try_recv().ok();
-        }
-        // One that was taken out and not sent is found in the log by the gap it leaves.
-        if next.is_some() || self.connection.lagging.swap(false, Ordering::AcqRel) {
-            self.catch_up(out).await?;
+        let accounts = self.accounts();
+        for place in 0..self.places.len() {
+            let topic = Arc::clone(&self.places[place].0);
+            while accounts.contains(&topic.account_key) && self.read_page(place, &topic, out).await? {}
         }
         out.flush().await
     }
 
-    /// Queues an entry if a subscription wants it, and moves on in its account's log.
-    async fn feed_entry(&mut self, entry: &Entry, out: &mut impl Outlet) -> Result<(), End> {
-        // A call state is stale after its ttl; a report is as good as on the first day.
-        let fresh = entry.kind != EntryKind::State || time::now_us() - entry.at_us <= self.age_max_us;
-        let wanted = self.connection.channel.subscriptions().iter().any(|s| wants(s, entry));
-        if self.app.journal.is_on() {
-            self.tell(entry, wanted, fresh);
+    /// Sends a page of an account's log. True when there is more.
+    async fn read_page(&mut self, place: usize, topic: &Topic, out: &mut impl Outlet) -> Result<bool, End> {
+        let after = self.places[place].1;
+        let page = self.app.store.log_after(&topic.account_key, after, limits::CATCH_UP_PAGE).await;
+        let page = page.map_err(fault)?;
+        self.app.metrics.catch_up_reads.increment(1);
+        let mut turn = self.turn();
+        for entry in &page {
+            self.send_entry(&mut turn, place, entry, out).await?;
         }
-        if fresh && wanted {
-            match self.app.faults.at_delivery() {
-                false => self.feed_data(Some(&entry.notification_id), entry.data(), out).await?,
-                true => self.feed_at_fault(entry, out).await?,
-            }
-            self.app.metrics.notifications_sent.increment(1);
+        self.ended(&turn);
+        if !page.is_empty() {
+            out.page_ends(&self.places).await?;
         }
-        match self.positions.get_mut(&entry.account_key) {
-            Some(position) => *position = entry.position,
-            None => {
-                self.positions.insert(entry.account_key.clone(), entry.position);
+        Ok(page.len() == limits::CATCH_UP_PAGE as usize)
+    }
+
+    /// Sends what is new in memory, or reads the log where something is missing between. True when there was some.
+    async fn follow(&mut self, out: &mut impl Outlet) -> Result<bool, End> {
+        let mut turn = None;
+        let mut gap = false;
+        for place in 0..self.places.len() {
+            loop {
+                let (topic, position) = &self.places[place];
+                let batch = match topic.after(*position) {
+                    Next::Nothing => break,
+                    Next::Batch(batch) => batch,
+                    Next::Gap => {
+                        gap = true;
+                        break;
+                    }
+                };
+                let turn = turn.get_or_insert_with(|| self.turn());
+                self.send_batch(turn, place, &batch, out).await?;
             }
+        }
+        if let Some(turn) = &turn {
+            self.ended(turn);
+        }
+        match gap {
+            true => Box::pin(self.catch_up(out)).await?,
+            false => out.flush().await?,
+        }
+        Ok(gap || turn.is_some())
+    }
+
+    async fn send_batch(
+        &mut self,
+        turn: &mut Turn,
+        place: usize,
+        batch: &Batch,
+        out: &mut impl Outlet,
+    ) -> Result<(), End> {
+        let seen = self.places[place].1;
+        let from = batch.partition_point(|entry| entry.position <= seen);
+        for entry in &batch[from..] {
+            self.send_entry(turn, place, entry, out).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn feed_data(
+    /// Queues an entry if a subscription wants it, and moves on in its account's log.
+    async fn send_entry(
         &mut self,
-        id: Option<&str>,
-        data: &str,
+        turn: &mut Turn,
+        place: usize,
+        entry: &Entry,
         out: &mut impl Outlet,
     ) -> Result<(), End> {
-        self.event_id += 1;
-        out.feed(id, envelope(self.event_id, data)).await
+        // A call state is stale after its ttl; a report is as good as on the first day.
+        let fresh = entry.kind != EntryKind::State || turn.now_us - entry.at_us <= self.age_max_us;
+        let wanted = turn.subscriptions.iter().any(|subscription| wants(subscription, entry));
+        if self.app.journal.is_on() {
+            self.note(entry, wanted, fresh);
+        }
+        if fresh && wanted {
+            turn.sent += 1;
+            if self.app.faults.at_delivery() {
+                Box::pin(self.send_at_fault(entry, out)).await?;
+            } else {
+                self.queue(Some(&entry.notification_id), &turn.timestamp, entry.data(), out);
+            }
+        }
+        self.places[place].1 = entry.position;
+        if out.is_full() { out.flush().await } else { Ok(()) }
     }
-}
 
-pub(super) fn envelope(event_id: u64, data: &str) -> String {
-    let now = time::nanos(time::now_us());
-    format!(r#"{{"event":"Notification","eventId":{event_id},"timestamp":"{now}","data":{data}}}"#)
+    fn turn(&self) -> Turn {
+        let now_us = time::now_us();
+        let subscriptions = self.connection.channel.subscriptions();
+        Turn { now_us, timestamp: time::nanos(now_us), subscriptions, sent: 0 }
+    }
+
+    fn ended(&self, turn: &Turn) {
+        if turn.sent > 0 {
+            self.app.metrics.notifications_sent.increment(turn.sent);
+        }
+    }
+
+    /// Queues one of the channel's own messages.
+    pub(super) fn tell(&mut self, data: &str, out: &mut impl Outlet) {
+        self.queue(None, &time::nanos(time::now_us()), data, out);
+    }
+
+    fn queue(&mut self, id: Option<&str>, timestamp: &str, data: &str, out: &mut impl Outlet) {
+        self.event_id += 1;
+        out.queue(&Frame::new(id, self.event_id, timestamp, data));
+    }
 }
 
 pub(super) fn fault(error: crate::store::StoreError) -> End {
     End::Fault(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_as_long_as_it_says_and_its_members_are_in_the_captures_order() {
+        for event_id in [0, 1, 9, 10, 99, 100, 12_345, u64::MAX] {
+            let frame = Frame::new(None, event_id, "2026-01-02T03:04:05.000000000Z", r#"{"a":1}"#);
+            let mut out = Vec::new();
+            frame.write(&mut out);
+            assert_eq!(out.len(), frame.len());
+            let expected = format!(
+                r#"{{"event":"Notification","eventId":{event_id},"timestamp":"2026-01-02T03:04:05.000000000Z","data":{{"a":1}}}}"#
+            );
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
 }

@@ -1,16 +1,14 @@
 //! Which channels live, what they want to hear, and who reads them on this node.
 //!
-//! The hub only hints: it hands new log entries to the readers of an account. A reader that sees a gap in the
-//! positions, or whose queue of hints was full, reads the log, which is the truth.
+//! The hub only hints: it keeps the newest entries of each account and wakes who reads along. A reader whose place
+//! lies before them reads the log, which is the truth.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-
-use crate::limits;
+use super::signal::{Signal, Signals};
+use super::topic::{Batch, Places, Topic};
 use crate::store::{Api, ChannelRow, Entry, EntryKind, KeyKind, Store, StoreResult, Subscription};
 
 /// All live channels of this node. The lock is never held across an await.
@@ -21,49 +19,49 @@ pub struct Hub {
 
 #[derive(Default)]
 struct Inner {
-    channels: HashMap<String, Arc<Channel>>,
-    /// Channels with a subscription in an account.
-    by_account: HashMap<String, HashMap<String, Arc<Channel>>>,
+    channels: HashMap<Arc<str>, Arc<Channel>>,
+    /// By account key; as many as there are accounts with subscriptions since the start.
+    audiences: HashMap<String, Audience>,
+    /// How many channels each user has. The key is shared by all of them.
+    users: HashMap<Arc<str>, usize>,
+}
+
+/// Channels with a subscription in an account.
+struct Audience {
+    topic: Arc<Topic>,
+    channels: HashMap<Arc<str>, Arc<Channel>>,
 }
 
 /// One live channel.
 pub struct Channel {
-    pub id: String,
+    pub id: Arc<str>,
+    nickname: Box<str>,
+    user_key: Arc<str>,
+    application_tag: Box<str>,
+    created_us: i64,
     state: Mutex<State>,
-    /// Counts changes of life and subscriptions, for the reader.
-    changes: watch::Sender<u64>,
     /// Held over "write, read back, tell the hub": two changes of one channel never overtake each other.
     pub changing: tokio::sync::Mutex<()>,
 }
 
 struct State {
-    row: ChannelRow,
+    lifetime_s: i64,
+    expires_us: i64,
     subscriptions: Arc<Vec<Subscription>>,
     /// Confirmed place in the log of each account.
-    cursors: HashMap<String, i64>,
-    cursors_dirty: bool,
-    reader: Option<Reader>,
+    places: Places,
+    places_dirty: bool,
+    reader: Option<Arc<Signal>>,
     deleted: bool,
 }
 
-struct Reader {
-    hints: mpsc::Sender<Arc<Entry>>,
-    lagging: Arc<AtomicBool>,
-    close: CancellationToken,
-}
-
-/// A socket's end of a channel; a newer one cancels `closed`.
+/// A reader's end of a channel; a newer one closes it.
 pub struct Connection {
     pub channel: Arc<Channel>,
-    pub hints: mpsc::Receiver<Arc<Entry>>,
-    /// Set when a hint was dropped because the queue was full.
-    pub lagging: Arc<AtomicBool>,
-    /// Cancelled when a newer socket took over or the channel was deleted.
-    pub closed: CancellationToken,
-    pub changes: watch::Receiver<u64>,
+    signal: Arc<Signal>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code that holds these locks can panic half-way through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -85,22 +83,29 @@ impl Hub {
     }
 
     pub fn add(&self, row: ChannelRow) -> Arc<Channel> {
-        let id = row.channel_id.clone();
+        let mut inner = lock(&self.inner);
+        let known = inner.users.get_key_value(row.user_key.as_str()).map(|(key, _)| Arc::clone(key));
+        let user_key = known.unwrap_or_else(|| row.user_key.into());
+        *inner.users.entry(Arc::clone(&user_key)).or_default() += 1;
         let state = State {
-            row,
+            lifetime_s: row.lifetime_s,
+            expires_us: row.expires_us,
             subscriptions: Arc::default(),
-            cursors: HashMap::new(),
-            cursors_dirty: false,
+            places: Places::new(),
+            places_dirty: false,
             reader: None,
             deleted: false,
         };
         let channel = Arc::new(Channel {
-            id: id.clone(),
+            id: row.channel_id.into(),
+            nickname: row.nickname.into(),
+            user_key,
+            application_tag: row.application_tag.into(),
+            created_us: row.created_us,
             state: Mutex::new(state),
-            changes: watch::Sender::new(0),
             changing: tokio::sync::Mutex::default(),
         });
-        lock(&self.inner).channels.insert(id, Arc::clone(&channel));
+        inner.channels.insert(Arc::clone(&channel.id), Arc::clone(&channel));
         channel
     }
 
@@ -110,26 +115,24 @@ impl Hub {
 
     /// Live channels of a user.
     pub fn count_of_user(&self, user_key: &str) -> usize {
-        lock(&self.inner)
-            .channels
-            .values()
-            .filter(|channel| lock(&channel.state).row.user_key == user_key)
-            .count()
+        lock(&self.inner).users.get(user_key).copied().unwrap_or(0)
     }
 
-    /// Forgets a channel and closes its socket.
+    /// Forgets a channel and closes its reader.
     pub fn remove(&self, channel_id: &str) {
         let mut inner = lock(&self.inner);
         let Some(channel) = inner.channels.remove(channel_id) else { return };
-        inner.by_account.retain(|_, channels| {
-            channels.remove(channel_id);
-            !channels.is_empty()
-        });
+        inner.leave(&channel);
+        let left = inner.users.get(&channel.user_key).map_or(0, |count| count - 1);
+        match left {
+            0 => inner.users.remove(&channel.user_key),
+            left => inner.users.insert(Arc::clone(&channel.user_key), left),
+        };
         drop(inner);
         let mut state = lock(&channel.state);
         state.deleted = true;
         if let Some(reader) = state.reader.take() {
-            reader.close.cancel();
+            reader.raise(Signals::CLOSED);
         }
     }
 
@@ -142,62 +145,68 @@ impl Hub {
     ) {
         let mut inner = lock(&self.inner);
         let Some(channel) = inner.channels.get(channel_id).cloned() else { return };
-        for channels in inner.by_account.values_mut() {
-            channels.remove(channel_id);
-        }
+        inner.leave(&channel);
         for subscription in &subscriptions {
-            inner
-                .by_account
-                .entry(subscription.account_key.clone())
-                .or_default()
-                .insert(channel_id.to_owned(), Arc::clone(&channel));
+            let channels = &mut inner.audience(&subscription.account_key).channels;
+            channels.insert(Arc::clone(&channel.id), Arc::clone(&channel));
         }
-        inner.by_account.retain(|_, channels| !channels.is_empty());
         let mut state = lock(&channel.state);
         for (account, position) in cursors {
-            state.cursors.entry(account).or_insert(position);
+            if !state.places.iter().any(|(topic, _)| *topic.account_key == *account) {
+                state.places.push((Arc::clone(&inner.audience(&account).topic), position));
+            }
         }
+        state.places.shrink_to_fit();
         state.subscriptions = Arc::new(subscriptions);
         drop(state);
-        channel.changes.send_modify(|count| *count += 1);
+        channel.touch();
     }
 
-    /// Hands new entries, in log order, to the readers of their accounts.
+    /// Keeps new entries, in log order, and wakes the readers of their accounts.
     pub fn publish(&self, entries: &[Arc<Entry>]) {
         let inner = lock(&self.inner);
-        for entry in entries {
-            for channel in inner.by_account.get(&entry.account_key).into_iter().flat_map(HashMap::values) {
-                channel.hint(entry);
+        for (account, batch) in by_account(entries) {
+            let Some(audience) = inner.audiences.get(account) else { continue };
+            if audience.channels.is_empty() {
+                continue;
+            }
+            audience.topic.add(batch);
+            for channel in audience.channels.values() {
+                channel.signal(Signals::ENTRIES);
             }
         }
     }
 
     /// The newest channels of certain users.
     pub fn newest(&self, limit: usize, is_wanted: impl Fn(&str) -> bool) -> Vec<Arc<Channel>> {
-        let wanted = |channel: &&Arc<Channel>| is_wanted(&lock(&channel.state).row.user_key);
+        let wanted = |channel: &&Arc<Channel>| is_wanted(channel.user_key());
         let mut found: Vec<_> = lock(&self.inner).channels.values().filter(wanted).cloned().collect();
-        found.sort_by_cached_key(|channel| std::cmp::Reverse(channel.row().created_us));
+        found.sort_by_cached_key(|channel| std::cmp::Reverse(channel.created_us));
         found.truncate(limit);
         found
     }
 
     /// Lets the readers of an account look again at what they have to do.
     pub fn touch_account(&self, account_key: &str) {
-        let channels: Vec<_> = {
-            let inner = lock(&self.inner);
-            inner.by_account.get(account_key).into_iter().flat_map(HashMap::values).cloned().collect()
-        };
-        channels.iter().for_each(|channel| channel.touch());
+        let inner = lock(&self.inner);
+        for channel in inner.audiences.get(account_key).into_iter().flat_map(|one| one.channels.values()) {
+            channel.touch();
+        }
     }
 
-    /// Cursors confirmed since the last call: `(channel, account, position)`.
+    /// Cursors confirmed since the last call: `(channel, account, position)`. Also forgets entries that are not new
+    /// any more.
     pub fn take_dirty_cursors(&self) -> Vec<(String, String, i64)> {
-        let channels: Vec<_> = lock(&self.inner).channels.values().cloned().collect();
+        let inner = lock(&self.inner);
+        for audience in inner.audiences.values() {
+            audience.topic.sweep();
+        }
         let mut dirty = Vec::new();
-        for channel in channels {
+        for channel in inner.channels.values() {
             let mut state = lock(&channel.state);
-            if std::mem::take(&mut state.cursors_dirty) {
-                dirty.extend(state.cursors.iter().map(|(a, p)| (channel.id.clone(), a.clone(), *p)));
+            if std::mem::take(&mut state.places_dirty) {
+                let places = state.places.iter();
+                dirty.extend(places.map(|(t, p)| (channel.id.to_string(), t.account_key.to_string(), *p)));
             }
         }
         dirty
@@ -210,20 +219,79 @@ impl Hub {
     }
 
     /// Channels whose life has ended.
-    pub fn expired(&self, now_us: i64) -> Vec<String> {
+    pub fn expired(&self, now_us: i64) -> Vec<Arc<str>> {
         let inner = lock(&self.inner);
-        inner
-            .channels
-            .values()
-            .filter(|c| lock(&c.state).row.expires_us <= now_us)
-            .map(|c| c.id.clone())
-            .collect()
+        let over = inner.channels.values().filter(|channel| channel.expires_us() <= now_us);
+        over.map(|channel| Arc::clone(&channel.id)).collect()
+    }
+
+    /// Tells all readers that the platform stops.
+    pub fn stop(&self) {
+        for channel in lock(&self.inner).channels.values() {
+            channel.signal(Signals::STOP);
+        }
+    }
+}
+
+/// Entries by their account, each account's in order.
+fn by_account(entries: &[Arc<Entry>]) -> Vec<(&str, Batch)> {
+    let Some(first) = entries.first() else { return Vec::new() };
+    if entries.iter().all(|entry| entry.account_key == first.account_key) {
+        return vec![(&first.account_key, entries.into())];
+    }
+    let mut batches: HashMap<&str, Vec<Arc<Entry>>> = HashMap::new();
+    for entry in entries {
+        batches.entry(&entry.account_key).or_default().push(Arc::clone(entry));
+    }
+    batches.into_iter().map(|(account, batch)| (account, batch.into())).collect()
+}
+
+impl Inner {
+    fn audience(&mut self, account_key: &str) -> &mut Audience {
+        self.audiences.entry(account_key.to_owned()).or_insert_with(|| Audience {
+            topic: Arc::new(Topic::new(account_key)),
+            channels: HashMap::new(),
+        })
+    }
+
+    /// Takes a channel out of the audiences that its subscriptions put it into.
+    fn leave(&mut self, channel: &Channel) {
+        for subscription in channel.subscriptions().iter() {
+            if let Some(audience) = self.audiences.get_mut(&subscription.account_key) {
+                audience.channels.remove(&channel.id);
+            }
+        }
     }
 }
 
 impl Channel {
     pub fn row(&self) -> ChannelRow {
-        lock(&self.state).row.clone()
+        let state = lock(&self.state);
+        ChannelRow {
+            channel_id: self.id.to_string(),
+            nickname: self.nickname.to_string(),
+            user_key: self.user_key.to_string(),
+            application_tag: self.application_tag.to_string(),
+            lifetime_s: state.lifetime_s,
+            created_us: self.created_us,
+            expires_us: state.expires_us,
+        }
+    }
+
+    pub fn nickname(&self) -> &str {
+        &self.nickname
+    }
+
+    pub fn user_key(&self) -> &str {
+        &self.user_key
+    }
+
+    pub fn lifetime_s(&self) -> i64 {
+        lock(&self.state).lifetime_s
+    }
+
+    pub fn expires_us(&self) -> i64 {
+        lock(&self.state).expires_us
     }
 
     pub fn subscriptions(&self) -> Arc<Vec<Subscription>> {
@@ -235,71 +303,90 @@ impl Channel {
     }
 
     /// Confirmed places in the logs.
-    pub fn cursors(&self) -> HashMap<String, i64> {
-        lock(&self.state).cursors.clone()
+    pub fn places(&self) -> Places {
+        lock(&self.state).places.clone()
     }
 
-    /// The reader has everything up to here.
-    pub fn confirm(&self, positions: &HashMap<String, i64>) {
+    /// The same by account key.
+    pub fn cursors(&self) -> HashMap<String, i64> {
+        let state = lock(&self.state);
+        state.places.iter().map(|(topic, position)| (topic.account_key.to_string(), *position)).collect()
+    }
+
+    /// The reader has everything up to these places.
+    pub fn confirm<'a>(&self, places: impl IntoIterator<Item = (&'a str, i64)>) {
         let mut state = lock(&self.state);
-        for (account, position) in positions {
-            let place = state.cursors.entry(account.clone()).or_insert(*position);
-            if *place < *position {
-                *place = *position;
-                state.cursors_dirty = true;
+        for (account, position) in places {
+            let place = state.places.iter_mut().find(|(topic, _)| *topic.account_key == *account);
+            if let Some((_, place)) = place
+                && *place < position
+            {
+                *place = position;
+                state.places_dirty = true;
             }
         }
     }
 
     pub fn prolong(&self, lifetime_s: i64, expires_us: i64) {
         let mut state = lock(&self.state);
-        state.row.lifetime_s = lifetime_s;
-        state.row.expires_us = expires_us;
+        state.lifetime_s = lifetime_s;
+        state.expires_us = expires_us;
         drop(state);
-        self.changes.send_modify(|count| *count += 1);
+        self.touch();
     }
 
     /// Lets the reader look again at what it has to do.
     pub fn touch(&self) {
-        self.changes.send_modify(|count| *count += 1);
+        self.signal(Signals::CHANGED);
     }
 
-    /// A socket connects; one that was there before is closed.
+    /// A reader connects; one that was there before is closed.
     pub fn connect(self: &Arc<Self>) -> Connection {
-        let (hints, inbox) = mpsc::channel(limits::CHANNEL_HINTS_MAX);
-        let lagging = Arc::new(AtomicBool::new(false));
-        let close = CancellationToken::new();
-        let reader = Reader { hints, lagging: Arc::clone(&lagging), close: close.clone() };
+        let signal = Arc::new(Signal::default());
         let mut state = lock(&self.state);
         if state.deleted {
-            close.cancel();
-        } else if let Some(before) = state.reader.replace(reader) {
-            before.close.cancel();
+            signal.raise(Signals::CLOSED);
+        } else if let Some(before) = state.reader.replace(Arc::clone(&signal)) {
+            before.raise(Signals::CLOSED);
         }
         drop(state);
-        Connection {
-            channel: Arc::clone(self),
-            hints: inbox,
-            lagging,
-            closed: close,
-            changes: self.changes.subscribe(),
-        }
+        Connection { channel: Arc::clone(self), signal }
     }
 
-    fn hint(&self, entry: &Arc<Entry>) {
-        let state = lock(&self.state);
-        let Some(reader) = &state.reader else { return };
-        if reader.hints.try_send(Arc::clone(entry)).is_err() {
-            reader.lagging.store(true, Ordering::Release);
+    fn signal(&self, signal: Signals) {
+        if let Some(reader) = &lock(&self.state).reader {
+            reader.raise(signal);
         }
+    }
+}
+
+impl Connection {
+    /// Takes what there is to know, once there is something.
+    pub fn poll_signals(&self, cx: &mut Context<'_>) -> Poll<Signals> {
+        self.signal.poll(cx)
+    }
+
+    /// The same to wait for. Cancelling the wait loses nothing.
+    pub async fn signals(&self) -> Signals {
+        std::future::poll_fn(|cx| self.poll_signals(cx)).await
+    }
+
+    /// Gives back what was taken, for a later look.
+    pub fn keep(&self, signals: Signals) {
+        self.signal.raise(signals);
+    }
+
+    /// Waits for the end alone: whoever waits reads the log afterwards, so that no other signal matters.
+    pub async fn closed(&self) {
+        while !self.signals().await.has(Signals::CLOSED) {}
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         let mut state = lock(&self.channel.state);
-        // A newer socket may have taken the place already.
-        if !self.closed.is_cancelled() {
+        // A newer reader may have taken the place already.
+        if state.reader.as_ref().is_some_and(|reader| Arc::ptr_eq(reader, &self.signal)) {
             state.reader = None;
         }
     }

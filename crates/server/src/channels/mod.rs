@@ -2,20 +2,27 @@
 
 mod at_fault;
 mod delivery;
+mod frames;
 pub mod hub;
+pub mod signal;
 mod socket;
 mod sse;
 mod system;
+pub mod topic;
+mod upgrade;
 
 pub use system::to_be_closed_with;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{State, WebSocketUpgrade};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hyper::upgrade::{Parts, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use wire::channel::{Channel, ChannelData, ChannelLifetime, ChannelRequest, SPELLING_SINGULAR, WEBSOCKETS};
 use wire::error::code;
 use wire::{Extra, Page};
@@ -25,11 +32,13 @@ use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, PageKey, Params, Path};
 use crate::limits;
+use crate::ops::listen::Seat;
 use crate::secrets;
 use crate::store::ChannelRow;
 use crate::subscriptions::to_the_end;
 use crate::time;
 use crate::webhooks;
+use upgrade::Upgrade;
 
 /// `POST /channels/{nickname}`.
 pub async fn create(
@@ -123,7 +132,7 @@ pub async fn refresh(
     body: Body,
 ) -> ApiResult<Json<Channel>> {
     let channel = owned(&app, &caller, Some(&nickname), &id)?;
-    let mut lifetime_s = channel.row().lifetime_s;
+    let mut lifetime_s = channel.lifetime_s();
     if !body.is_empty() {
         let request: ChannelRequest = body.json()?;
         if request.kind().is_some() && !webhooks::is_id(&id) {
@@ -237,7 +246,7 @@ pub async fn remove(
 pub async fn delete_expired(app: &App, channel_id: &str) {
     let Some(channel) = app.hub.get(channel_id) else { return };
     let _changing = channel.changing.lock().await;
-    if channel.row().expires_us > time::now_us() {
+    if channel.expires_us() > time::now_us() {
         return;
     }
     match app.store.delete_channel(channel_id).await {
@@ -253,7 +262,7 @@ pub async fn read_lifetime(
     Path((nickname, id)): Path<(String, String)>,
 ) -> ApiResult<Json<ChannelLifetime>> {
     let channel = owned(&app, &caller, Some(&nickname), &id)?;
-    Ok(Json(lifetime_body(channel.row().lifetime_s)))
+    Ok(Json(lifetime_body(channel.lifetime_s())))
 }
 
 /// `PUT …/channel-lifetime`.
@@ -279,22 +288,33 @@ pub async fn connect(
     State(app): State<Arc<App>>,
     Path((id, _)): Path<(String, String)>,
     params: Params,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    Extension(seat): Extension<Seat>,
+    upgrade: ApiResult<Upgrade>,
 ) -> ApiResult<Response> {
     let channel = living(&app, &id)?;
-    let upgrade = upgrade.map_err(|rejection| {
-        ApiError::bad_request("Upgrade", "REQUIRED")
-            .with_message(format!("This URL is opened as a WebSocket: {}.", rejection.body_text()))
-    })?;
-    let upgrade = upgrade
-        .read_buffer_size(limits::SOCKET_READ_BUFFER_BYTES)
-        .max_message_size(limits::SOCKET_FRAME_BYTES_MAX)
-        .max_frame_size(limits::SOCKET_FRAME_BYTES_MAX);
     let after = params.one("after").map(str::to_owned);
+    let (response, upgraded) = upgrade?.agree();
+    app.tasks.clone().spawn(async move {
+        // A client that hung up meanwhile.
+        let Ok(upgraded) = upgraded.await else { return };
+        socket(app, upgraded, seat, channel, after);
+    });
+    Ok(response)
+}
+
+/// Serves a socket in a task of its own, on the bare connection where that is known.
+fn socket(app: Arc<App>, upgraded: Upgraded, seat: Seat, channel: Arc<hub::Channel>, after: Option<String>) {
     let tasks = app.tasks.clone();
-    Ok(upgrade.on_upgrade(move |web_socket| {
-        tasks.track_future(async move { socket::serve(app, web_socket, channel.connect(), after).await })
-    }))
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(Parts { io, read_buf, .. }) => {
+            let (stream, begun) = (io.into_inner(), read_buf.into());
+            tasks.spawn(socket::serve(app, stream, begun, channel.connect(), after, seat));
+        }
+        Err(upgraded) => {
+            let stream = TokioIo::new(upgraded);
+            tasks.spawn(socket::serve(app, stream, Vec::new(), channel.connect(), after, seat));
+        }
+    }
 }
 
 /// `GET /channels/{nickname}/{channelId}/sse`: the same as server-sent events; as secret as the socket's URL.
@@ -305,7 +325,7 @@ pub async fn events(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let channel = living(&app, &id)?;
-    if channel.row().nickname != nickname {
+    if channel.nickname() != nickname {
         return Err(ApiError::channel_not_found(&id));
     }
     // What the browser has seen since is newer than what the page's address says.
@@ -315,7 +335,7 @@ pub async fn events(
 }
 
 fn living(app: &App, id: &str) -> ApiResult<Arc<hub::Channel>> {
-    let live = app.hub.get(id).filter(|channel| channel.row().expires_us > time::now_us());
+    let live = app.hub.get(id).filter(|channel| channel.expires_us() > time::now_us());
     // A webhook channel has no URL to read from.
     live.filter(|_| !webhooks::is_id(id)).ok_or_else(|| ApiError::channel_not_found(id))
 }
@@ -323,9 +343,8 @@ fn living(app: &App, id: &str) -> ApiResult<Arc<hub::Channel>> {
 /// The channel, if it lives, is the caller's, and has that nickname.
 pub fn owned(app: &App, caller: &Caller, nickname: Option<&str>, id: &str) -> ApiResult<Arc<hub::Channel>> {
     let channel = app.hub.get(id).ok_or_else(|| ApiError::channel_not_found(id))?;
-    let row = channel.row();
-    let named = nickname.is_none_or(|nickname| nickname == row.nickname);
-    if row.user_key == caller.user.user_key && named && row.expires_us > time::now_us() {
+    let named = nickname.is_none_or(|nickname| nickname == channel.nickname());
+    if channel.user_key() == caller.user.user_key && named && channel.expires_us() > time::now_us() {
         Ok(channel)
     } else {
         Err(ApiError::channel_not_found(id))

@@ -6,24 +6,26 @@
 //! notification gets what is younger than the `ttl` again, with the same ids.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::delivery::{Delivery, End, Outlet};
+use super::delivery::{Delivery, End, Frame, Outlet};
 use super::hub::Connection;
+use super::topic::Places;
 use crate::app::App;
 use crate::limits;
 
 /// Frames of one flush, and the way to the client.
 struct Stream {
-    text: String,
+    text: Vec<u8>,
     chunks: mpsc::Sender<Bytes>,
 }
 
@@ -38,7 +40,7 @@ pub fn respond(app: Arc<App>, connection: Connection, after: Option<String>) -> 
 }
 
 async fn serve(app: Arc<App>, connection: Connection, after: Option<String>, chunks: mpsc::Sender<Bytes>) {
-    let mut stream = Stream { text: String::new(), chunks };
+    let mut stream = Stream { text: Vec::new(), chunks };
     let mut delivery = Delivery::new(Arc::clone(&app), connection);
     let end = run(&mut delivery, after.as_deref(), &mut stream).await;
     match end {
@@ -58,11 +60,12 @@ async fn run(delivery: &mut Delivery, after: Option<&str>, stream: &mut Stream) 
     loop {
         tokio::select! {
             () = closed.closed() => return Err(End::Gone),
-            wake = delivery.wake() => {
-                delivery.handle(wake, stream).await?;
+            signals = poll_fn(|cx| delivery.poll_signals(cx)) => {
+                delivery.handle(signals, stream).await?;
             }
+            () = sleep_until(delivery.life_due()) => delivery.live_on(stream).await?,
             _ = heartbeat.tick() => {
-                stream.text.push_str(":\n\n");
+                stream.text.extend_from_slice(b":\n\n");
                 stream.flush().await?;
             }
         }
@@ -70,17 +73,20 @@ async fn run(delivery: &mut Delivery, after: Option<&str>, stream: &mut Stream) 
 }
 
 impl Outlet for Stream {
-    async fn feed(&mut self, id: Option<&str>, frame: String) -> Result<(), End> {
-        if let Some(id) = id {
-            self.text.push_str("id: ");
-            self.text.push_str(id);
-            self.text.push('\n');
+    fn queue(&mut self, frame: &Frame<'_>) {
+        if let Some(id) = frame.id {
+            self.text.extend_from_slice(b"id: ");
+            self.text.extend_from_slice(id.as_bytes());
+            self.text.push(b'\n');
         }
         // JSON has no line breaks, so one data line is enough.
-        self.text.push_str("data: ");
-        self.text.push_str(&frame);
-        self.text.push_str("\n\n");
-        if self.text.len() >= limits::SSE_CHUNK_BYTES { self.flush().await } else { Ok(()) }
+        self.text.extend_from_slice(b"data: ");
+        frame.write(&mut self.text);
+        self.text.extend_from_slice(b"\n\n");
+    }
+
+    fn is_full(&self) -> bool {
+        self.text.len() >= limits::SSE_CHUNK_BYTES
     }
 
     async fn flush(&mut self) -> Result<(), End> {
@@ -93,5 +99,9 @@ impl Outlet for Stream {
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Dead),
         }
+    }
+
+    async fn page_ends(&mut self, _: &Places) -> Result<(), End> {
+        Ok(())
     }
 }

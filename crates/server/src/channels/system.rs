@@ -9,7 +9,6 @@ use uuid::Uuid;
 use wire::notification::{REFRESH_REQUIRED, SYSTEM_SOURCE, TO_BE_CLOSED, TTL_S, USAGE_BACKGROUND};
 
 use crate::limits;
-use crate::store::ChannelRow;
 use crate::time;
 
 /// Where a channel stands in its life.
@@ -35,18 +34,14 @@ pub enum LifeEvent {
 }
 
 impl Life {
-    pub fn new(row: &ChannelRow) -> Self {
-        Self {
-            lifetime_us: row.lifetime_s * 1_000_000,
-            expires_us: row.expires_us,
-            next: Stage::AskForRefresh,
-        }
+    pub fn new(lifetime_s: i64, expires_us: i64) -> Self {
+        Self { lifetime_us: lifetime_s * 1_000_000, expires_us, next: Stage::AskForRefresh }
     }
 
     /// Begins anew if the channel was refreshed since.
-    pub fn restart(&mut self, row: &ChannelRow) {
-        if row.expires_us != self.expires_us {
-            *self = Self::new(row);
+    pub fn restart(&mut self, lifetime_s: i64, expires_us: i64) {
+        if expires_us != self.expires_us {
+            *self = Self::new(lifetime_s, expires_us);
         }
     }
 
@@ -61,7 +56,7 @@ impl Life {
         }
     }
 
-    /// When [`Life::pass`] has something to say.
+    /// When [`Life::pass`] has something to say, by the clock of this moment.
     pub fn next_due(&self) -> Instant {
         let wait_us = (self.due_us() - time::now_us()).max(0);
         Instant::now() + std::time::Duration::from_micros(wait_us.unsigned_abs())
@@ -125,22 +120,10 @@ fn data(source: &str, kind: &str, content: &serde_json::Value) -> String {
 mod tests {
     use super::*;
 
-    fn row(lifetime_s: i64, expires_us: i64) -> ChannelRow {
-        ChannelRow {
-            channel_id: "0x".into(),
-            nickname: String::new(),
-            user_key: String::new(),
-            application_tag: String::new(),
-            lifetime_s,
-            created_us: 0,
-            expires_us,
-        }
-    }
-
     #[test]
     fn a_life_of_1200_s_asks_at_600_announces_at_10_and_ends() {
         let s = 1_000_000;
-        let mut life = Life::new(&row(1200, 1200 * s));
+        let mut life = Life::new(1200, 1200 * s);
         assert_eq!(life.pass(599 * s), None);
         assert_eq!(life.pass(600 * s), Some(LifeEvent::RefreshRequired { remaining_s: 600 }));
         assert_eq!(life.pass(1189 * s), None);
@@ -152,9 +135,9 @@ mod tests {
     #[test]
     fn a_refresh_starts_a_life_again() {
         let s = 1_000_000;
-        let mut life = Life::new(&row(1200, 1200 * s));
+        let mut life = Life::new(1200, 1200 * s);
         assert!(life.pass(600 * s).is_some());
-        life.restart(&row(1200, 1800 * s));
+        life.restart(1200, 1800 * s);
         assert_eq!(life.pass(1199 * s), None);
         assert_eq!(life.pass(1200 * s), Some(LifeEvent::RefreshRequired { remaining_s: 600 }));
     }

@@ -314,7 +314,7 @@ impl Faults {
         }
         // Whoever holds something for this channel wants the reader to look again.
         let inner = lock(&self.inner);
-        let next = inner.held.get(&channel.id)?.iter().map(|one| one.due).min()?;
+        let next = inner.held.get(&*channel.id)?.iter().map(|one| one.due).min()?;
         Some(Order::Look(next.saturating_duration_since(Instant::now())))
     }
 
@@ -327,7 +327,7 @@ impl Faults {
     fn of_channel(&self, channel: &Channel) -> Vec<(Arc<Fault>, OnDelivery)> {
         let subscriptions = channel.subscriptions();
         self.on_delivery(|fault| match &fault.scope {
-            Scope::Channel(id) => *id == channel.id,
+            Scope::Channel(id) => **id == *channel.id,
             _ => subscriptions.iter().any(|one| one.account_key == fault.account_key),
         })
     }

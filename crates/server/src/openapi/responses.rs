@@ -24,7 +24,12 @@ const ERRORS: [(u16, &str, &str, &str); 12] = [
     (415, "UnsupportedMediaType", "The body is no JSON.", ""),
     (429, "TooManyRequests", "Too many requests a second.", "error-429.json"),
     (500, "UnknownError", "Something failed that is not the caller's doing.", "error-500.json"),
-    (503, "Unavailable", "Not now; try again.", "error-503.json"),
+    (
+        503,
+        "Unavailable",
+        "Not now; try again. Any request is answered so while there are too many connections.",
+        "error-503.json",
+    ),
 ];
 
 /// Name of a shared error among the components.

@@ -19,6 +19,8 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
+use crate::limits;
+use crate::ops::listen::{Bounds, Server};
 
 /// Upper bounds of the histograms' buckets, in seconds.
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -243,8 +245,9 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) {
         .route("/metrics", get(|State(app): State<Arc<App>>| async move { page(&app) }))
         .fallback(|| async { ApiError::not_found() })
         .with_state(app);
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!("metrics are not served any more: {error}");
-    }
+    let bounds = Bounds {
+        connections_max: limits::METRICS_CONNECTIONS_MAX,
+        head_timeout: limits::REQUEST_HEAD_TIMEOUT,
+    };
+    Server::new(router, None, bounds, stop).run(listener).await;
 }

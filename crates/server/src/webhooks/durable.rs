@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -17,6 +16,7 @@ use super::attempt::{Attempt, Verdict, attempt};
 use super::schedule::{self, Breaker};
 use crate::app::App;
 use crate::channels::hub::{Connection, wants};
+use crate::channels::signal::Signals;
 use crate::limits;
 use crate::store::{DeliveryState, DueDelivery, Entry, StoreResult, TriedDelivery};
 use crate::time;
@@ -55,7 +55,6 @@ pub async fn deliver(app: &Arc<App>, endpoint: &Arc<Endpoint>, connection: Conne
 impl Durable<'_> {
     async fn run(&mut self) {
         loop {
-            self.behind |= self.connection.lagging.swap(false, Ordering::AcqRel);
             let wake = match self.work().await {
                 Ok(wake) => wake,
                 Err(error) => {
@@ -67,13 +66,17 @@ impl Durable<'_> {
             tokio::select! {
                 biased;
                 () = self.app.shutdown.cancelled() => return self.drain().await,
-                () = self.connection.closed.cancelled() => return,
+                signals = self.connection.signals() => {
+                    if signals.has(Signals::CLOSED) {
+                        return;
+                    }
+                    if signals.has(Signals::CHANGED) {
+                        self.changed();
+                    }
+                    // The log is read from the place of the last copy.
+                    self.behind = true;
+                }
                 Some(done) = self.running.join_next() => self.finished(done),
-                _ = self.connection.changes.changed() => self.changed(),
-                hint = self.connection.hints.recv() => match hint {
-                    Some(_) => self.hinted(),
-                    None => return,
-                },
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -92,14 +95,7 @@ impl Durable<'_> {
 
     /// The channel was changed, or somebody asked for notifications again: who asks says that the receiver is back.
     fn changed(&mut self) {
-        self.behind = true;
         self.breaker = Breaker::default();
-    }
-
-    /// The log is read from the place of the last copy, so the hints themselves are not needed.
-    fn hinted(&mut self) {
-        while self.connection.hints.try_recv().is_ok() {}
-        self.behind = true;
     }
 
     /// Copies what the log has for this channel. A crash copies it again, which changes nothing.
@@ -120,7 +116,7 @@ impl Durable<'_> {
                 if !entries.is_empty() {
                     self.app.store.add_deliveries(&channel.id, &entries, time::now_us()).await?;
                 }
-                channel.confirm(&[(account.clone(), place)].into());
+                channel.confirm([(account.as_str(), place)]);
                 if !more {
                     break;
                 }

@@ -1,7 +1,6 @@
 //! Delivery as GoTo Connect does it: up to two quick retries, then the notification is dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -11,6 +10,8 @@ use super::attempt::{Verdict, attempt};
 use super::window::Window;
 use crate::app::App;
 use crate::channels::hub::{Connection, wants};
+use crate::channels::signal::Signals;
+use crate::channels::topic::Next;
 use crate::limits;
 use crate::store::{Entry, StoreResult};
 use crate::time;
@@ -34,22 +35,24 @@ pub async fn deliver(app: &Arc<App>, endpoint: &Arc<Endpoint>, connection: Conne
 impl Quick<'_> {
     async fn run(&mut self) {
         loop {
-            self.behind |= self.connection.lagging.swap(false, Ordering::AcqRel);
             if self.behind && self.window.room() > 0 && !self.read().await {
                 return;
             }
             self.launch();
-            self.connection.channel.confirm(&self.window.done());
+            self.confirm();
             tokio::select! {
                 biased;
                 () = self.app.shutdown.cancelled() => return self.drain().await,
-                () = self.connection.closed.cancelled() => return,
+                signals = self.connection.signals() => {
+                    if signals.has(Signals::CLOSED) {
+                        return;
+                    }
+                    if signals.has(Signals::CHANGED) {
+                        self.behind = true;
+                    }
+                    self.follow();
+                }
                 Some(done) = self.running.join_next() => self.finished(done),
-                _ = self.connection.changes.changed() => self.behind = true,
-                hint = self.connection.hints.recv(), if self.window.room() > 0 => match hint {
-                    Some(entry) => self.hinted(entry),
-                    None => return,
-                },
             }
         }
     }
@@ -61,7 +64,7 @@ impl Quick<'_> {
         self.behind = true;
         tokio::select! {
             () = self.app.shutdown.cancelled() => false,
-            () = self.connection.closed.cancelled() => false,
+            () = self.connection.closed() => false,
             () = tokio::time::sleep(limits::WEBHOOK_STORE_RETRY) => true,
         }
     }
@@ -94,12 +97,23 @@ impl Quick<'_> {
         Ok(())
     }
 
-    fn hinted(&mut self, entry: Arc<Entry>) {
-        let next = self.window.read(&entry.account_key) + 1;
-        if entry.position == next && !self.behind {
-            self.take(entry);
-        } else if entry.position >= next {
-            self.behind = true;
+    /// Takes what is new from memory as far as there is room; the rest is read from the log.
+    fn follow(&mut self) {
+        for (topic, _) in self.connection.channel.places() {
+            while !self.behind {
+                let read = self.window.read(&topic.account_key);
+                match topic.after(read) {
+                    Next::Nothing => break,
+                    Next::Gap => self.behind = true,
+                    Next::Batch(batch) => {
+                        let new = batch.iter().filter(|entry| entry.position > read);
+                        for entry in new.take(self.window.room()) {
+                            self.take(Arc::clone(entry));
+                        }
+                        self.behind = self.window.room() == 0;
+                    }
+                }
+            }
         }
     }
 
@@ -135,7 +149,13 @@ impl Quick<'_> {
         };
         // What takes longer is sent again at the next start, with the same id.
         let _ = timeout(limits::WEBHOOK_DRAIN, ending).await;
-        self.connection.channel.confirm(&self.window.done());
+        self.confirm();
+    }
+
+    fn confirm(&self) {
+        let done = self.window.done();
+        let done = done.iter().map(|(account, position)| (account.as_str(), *position));
+        self.connection.channel.confirm(done);
     }
 }
 
