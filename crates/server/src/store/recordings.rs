@@ -55,7 +55,7 @@ pub(super) async fn write_recordings(
     rows: &[(&str, &str, &NewRecording)],
 ) -> StoreResult<()> {
     let table = Insert {
-        into: "insert into recordings (recording_id, account_key, conversation_space_id, duration_ms) values",
+        into: "recordings (recording_id, account_key, conversation_space_id, duration_ms)",
         columns: 4,
         tail: "",
     };
