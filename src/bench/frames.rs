@@ -42,17 +42,17 @@ pub fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once('"').map(|(value, _)| value)
 }
 
-/// Microseconds from then until now; 0 if the clock was set back meanwhile.
-pub fn age_us(then: Timestamp, now: Timestamp) -> u32 {
-    u32::try_from((now.as_microsecond() - then.as_microsecond()).max(0)).unwrap_or(u32::MAX)
+/// Microseconds from then until now; negative if the clock was set back meanwhile.
+pub fn age_us(then: Timestamp, now: Timestamp) -> i64 {
+    now.as_microsecond() - then.as_microsecond()
 }
 
 /// Latencies in microseconds.
 #[derive(Default)]
-pub struct Latencies(Vec<u32>);
+pub struct Latencies(Vec<i64>);
 
 impl Latencies {
-    pub fn push(&mut self, us: u32) {
+    pub fn push(&mut self, us: i64) {
         self.0.push(us);
     }
 
@@ -60,11 +60,11 @@ impl Latencies {
         self.0.extend(other.0);
     }
 
-    /// The value below which `part` of all lie, in milliseconds.
+    /// The value below which `part` of all lie, in milliseconds; not a number when nothing was measured.
     pub fn percentile_ms(&mut self, part: f64) -> f64 {
         self.0.sort_unstable();
         let place = ((self.0.len() as f64 * part).ceil() as usize).clamp(1, self.0.len().max(1)) - 1;
-        self.0.get(place).map_or(0.0, |us| f64::from(*us) / 1000.0)
+        self.0.get(place).map_or(f64::NAN, |us| *us as f64 / 1000.0)
     }
 }
 
@@ -78,6 +78,8 @@ mod tests {
         assert_eq!(latencies.percentile_ms(0.5), 500.0);
         assert_eq!(latencies.percentile_ms(0.99), 990.0);
         assert_eq!(latencies.percentile_ms(0.999), 999.0);
+        assert!(Latencies::default().percentile_ms(0.5).is_nan());
+        assert_eq!(Latencies(vec![-1000]).percentile_ms(0.5), -1.0);
         assert_eq!(Latencies(vec![7000]).percentile_ms(0.999), 7.0);
     }
 

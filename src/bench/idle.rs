@@ -21,8 +21,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let files = usize::try_from(bench.files_max.saturating_sub(200)).unwrap_or(wanted);
     let count = wanted.min(files).max(2 * WARM);
     bench.progress(&format!("{count} idle channels"));
-    let platform = Platform::start().await?;
-    let access = platform.sign_in().await?;
+    let (platform, access) = Platform::start_signed_in().await?;
     let mut readers = JoinSet::new();
     let mut open = 0;
     let mut before = None;
@@ -38,7 +37,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         open += part;
     }
     let after = settled_rss(platform.pid).await;
-    let each = before.zip(after).map(|(before, after)| ((after - before) / (count - WARM) as f64).max(1.0));
+    let each = before.zip(after).map(|(before, after)| (after - before) / (count - WARM) as f64);
     let lost = readers.try_join_next().is_some();
     anyhow::ensure!(!lost, "the platform closed an idle socket");
     let mut what = format!("memory of an idle channel with a subscription and a socket, at {count}");

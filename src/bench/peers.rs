@@ -81,8 +81,7 @@ async fn compare(args: Args) -> anyhow::Result<()> {
     pids.push(args.nchan_pid);
     let theirs = Box::pin(measure(&Side::Nchan { address: args.nchan, pids })).await.context("nchan")?;
     bench.progress("Callfeed");
-    let platform = Platform::start().await?;
-    let access = platform.sign_in().await?;
+    let (platform, access) = Platform::start_signed_in().await?;
     let side = Side::Callfeed(Box::new((platform, access)));
     let ours = Box::pin(measure(&side)).await.context("Callfeed")?;
     bench.finished();

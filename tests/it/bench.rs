@@ -44,4 +44,25 @@ async fn a_quick_bench_measures_everything() {
         assert!(figure["value"].as_f64().is_some_and(|value| value > 0.0), "{figure}");
         assert!(figure["unit"].is_string() && figure["what"].is_string(), "{figure}");
     }
+    figures_agree(figures);
+}
+
+/// What follows from each other does so, whatever the machine.
+fn figures_agree(figures: &[Value]) {
+    let value = |name: &str| {
+        let figure = figures.iter().find(|figure| figure["name"] == name);
+        figure.and_then(|figure| figure["value"].as_f64()).unwrap_or_else(|| panic!("no {name}"))
+    };
+    for series in ["half_rate", "latency_1000", "latency_10000", "one_socket_5000"] {
+        let [p50, p99, p999] = ["p50", "p99", "p999"].map(|part| value(&format!("{series}_{part}_ms")));
+        assert!(p50 <= p99 && p99 <= p999, "{series}: {p50}, {p99}, {p999}");
+    }
+    let ratio = value("log_states_per_s") / value("bare_rows_per_s");
+    assert!((value("log_ratio") / ratio - 1.0).abs() < 1e-6, "log_ratio is not {ratio}");
+    for figure in figures {
+        let (Some(value), Some(met)) = (figure["value"].as_f64(), figure["met"].as_bool()) else { continue };
+        let least = figure["target"]["atLeast"].as_f64().is_none_or(|least| value >= least);
+        let most = figure["target"]["atMost"].as_f64().is_none_or(|most| value <= most);
+        assert_eq!(met, least && most, "{figure}");
+    }
 }

@@ -220,6 +220,11 @@ pub const DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const UPGRADE_PAGE: i64 = 100;
 /// Connections for reading.
 pub const DATABASE_READERS: u32 = 4;
+/// Pages of 4 KiB that SQLite's write-ahead log grows to before a commit copies them into the database, which that
+/// commit waits for. At SQLite's own 1,000 a busy log does so at every thirtieth commit.
+pub const SQLITE_CHECKPOINT_PAGES: u32 = 8_000;
+/// Pages that SQLite's writing connection keeps, taken as they are touched; beyond it they are read again.
+pub const SQLITE_WRITER_CACHE_KIB: u32 = 16 * 1024;
 /// Connections for writing on PostgreSQL; SQLite has one, since it knows one writer.
 pub const DATABASE_WRITERS_POSTGRES: u32 = 8;
 /// How long a query waits for a connection before it fails.

@@ -61,8 +61,8 @@ pub(super) async fn write_history(
     rows: &[(&str, &str, &NewHistoryRow)],
 ) -> StoreResult<()> {
     let table = Insert {
-        into: "insert into call_history (account_key, user_key, started_us, leg_id, conversation_space_id,
-                extension, content) values",
+        into: "call_history (account_key, user_key, started_us, leg_id, conversation_space_id,
+                extension, content)",
         columns: 7,
         tail: "",
     };

@@ -11,7 +11,7 @@ const SIZES: [usize; 4] = [64, 16, 4, 1];
 
 /// An insert with its values still to come; both texts are constants.
 pub(super) struct Insert {
-    /// `insert into TABLE (COLUMNS) values`.
+    /// `TABLE (COLUMNS)`.
     pub(super) into: &'static str,
     pub(super) columns: usize,
     /// What follows the values.
@@ -21,7 +21,8 @@ pub(super) struct Insert {
 /// A query whose parameters are being given.
 pub(super) type Bound<'q> = Query<'q, Any, <Any as Database>::Arguments>;
 
-/// Inserts all rows in order; `bind` gives a row's values in the order of the columns.
+/// Inserts all rows in order; `bind` gives a row's values in the order of the columns. After an error the transaction
+/// must be given up: some of the rows may be there.
 pub(super) async fn insert<'r, R>(
     tx: &mut AnyConnection,
     sqlite: bool,
@@ -43,7 +44,10 @@ pub(super) async fn insert<'r, R>(
 
 impl Insert {
     fn text(&self, sqlite: bool, rows: usize) -> String {
-        let mut text = self.into.to_owned();
+        // Otherwise SQLite copies each page before it changes it, to take back the first rows of a statement whose
+        // last one is refused; here the whole transaction is taken back.
+        let verb = if sqlite { "insert or fail into" } else { "insert into" };
+        let mut text = format!("{verb} {} values", self.into);
         for row in 0..rows {
             text.push_str(if row == 0 { " (" } else { "), (" });
             for column in 0..self.columns {
@@ -70,9 +74,11 @@ mod tests {
 
     #[test]
     fn the_text_has_a_place_for_each_value() {
-        let insert =
-            Insert { into: "insert into t (a, b) values", columns: 2, tail: " on conflict do nothing" };
-        assert_eq!(insert.text(true, 2), "insert into t (a, b) values (?,?), (?,?) on conflict do nothing");
+        let insert = Insert { into: "t (a, b)", columns: 2, tail: " on conflict do nothing" };
+        assert_eq!(
+            insert.text(true, 2),
+            "insert or fail into t (a, b) values (?,?), (?,?) on conflict do nothing"
+        );
         assert_eq!(
             insert.text(false, 2),
             "insert into t (a, b) values ($1,$2), ($3,$4) on conflict do nothing"

@@ -127,10 +127,10 @@ impl Store {
             lock::private_file(&folder.join("callfeed.db"))?;
         }
         let options = AnyConnectOptions::from_str(&url)?;
-        let write =
-            pool(if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES }, sqlite, &options).await?;
+        let writers = if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES };
+        let write = pool(writers, sqlite.then(sqlite_writer), &options).await?;
         MIGRATIONS.run(&write).await?;
-        let read = pool(limits::DATABASE_READERS, sqlite, &options).await?;
+        let read = pool(limits::DATABASE_READERS, sqlite.then(|| SQLITE.to_owned()), &options).await?;
         let store = Self { read, write, sqlite, sessions: Arc::default(), recent: Arc::default() };
         store.upgrade().await?;
         Ok(store)
@@ -143,21 +143,27 @@ impl Store {
     }
 }
 
-async fn pool(size: u32, sqlite: bool, options: &AnyConnectOptions) -> StoreResult<AnyPool> {
+/// FULL: a power cut loses nothing that was notified.
+const SQLITE: &str = "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 10000;";
+
+fn sqlite_writer() -> String {
+    let (pages, cache_kib) = (limits::SQLITE_CHECKPOINT_PAGES, limits::SQLITE_WRITER_CACHE_KIB);
+    format!("{SQLITE} pragma wal_autocheckpoint = {pages}; pragma cache_size = -{cache_kib};")
+}
+
+/// `sqlite`: what each connection to a SQLite file begins with.
+async fn pool(size: u32, sqlite: Option<String>, options: &AnyConnectOptions) -> StoreResult<AnyPool> {
     let pool = AnyPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(limits::DATABASE_ACQUIRE_TIMEOUT)
         // A file does not hang up; asking it first would double the cost of a small query.
-        .test_before_acquire(!sqlite)
+        .test_before_acquire(sqlite.is_none())
         .after_connect(move |connection, _| {
+            let begin = sqlite.clone();
             Box::pin(async move {
-                if sqlite {
-                    // FULL: a power cut loses nothing that was notified.
-                    connection
-                        .execute(
-                            "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 10000;",
-                        )
-                        .await?;
+                if let Some(begin) = begin {
+                    // The text holds nothing but the words above and numbers.
+                    connection.execute(sqlx::AssertSqlSafe(begin)).await?;
                 }
                 Ok(())
             })

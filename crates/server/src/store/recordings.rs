@@ -56,8 +56,8 @@ pub(super) async fn write_recordings(
     rows: &[(&str, &str, &NewRecording)],
 ) -> StoreResult<()> {
     let table = Insert {
-        into: "insert into recordings (recording_id, account_key, conversation_space_id, duration_ms,
-            transcript_ready) values",
+        into: "recordings (recording_id, account_key, conversation_space_id, duration_ms,
+            transcript_ready)",
         columns: 5,
         tail: " on conflict (recording_id) do update set transcript_ready = excluded.transcript_ready",
     };

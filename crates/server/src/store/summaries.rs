@@ -55,11 +55,7 @@ pub(super) async fn write_parties(
     sqlite: bool,
     rows: &[(&str, &(KeyKind, String))],
 ) -> StoreResult<()> {
-    let table = Insert {
-        into: "insert into report_parties (conversation_space_id, kind, value) values",
-        columns: 3,
-        tail: "",
-    };
+    let table = Insert { into: "report_parties (conversation_space_id, kind, value)", columns: 3, tail: "" };
     insert(tx, sqlite, &table, rows, |query, (id, (kind, value))| {
         query.bind(*id).bind(kind.as_str()).bind(value.as_str())
     })

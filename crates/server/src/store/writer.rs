@@ -346,8 +346,8 @@ async fn write_entries(
     entries: &[(Arc<Entry>, i64)],
 ) -> StoreResult<()> {
     let table = Insert {
-        into: "insert into log (account_key, position, conversation_space_id, kind, sequence_number,
-            notification_id, at_us, content) values",
+        into: "log (account_key, position, conversation_space_id, kind, sequence_number,
+            notification_id, at_us, content)",
         columns: 8,
         tail: "",
     };
@@ -384,7 +384,7 @@ async fn write_calls(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> Sto
         }
     }
     let table = Insert {
-        into: "insert into calls (conversation_space_id, account_key, created_us, ended_us) values",
+        into: "calls (conversation_space_id, account_key, created_us, ended_us)",
         columns: 4,
         tail: " on conflict (conversation_space_id) do update set ended_us = excluded.ended_us",
     };
@@ -402,9 +402,8 @@ async fn write_calls(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> Sto
 async fn write_reports(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> StoreResult<()> {
     let ended = || batch.iter().filter_map(|job| Some((&job.append, job.append.report.as_ref()?)));
     let table = Insert {
-        into:
-            "insert into reports (conversation_space_id, account_key, call_created_us, call_ended_us, outcome,
-            summary, report) values",
+        into: "reports (conversation_space_id, account_key, call_created_us, call_ended_us, outcome,
+            summary, report)",
         columns: 7,
         tail: "",
     };
