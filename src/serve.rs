@@ -56,7 +56,8 @@ pub struct Args {
     /// Seed an example office once and write its secrets to DIR/example.env; on this machine only.
     #[arg(long)]
     example: bool,
-    /// Let webhooks go to addresses that are not public, over plain http and to any port; on with --example.
+    /// Let webhooks go to addresses that are not public, over plain http and to any port; on with --example unless
+    /// --public-url names another machine.
     #[arg(long)]
     allow_private_webhooks: bool,
     /// error, warn, info, debug or trace.

@@ -6,6 +6,7 @@ use engine::{Expectation, Scenario};
 use serde_json::{Value, json};
 
 use crate::harness::calls::{self, Channel, play};
+use crate::harness::portal::Portal;
 use crate::harness::{App, LATER, Person, Platform, SCOPES, SOON, Session, Socket, seed};
 
 async fn admin(platform: &Platform) -> Session {
@@ -285,9 +286,33 @@ async fn the_simulator_lets_nobody_in_without_the_clients_own_credentials() {
     let wrong = wrong.basic_auth(platform.setting("OAUTH_CLIENT_ID"), Some("wrong"));
     let status = crate::harness::Answer::of("simulator", wrong).await.status;
     assert!([401, 403].contains(&status), "{status}");
+    // Calls are heard by the whole account, so not everybody's client may play them.
+    let portal = Portal::open(&platform, &Person::member(&platform)).await;
+    let client = portal.new_client("cr.v1.read", &["authorization_code"]).await;
+    let members =
+        platform.with_token("").request(reqwest::Method::POST, "/simulator/v1/calls").json(&request);
+    let members = members.basic_auth(&client.id, Some(&client.secret));
+    crate::harness::Answer::of("simulator", members).await.is(403);
     let path = format!("/call-events/v1/conversation-spaces?accountKey={}", platform.account());
     let live = session.get(&path).await.is(200).json();
     assert_eq!(live["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_empty_list_of_events_means_all_of_them() {
+    let platform = Platform::start().await;
+    let session = admin(&platform).await;
+    let channel = Channel::create(&session, "all").await;
+    let keys = json!([{"id": platform.account(), "events": []}]);
+    let body = json!({"channelId": channel.id, "accountKeys": keys});
+    session.post("/call-events/v1/subscriptions", &body).await.is(207);
+    let mut socket = channel.socket().await;
+    play(&platform, "missed", &["--speed", "50"]).await;
+    let mut frames = Vec::new();
+    while !frames.iter().any(|frame: &Value| frame["data"]["content"]["state"]["type"] == "ENDING") {
+        frames.push(socket.frame().await.expect("the socket stays open until the call has ended"));
+    }
+    calls::check_sequence(&calls::states(&frames));
 }
 
 #[tokio::test]

@@ -56,7 +56,9 @@ pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) 
 }
 
 fn key(kind: KeyKind, item: SubscriptionItem) -> NewKey {
-    let events = item.events.unwrap_or_else(|| EVENTS.map(str::to_owned).to_vec());
+    // None given, or an empty list: all.
+    let events = item.events.filter(|events| !events.is_empty());
+    let events = events.unwrap_or_else(|| EVENTS.map(str::to_owned).to_vec());
     NewKey { kind, value: item.id, events }
 }
 

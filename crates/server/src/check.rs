@@ -121,7 +121,7 @@ fn space(folder: &Path) -> Finding {
     let shown = format!("{} MiB free", free >> 20);
     if free < limits::DISK_FREE_BYTES_MIN {
         let min = limits::DISK_FREE_BYTES_MIN >> 20;
-        return problem(subject, format!("{shown}: make room, {min} MiB at least, or choose another --data"));
+        return warning(subject, format!("{shown}: make room, {min} MiB at least, or choose another --data"));
     }
     ok(subject, shown)
 }
@@ -183,7 +183,7 @@ fn certificate(config: &Config) -> Option<Finding> {
     };
     let file = files.certificate.display();
     Some(if days < 0 {
-        problem(subject, format!("{file} has expired: renew it"))
+        warning(subject, format!("{file} has expired: clients refuse it; renew it"))
     } else if days < limits::CERTIFICATE_WARN_DAYS {
         warning(subject, format!("{file} expires in {days} days: renew it"))
     } else {
@@ -220,9 +220,13 @@ fn public_url(config: &Config, listen: SocketAddr) -> Finding {
 
 fn webhooks(config: &Config, listen: IpAddr) -> Finding {
     let subject = "webhooks";
-    if !config.allow_private_webhooks && !config.example {
+    if !config.allow_private_webhooks && !config.example_alone() {
         return ok(subject, "go to public addresses over https alone");
     }
     let message = "may go to private addresses, over plain http and to any port";
-    if listen.is_loopback() { ok(subject, message) } else { warning(subject, message) }
+    if listen.is_loopback() && config.example_alone() {
+        ok(subject, message)
+    } else {
+        warning(subject, message)
+    }
 }

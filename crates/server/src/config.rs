@@ -56,4 +56,15 @@ impl Config {
             head_timeout: limits::REQUEST_HEAD_TIMEOUT,
         }
     }
+
+    /// The example office on a platform that this machine alone reaches; only there is what developers like safe,
+    /// such as webhooks to any address.
+    pub fn example_alone(&self) -> bool {
+        let loopback = |url: &Url| {
+            matches!(url.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback())
+                || matches!(url.host(), Some(url::Host::Ipv6(ip)) if ip.is_loopback())
+                || url.host_str() == Some("localhost")
+        };
+        self.example && self.public_url.as_ref().is_none_or(loopback)
+    }
 }

@@ -166,7 +166,7 @@ async fn start(
     if truncated > 0 {
         tracing::warn!(calls = truncated, "calls that were cut off by the last stop have been ended");
     }
-    let allow_private = config.allow_private_webhooks || config.example;
+    let allow_private = config.allow_private_webhooks || config.example_alone();
     let webhooks = webhooks::Webhooks::load(&store, allow_private).await?;
     let app = App {
         public_url,

@@ -156,7 +156,7 @@ fn is_registered(app: &App, registered: &[String], uri: &str) -> bool {
     let Ok(url) = url::Url::parse(uri) else { return false };
     let loopback = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
     let plain = url.scheme() == "http" && url.query().is_none() && url.fragment().is_none();
-    app.config.example
+    app.config.example_alone()
         && loopback
         && plain
         && url.username().is_empty()

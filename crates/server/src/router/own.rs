@@ -55,7 +55,7 @@ fn simulate() -> Operation {
         .body::<simulator::CallRequest>("", call_bounds())
         .answer(200, "JSON lines.")
         .bytes("application/x-ndjson")
-        .errors(&[404])
+        .errors(&[403, 404])
 }
 
 fn list_faults() -> Operation {

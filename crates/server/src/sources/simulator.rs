@@ -130,6 +130,11 @@ pub fn begin(app: &Arc<App>, office: Arc<Office>, request: CallRequest) -> ApiRe
 
 async fn office_of_client(app: &App, headers: &HeaderMap) -> ApiResult<Arc<Office>> {
     let owner = owner_of_client(app, headers).await?;
+    if !owner.super_admin {
+        return Err(ApiError::forbidden(
+            "Calls are the whole account's: the client's owner must be a super admin.",
+        ));
+    }
     let office = app.directory.office(&owner.account_key).ok_or_else(ApiError::not_found)?;
     Ok(Arc::clone(office))
 }
