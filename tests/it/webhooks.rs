@@ -288,9 +288,9 @@ async fn nothing_leaves_for_private_addresses_without_the_operators_word() {
 
 #[tokio::test]
 async fn the_example_office_of_a_public_platform_has_no_open_door() {
-    let public = ["--public-url", "https://calls.example.com"];
-    let platform = Platform::start_with(&public).await;
+    let mut platform = Platform::start().await;
     let session = admin(&platform).await;
+    platform.restart_with(&["--public-url", "https://calls.example.com"]).await;
     let answer = session.post(&format!("{CHANNELS}/private"), &body("http://127.0.0.1:1/")).await;
     assert_eq!(answer.error(400, "BAD_REQUEST")["constraintViolations"][0]["field"], URL_FIELD);
 }

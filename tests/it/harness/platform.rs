@@ -78,6 +78,13 @@ impl Platform {
         self.ready().await;
     }
 
+    /// Kills the platform and starts it with further flags.
+    pub async fn restart_with(&mut self, flags: &[&str]) {
+        self.kill9().await;
+        self.arguments.extend(flags.iter().map(|&flag| flag.to_owned()));
+        self.restart().await;
+    }
+
     /// `kill -9`, then a start without one of its flags.
     pub async fn restart_without(&mut self, flag: &str) {
         self.kill9().await;
