@@ -154,7 +154,7 @@ async fn voice_admin_lists_what_an_account_has_and_each_thing_by_itself() {
         items(&page).clone()
     };
     for (path, count) in
-        [("accounts", 1), ("extensions", 7), ("phone-numbers", 2), ("devices", 5), ("locations", 1)]
+        [("accounts", 1), ("extensions", 8), ("phone-numbers", 2), ("devices", 5), ("locations", 1)]
     {
         let found = list(&format!("/{path}")).await;
         assert_eq!(found.len(), count, "{path}");
@@ -194,14 +194,18 @@ async fn voice_admin_lists_what_an_account_has_and_each_thing_by_itself() {
     assert_eq!(list(&format!("/locations/{location}/users")).await.len(), 6);
     assert_eq!(list(&format!("/locations/{location}/devices")).await, list("/devices").await);
     admin.get(&format!("{base}/locations/unknown/users")).await.error(404, "NOT_FOUND");
-    assert_eq!(list("/call-queues").await, [json!(null); 0]);
+    let queues = list("/call-queues").await;
+    assert_eq!(queues.len(), 1);
+    let queue = format!("/call-queues/{}", text(&queues[0], "/id"));
+    assert_eq!(admin.get(&format!("{base}{queue}")).await.is(200).json(), queues[0]);
+    assert_eq!(list(&format!("{queue}/users")).await.len(), 3);
     for path in ["/call-queues/unknown", "/call-queues/unknown/users"] {
         admin.get(&format!("{base}{path}")).await.error(404, "NOT_FOUND");
     }
     let page = admin.get(&format!("{base}/extensions?pageSize=5")).await.is(200).json();
     let marker = text(&page, "/nextPageMarker");
     let rest = admin.get(&format!("{base}/extensions?pageSize=5&pageMarker={marker}")).await.is(200).json();
-    assert_eq!((items(&page).len(), items(&rest).len(), rest.get("nextPageMarker")), (5, 2, None));
+    assert_eq!((items(&page).len(), items(&rest).len(), rest.get("nextPageMarker")), (5, 3, None));
 }
 
 #[tokio::test]

@@ -10,11 +10,11 @@
 
 mod call;
 mod command;
-mod example;
 mod history;
 mod ids;
 pub mod limits;
 mod office;
+mod office_file;
 mod outcome;
 mod recording;
 mod report;
@@ -27,7 +27,10 @@ pub use call::{Call, instant};
 pub use command::{Command, CommandError, PlanNode, Target, Who};
 pub use history::history;
 pub use ids::Nonce;
-pub use office::{CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User};
+pub use office::{
+    CallQueue, CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User,
+};
+pub use office_file::OfficeFileError;
 pub use report::fold;
 pub use scenario::{Request, Scenario, ScenarioError};
 pub use script::{Script, Step, script};

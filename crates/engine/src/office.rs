@@ -1,7 +1,10 @@
 //! The phones of a company, as plain data: who can be rung, and under which numbers.
 
 use serde::{Deserialize, Serialize};
-use wire::call_events::{Device as WireDevice, DeviceUser, LineParty};
+use uuid::Uuid;
+use wire::call_events::{CallQueue as WireQueue, Device as WireDevice, DeviceUser, LineParty};
+
+use crate::ids::derived;
 
 /// A company with its numbers, people and lines: one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,12 +16,21 @@ pub struct Office {
     pub name: String,
     /// ISO 3166 code of the country by whose rules numbers are shown, such as `US`.
     pub region: String,
-    /// People who can sign in; the first is the super admin.
+    /// IANA name such as `America/Chicago`, or empty.
+    #[serde(default)]
+    pub time_zone: String,
+    /// Made from an office file, with ids derived from the organization's ([`Office::from_file`]).
+    #[serde(default)]
+    pub from_file: bool,
+    /// People who can sign in.
     pub users: Vec<User>,
     pub numbers: Vec<CompanyNumber>,
     pub lines: Vec<Line>,
     pub ring_groups: Vec<RingGroup>,
     pub dial_plans: Vec<DialPlan>,
+    /// Offices stored before there were queues have none.
+    #[serde(default)]
+    pub queues: Vec<CallQueue>,
     /// Outside parties that call, or are called.
     pub customers: Vec<Customer>,
 }
@@ -55,6 +67,7 @@ pub enum Route {
     Line(String),
     RingGroup(String),
     DialPlan(String),
+    Queue(String),
 }
 
 /// A person's line; it rings on all its devices at once.
@@ -85,6 +98,20 @@ pub struct RingGroup {
     pub id: String,
     pub extension: String,
     pub name: String,
+    pub line_ids: Vec<String>,
+}
+
+/// Callers wait for one of the lines, whose people are its agents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallQueue {
+    /// UUID.
+    pub id: String,
+    pub extension: String,
+    pub name: String,
+    /// `BASIC`; other values are unknown (spec/call-events.md, `CALL_QUEUE`).
+    pub kind: String,
+    /// How long an agent has for notes after a call, in seconds.
+    pub wrap_up_s: u64,
     pub line_ids: Vec<String>,
 }
 
@@ -144,6 +171,12 @@ impl Office {
         self.dial_plans.iter().find(|plan| plan.id == id_or_extension || plan.extension == id_or_extension)
     }
 
+    /// The call queue with this id or extension.
+    #[must_use]
+    pub fn queue(&self, id_or_extension: &str) -> Option<&CallQueue> {
+        self.queues.iter().find(|queue| queue.id == id_or_extension || queue.extension == id_or_extension)
+    }
+
     /// Key of the person with this user id, as [`crate::fold`] asks for it.
     #[must_use]
     pub fn user_key(&self, user_id: &str) -> Option<String> {
@@ -161,9 +194,10 @@ impl Office {
                 self.ring_group(id).map(|group| lines(&group.line_ids)).unwrap_or_default()
             }
             Route::DialPlan(id) => match self.dial_plan(id).map(|plan| &plan.then) {
-                Some(then @ (Route::Line(_) | Route::RingGroup(_))) => self.ringing(then),
+                Some(then @ (Route::Line(_) | Route::RingGroup(_) | Route::Queue(_))) => self.ringing(then),
                 _ => Vec::new(),
             },
+            Route::Queue(id) => self.queue(id).map(|queue| lines(&queue.line_ids)).unwrap_or_default(),
         }
     }
 }
@@ -188,6 +222,26 @@ impl Line {
                 ..LineParty::default()
             })
             .collect()
+    }
+
+    /// Id of the line's voicemail box.
+    #[must_use]
+    pub fn voicemail_box_id(&self) -> String {
+        derived(Uuid::new_v5(&Uuid::NAMESPACE_OID, self.id.as_bytes()), "voicemail box").to_string()
+    }
+}
+
+impl CallQueue {
+    /// The queue as live states show it.
+    #[must_use]
+    pub fn as_wire(&self) -> WireQueue {
+        WireQueue {
+            queue_id: self.id.clone(),
+            queue_name: self.name.clone(),
+            queue_type: self.kind.clone(),
+            configured_wrap_up_duration: Some(self.wrap_up_s),
+            ..WireQueue::default()
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod captured;
 mod commands;
 mod history;
+mod office_file;
 mod properties;
 mod recording;
 mod reports;

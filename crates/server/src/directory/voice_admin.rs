@@ -51,11 +51,20 @@ pub struct Location {
     organization_id: String,
     name: String,
     region: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
 }
 
-/// No office of this platform has a queue yet.
+/// [inferred] The members are those of an extension; `id` is the `queueId` of call events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct CallQueue {}
+#[serde(rename_all = "camelCase")]
+pub struct CallQueue {
+    pub id: String,
+    pub account_key: String,
+    pub organization_id: String,
+    pub number: String,
+    pub name: String,
+}
 
 type List<T> = ApiResult<Json<Page<T>>>;
 
@@ -168,28 +177,32 @@ pub async fn location_devices(
 }
 
 pub async fn call_queues(State(app): State<Arc<App>>, caller: Caller, params: Params) -> List<CallQueue> {
-    office(&app, &caller, &params)?;
-    list(Vec::new(), &params)
+    let office = office(&app, &caller, &params)?;
+    list(all_queues(&office), &params)
 }
 
 pub async fn call_queue(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(_id): Path<String>,
+    Path(id): Path<String>,
     params: Params,
 ) -> ApiResult<Json<CallQueue>> {
-    office(&app, &caller, &params)?;
-    Err(ApiError::not_found())
+    let office = office(&app, &caller, &params)?;
+    item(all_queues(&office), |queue| queue.id == id)
 }
 
+/// The agents of a queue.
 pub async fn call_queue_users(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(_id): Path<String>,
+    Path(id): Path<String>,
     params: Params,
 ) -> List<User> {
-    office(&app, &caller, &params)?;
-    Err(ApiError::not_found())
+    let office = office(&app, &caller, &params)?;
+    let queue = office.queues.iter().find(|queue| queue.id == id).ok_or_else(ApiError::not_found)?;
+    let lines = queue.line_ids.iter().filter_map(|id| office.line(id));
+    let people = lines.filter_map(|line| office.users.iter().find(|person| person.id == line.user_id));
+    list(people.map(|person| users::user(&office, person)).collect(), &params)
 }
 
 /// Scope, then super admin of the account that `accountKey` names; without it the caller's own.
@@ -228,12 +241,27 @@ fn all_extensions(office: &Office) -> Vec<Extension> {
     let lines = office.lines.iter().map(|l| extension(&l.id, &l.extension, &l.name, DIRECT_EXTENSION));
     let groups = office.ring_groups.iter().map(|g| extension(&g.id, &g.extension, &g.name, "RING_GROUP"));
     let plans = office.dial_plans.iter().map(|p| extension(&p.id, &p.extension, &p.name, "DIAL_PLAN"));
-    lines.chain(groups).chain(plans).collect()
+    let queues = office.queues.iter().map(|q| extension(&q.id, &q.extension, &q.name, "CALL_QUEUE"));
+    lines.chain(groups).chain(plans).chain(queues).collect()
+}
+
+fn all_queues(office: &Office) -> Vec<CallQueue> {
+    let queues = office.queues.iter();
+    queues
+        .map(|queue| CallQueue {
+            id: queue.id.clone(),
+            account_key: office.account_key.clone(),
+            organization_id: office.organization_id.clone(),
+            number: queue.extension.clone(),
+            name: queue.name.clone(),
+        })
+        .collect()
 }
 
 fn all_numbers(office: &Office) -> Vec<PhoneNumber> {
     let number = |number: &CompanyNumber| {
-        let (Route::Line(target) | Route::RingGroup(target) | Route::DialPlan(target)) = &number.route;
+        let (Route::Line(target) | Route::RingGroup(target) | Route::DialPlan(target) | Route::Queue(target)) =
+            &number.route;
         PhoneNumber {
             id: number.id.clone(),
             account_key: office.account_key.clone(),
@@ -275,5 +303,6 @@ fn the_location(office: &Office) -> Location {
         organization_id: office.organization_id.clone(),
         name: office.name.clone(),
         region: office.region.clone(),
+        time_zone: Some(office.time_zone.clone()).filter(|zone| !zone.is_empty()),
     }
 }
