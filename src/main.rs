@@ -10,6 +10,7 @@ mod demo;
 mod fault;
 mod grade;
 mod logging;
+mod password;
 mod plain_client;
 mod reports;
 mod screen_pop;
@@ -36,6 +37,7 @@ struct Cli {
 enum Command {
     Serve(serve::Args),
     CheckConfig(check_config::Args),
+    Password(password::Args),
     Backup(backup::Args),
     Call(call::Args),
     Fault(fault::Args),
@@ -83,6 +85,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(args) => serve::run(args).await,
         Command::CheckConfig(args) => check_config::run(args).await,
+        Command::Password(args) => password::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Call(args) => call::run(args).await,
         Command::Fault(args) => fault::run(args).await,

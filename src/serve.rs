@@ -56,6 +56,9 @@ pub struct Args {
     /// Seed an example office once and write its secrets to DIR/example.env; on this machine only.
     #[arg(long)]
     example: bool,
+    /// Serve the company that this file describes: people, phones, numbers (docs/operations.md); read at each start.
+    #[arg(long, value_name = "FILE", conflicts_with = "example")]
+    office: Option<PathBuf>,
     /// Let webhooks go to addresses that are not public, over plain http and to any port; on with --example unless
     /// --public-url names another machine.
     #[arg(long)]
@@ -120,6 +123,7 @@ impl Args {
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });
         config.example = self.example;
+        config.office = self.office;
         config.allow_private_webhooks = self.allow_private_webhooks;
         match self.rate_limit {
             Some(limit) => config.rate_limit = limit.per_second(),

@@ -25,6 +25,7 @@ mod logs;
 mod metrics;
 mod oauth_extras;
 mod oauth_security;
+mod office;
 mod openapi;
 mod recordings;
 mod reports_app;

@@ -139,6 +139,10 @@ fn requests() -> Result<()> {
 fn short_requests() -> Result<()> {
     match schemathesis::prepare(root()) {
         Ok(python) => schemathesis::check(root(), &python, schemathesis::Form::Short),
+        // Nobody reads what a CI run leaves out.
+        Err(error) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
+            Err(error).context("schemathesis cannot be installed, and CI is set: let the run reach PyPI")
+        }
         Err(error) => {
             eprintln!("    LEFT OUT, schemathesis cannot be installed here: {error:#}");
             Ok(())

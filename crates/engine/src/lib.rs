@@ -10,12 +10,12 @@
 
 mod call;
 mod command;
-mod example;
 mod history;
 mod ids;
 pub mod limits;
 mod moves;
 mod office;
+mod office_file;
 mod outcome;
 mod recording;
 mod report;
@@ -33,6 +33,7 @@ pub use ids::Nonce;
 pub use office::{
     CallQueue, CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User,
 };
+pub use office_file::OfficeFileError;
 pub use report::{Names, fold};
 pub use revision::edition;
 pub use scenario::{

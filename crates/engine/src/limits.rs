@@ -15,3 +15,12 @@ pub const SCENARIO_REPEATS_MAX: u32 = 1_000;
 
 /// The longest that one step may wait, in milliseconds: a day. More is refused.
 pub const SCENARIO_STEP_MS_MAX: u64 = 86_400_000;
+
+/// Bytes of an office file; more is refused.
+pub const OFFICE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Digits of an extension in an office file; others are refused.
+pub const EXTENSION_DIGITS: std::ops::RangeInclusive<usize> = 2..=10;
+
+/// Bytes of an e-mail address in an office file (RFC 5321 §4.5.3.1); more are refused.
+pub const OFFICE_EMAIL_BYTES_MAX: usize = 254;

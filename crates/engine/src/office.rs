@@ -16,7 +16,13 @@ pub struct Office {
     pub name: String,
     /// ISO 3166 code of the country by whose rules numbers are shown, such as `US`.
     pub region: String,
-    /// People who can sign in; the first is the super admin.
+    /// IANA name such as `America/Chicago`, or empty.
+    #[serde(default)]
+    pub time_zone: String,
+    /// Made from an office file, with ids derived from the organization's ([`Office::from_file`]).
+    #[serde(default)]
+    pub from_file: bool,
+    /// People who can sign in.
     pub users: Vec<User>,
     pub numbers: Vec<CompanyNumber>,
     pub lines: Vec<Line>,

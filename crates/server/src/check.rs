@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::directory;
 use crate::limits;
 use crate::ops::{listen, tls};
 use crate::store::{DatabaseState, LockState, database_state, lock_state};
@@ -57,6 +58,7 @@ pub async fn check(config: &Config, listen: SocketAddr) -> Vec<Finding> {
     found.extend(certificate(config));
     found.push(public_url(config, listen));
     found.push(webhooks(config, listen.ip()));
+    found.extend(config.office.as_deref().map(office));
     if config.example && !listen.ip().is_loopback() {
         found.push(problem("--example", crate::Error::ExampleNotLoopback(listen).to_string()));
     }
@@ -158,6 +160,17 @@ async fn database(config: &Config) -> Finding {
                  restore a backup from before the update"
             ),
         ),
+        Err(error) => problem(subject, error.to_string()),
+    }
+}
+
+fn office(file: &Path) -> Finding {
+    let subject = "office file";
+    match directory::office::read(file, 0) {
+        Ok(office) => {
+            let (people, lines) = (office.users.len(), office.lines.len());
+            ok(subject, format!("{}: {people} people, {lines} lines", file.display()))
+        }
         Err(error) => problem(subject, error.to_string()),
     }
 }

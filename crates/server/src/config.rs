@@ -22,6 +22,8 @@ pub struct Config {
     pub rate_limit: Option<NonZeroU32>,
     /// Seeds the example office and writes `example.env`; loopback only.
     pub example: bool,
+    /// The file that describes the account (docs/operations.md), read at each start.
+    pub office: Option<PathBuf>,
     /// Lets webhooks go to addresses that are not public, over plain http and to any port. The example office does.
     pub allow_private_webhooks: bool,
     /// Life of a channel unless its request says otherwise, in seconds.
@@ -47,6 +49,7 @@ impl Config {
             public_url: None,
             rate_limit: NonZeroU32::new(limits::RATE_LIMIT_PER_S),
             example: false,
+            office: None,
             allow_private_webhooks: false,
             channel_lifetime_s: limits::CHANNEL_LIFE_S,
             keep_days: limits::KEEP_DAYS,

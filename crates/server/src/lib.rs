@@ -49,6 +49,7 @@ use channels::hub::Hub;
 pub use check::{Finding, Level, check};
 pub use config::Config;
 use directory::Directory;
+pub use directory::office::{OfficeError, PasswordError, set_password};
 pub use measure::{LogMeasured, measure_log};
 use ops::listen::{Bounds, Server};
 pub use ops::tls::{TlsError, TlsFiles};
@@ -68,6 +69,8 @@ pub enum Error {
     Outbound(String),
     #[error("--keep-days must be {min} or more, not {0}", min = limits::KEEP_DAYS_MIN)]
     KeepDays(u32),
+    #[error(transparent)]
+    Office(#[from] OfficeError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("cannot listen on {address} for metrics: {source}")]
@@ -151,9 +154,14 @@ async fn start(
         let origin = public_url.as_str().trim_end_matches('/');
         directory::example::seed(&store, &config.data_dir, origin).await?;
     }
+    if let Some(file) = &config.office {
+        follow_office(&store, file).await?;
+    }
     let directory = Directory::load(&store).await?;
     if directory.is_empty() {
-        tracing::warn!("the database holds no account, so nobody can sign in: --example makes one");
+        tracing::warn!(
+            "the database holds no account, so nobody can sign in: --office FILE makes one, --example an example"
+        );
     }
     store.grant_grace(time::now_us() + limits::CHANNEL_GRACE_S * 1_000_000).await?;
     let hub = Arc::new(Hub::load(&store).await?);
@@ -189,6 +197,23 @@ async fn start(
         config,
     };
     Ok((Arc::new(app), writer))
+}
+
+/// Brings the account in line with its file, and tells what that changed, without names.
+async fn follow_office(store: &Store, file: &std::path::Path) -> Result<(), OfficeError> {
+    let done = directory::office::apply(store, file).await?;
+    let (added, changed, removed, returned) = (done.added, done.changed, done.removed, done.returned);
+    if added + changed + removed + returned > 0 {
+        tracing::info!(added, changed, removed, returned, "people are as the office file says");
+    }
+    if done.without_password > 0 {
+        let people = done.without_password;
+        tracing::warn!(
+            people,
+            "some people have no password yet: callfeed password EMAIL --data DIR sets one"
+        );
+    }
+    Ok(())
 }
 
 fn public_url(config: &Config, address: SocketAddr) -> Result<Url, Error> {

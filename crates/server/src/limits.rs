@@ -84,6 +84,9 @@ pub const EMAIL_CHARS_MAX: usize = 256;
 pub const LOGIN_FAILURES_KEPT: usize = 16;
 /// Users and addresses whose failures are remembered; the oldest are forgotten first.
 pub const LOGIN_KEYS_MAX: usize = 10_000;
+/// A new password; a shorter or longer one is refused.
+pub const PASSWORD_CHARS_MIN: usize = 12;
+pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Passwords checked at the same time; Argon2 takes memory and a core for each.
 pub const PASSWORD_CHECKS_MAX: usize = 2;
 /// Logins that wait for their turn or their delay; beyond it 503.

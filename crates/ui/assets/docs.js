@@ -1,22 +1,24 @@
-// A button on each command that copies it. Without scripts the commands are copied by hand.
+// A button on each command, and on each secret that is shown once, that copies it. Without scripts they are copied by
+// hand.
 const said = document.getElementById("said");
 
-for (const command of document.querySelectorAll(".command")) {
+for (const place of document.querySelectorAll(".command, .credentials > div")) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
   button.textContent = "Copy";
-  const name = command.closest("li").querySelector("h3").textContent;
-  button.setAttribute("aria-label", `Copy the commands of: ${name}`);
-  button.addEventListener("click", () => copy(command, button));
-  command.append(button);
+  const step = place.closest("li")?.querySelector("h3");
+  const label = step ? `Copy the commands of: ${step.textContent}` : `Copy: ${place.querySelector("dt").textContent}`;
+  button.setAttribute("aria-label", label);
+  button.addEventListener("click", () => copy(place.querySelector("code"), step ? "\n" : "", button));
+  place.classList.add("copied");
+  place.append(button);
 }
 
-async function copy(command, button) {
-  const code = command.querySelector("code");
+async function copy(code, end, button) {
   let done = "Copied";
   try {
-    await navigator.clipboard.writeText(code.textContent + "\n");
+    await navigator.clipboard.writeText(code.textContent + end);
   } catch {
     // No clipboard for plain http on another machine: the text is selected instead.
     getSelection().selectAllChildren(code);

@@ -61,6 +61,8 @@ pub enum Phase {
     Answered,
     Ended,
     Missed,
+    /// Ended because the phone system stopped, not because somebody hung up.
+    CutOff,
 }
 
 impl Phase {
@@ -73,6 +75,7 @@ impl Phase {
             Self::Answered => "answered",
             Self::Ended => "ended",
             Self::Missed => "missed",
+            Self::CutOff => "cut-off",
         }
     }
 

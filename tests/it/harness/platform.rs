@@ -19,7 +19,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// A fresh office that is ready for requests.
+    /// A fresh example office that is ready for requests; with `--office` among the flags, that office instead.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
@@ -36,7 +36,11 @@ impl Platform {
         let data = folder.path().join("data").to_string_lossy().into_owned();
         let listen = format!("127.0.0.1:{port}");
         let mut arguments: Vec<String> =
-            ["serve", "--listen", &listen, "--data", &data, "--example"].map(str::to_owned).into();
+            ["serve", "--listen", &listen, "--data", &data].map(str::to_owned).into();
+        let example = !flags.contains(&"--office");
+        if example {
+            arguments.push("--example".to_owned());
+        }
         let scheme = if flags.contains(&"--tls-cert") { "https" } else { "http" };
         let base = format!("{scheme}://{listen}");
         let database = database::fresh().await;
@@ -49,7 +53,9 @@ impl Platform {
         let app = spawn(&arguments, folder.path());
         let mut platform = Self { base, app, env: HashMap::new(), arguments, folder, http: http() };
         platform.ready().await;
-        platform.env = read_env(&platform.env_file());
+        if example {
+            platform.env = read_env(&platform.env_file());
+        }
         platform
     }
 

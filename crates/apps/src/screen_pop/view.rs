@@ -78,6 +78,7 @@ fn phase(call: &Call) -> Phase {
         Stage::Ringing => Phase::Ringing,
         Stage::Answered => Phase::Answered,
         Stage::Ended(Outcome::Missed) => Phase::Missed,
+        Stage::Ended(Outcome::Unknown) if call.cut_off => Phase::CutOff,
         Stage::Ended(Outcome::Answered | Outcome::Unknown) => Phase::Ended,
     }
 }

@@ -5,6 +5,7 @@ mod captured;
 mod commands;
 mod documented;
 mod history;
+mod office_file;
 mod properties;
 mod recording;
 mod reports;

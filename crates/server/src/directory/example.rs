@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::oauth::{grants, password};
 use crate::secrets;
-use crate::store::{Account, ClientRow, Store, StoreError, StoreResult, User};
+use crate::store::{ClientRow, Store, StoreError, StoreResult, User};
 use crate::time;
 
 /// Redirect URIs of the two tutorials (spec/oauth.md, Redirect handling on the client).
@@ -70,12 +70,8 @@ pub async fn seed(store: &Store, folder: &Path, public_url: &str) -> StoreResult
         people.iter().map(|(user, password)| (user.email.as_str(), password.as_str())).collect();
     let text = environment(&office.account_key, &client_id, &secret, public_url, &logins);
     write_private(&path, &text)?;
-    let account = Account {
-        account_key: office.account_key.clone(),
-        organization_id: office.organization_id.clone(),
-        name: office.name.clone(),
-        office,
-    };
+    // It is nobody's file: --office must not take it over.
+    let account = super::office::account(Office { from_file: false, ..office });
     store.add_account(&account, &users, &client).await
 }
 

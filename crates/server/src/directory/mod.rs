@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod example;
 pub mod lists;
+pub mod office;
 pub mod scim;
 pub mod users;
 pub mod voice_admin;

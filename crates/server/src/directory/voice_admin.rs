@@ -51,6 +51,8 @@ pub struct Location {
     organization_id: String,
     name: String,
     region: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
 }
 
 /// [inferred] The members are those of an extension; `id` is the `queueId` of call events.
@@ -301,5 +303,6 @@ fn the_location(office: &Office) -> Location {
         organization_id: office.organization_id.clone(),
         name: office.name.clone(),
         region: office.region.clone(),
+        time_zone: Some(office.time_zone.clone()).filter(|zone| !zone.is_empty()),
     }
 }

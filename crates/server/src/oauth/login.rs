@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -103,10 +103,10 @@ pub async fn sign_in(
     let email: String = email.chars().take(limits::EMAIL_CHARS_MAX).collect();
     let password = fields.one("password").unwrap_or_default().to_owned();
     let user = match checked_user(&app, &email, password, &address.ip().to_string()).await {
-        Ok(Some(user)) => user,
-        Ok(None) => {
-            let error = "This e-mail address and password do not belong together. Check both and try again.";
-            return show_form(&goal, StatusCode::UNAUTHORIZED, service, &email, Some(error));
+        Ok(Checked::Fits(user)) => user,
+        Ok(Checked::DoesNotFit { waited }) => {
+            let error = does_not_fit(waited);
+            return show_form(&goal, StatusCode::UNAUTHORIZED, service, &email, Some(&error));
         }
         Err(error) if error.status == StatusCode::TOO_MANY_REQUESTS => {
             return show_form(&goal, error.status, service, &email, Some(&error.message));
@@ -145,12 +145,28 @@ impl Default for Waiting {
     }
 }
 
-async fn checked_user(
-    app: &App,
-    email: &str,
-    password: String,
-    address: &str,
-) -> Result<Option<User>, ApiError> {
+/// What a login came to.
+enum Checked {
+    Fits(Box<User>),
+    DoesNotFit {
+        /// How long it was made to wait after failures before it.
+        waited: Duration,
+    },
+}
+
+/// What the login page says. A page that took long says why, or people think that something is broken.
+fn does_not_fit(waited: Duration) -> String {
+    let plain = "This e-mail address and password do not belong together. Check both and try again.";
+    match waited.as_secs() {
+        0 => plain.to_owned(),
+        seconds => format!(
+            "{plain} After several failures each try waits, so that nobody can guess passwords; this one waited \
+             {seconds} s."
+        ),
+    }
+}
+
+async fn checked_user(app: &App, email: &str, password: String, address: &str) -> Result<Checked, ApiError> {
     let Ok(_waiting) = app.logins.0.try_acquire() else {
         return Err(ApiError::unavailable("Too many people sign in at this moment. Try again soon."));
     };
@@ -165,11 +181,13 @@ async fn checked_user(
     tokio::time::sleep(wait).await;
     let user = app.store.user_by_email(email).await?;
     let fits = app.passwords.fit(password, user.as_ref().map(|user| user.password_hash.clone())).await;
-    if fits {
-        app.throttle.succeeded(&user_key, &address_key);
-        return Ok(user);
+    match user.filter(|_| fits) {
+        Some(user) => {
+            app.throttle.succeeded(&user_key, &address_key);
+            Ok(Checked::Fits(Box::new(user)))
+        }
+        None => Ok(Checked::DoesNotFit { waited: wait }),
     }
-    Ok(None)
 }
 
 /// Fields of a form that a browser sent.

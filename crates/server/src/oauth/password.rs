@@ -26,6 +26,8 @@ impl Passwords {
     /// Whether the password fits the hash; without a hash it never does.
     pub async fn fit(&self, password: String, hash: Option<String>) -> bool {
         let Ok(turn) = std::sync::Arc::clone(&self.turns).acquire_owned().await else { return false };
+        // Who has no password, or was taken out of the office file, has no hash that can be checked.
+        let hash = hash.filter(|hash| PasswordHash::new(hash).is_ok());
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| DECOY.to_owned());
         let check = tokio::task::spawn_blocking(move || {
@@ -56,6 +58,9 @@ mod tests {
         let kept = hash("correct horse");
         assert!(passwords.fit("correct horse".into(), Some(kept.clone())).await);
         assert!(!passwords.fit("battery staple".into(), Some(kept)).await);
+        for no_hash in ["", "!", &format!("!{}", hash("correct horse"))] {
+            assert!(!passwords.fit("correct horse".into(), Some(no_hash.to_owned())).await, "{no_hash}");
+        }
         assert!(!passwords.fit("no user has this password".into(), None).await);
     }
 

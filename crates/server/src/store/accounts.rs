@@ -1,7 +1,7 @@
 //! Accounts and their people.
 
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
 
 use super::{Store, StoreResult};
 
@@ -21,12 +21,13 @@ pub struct User {
     pub account_key: String,
     pub email: String,
     pub name: String,
+    /// Argon2id; empty for who has none yet. Who was taken out of the office file has a mark before it.
     pub password_hash: String,
     pub super_admin: bool,
 }
 
 impl User {
-    fn read(row: &AnyRow) -> StoreResult<Self> {
+    pub(super) fn read(row: &AnyRow) -> StoreResult<Self> {
         Ok(Self {
             user_key: row.try_get("user_key")?,
             user_id: row.try_get("user_id")?,
@@ -36,6 +37,23 @@ impl User {
             password_hash: row.try_get("password_hash")?,
             super_admin: row.try_get::<i64, _>("super_admin")? != 0,
         })
+    }
+
+    pub(super) async fn insert(&self, connection: &mut AnyConnection, hash: &str) -> StoreResult<()> {
+        sqlx::query(
+            "insert into users (user_key, user_id, account_key, email, name, password_hash, super_admin)
+             values ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(&self.user_key)
+        .bind(&self.user_id)
+        .bind(&self.account_key)
+        .bind(&self.email)
+        .bind(&self.name)
+        .bind(hash)
+        .bind(i64::from(self.super_admin))
+        .execute(connection)
+        .await?;
+        Ok(())
     }
 }
 
@@ -75,19 +93,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         for user in users {
-            sqlx::query(
-                "insert into users (user_key, user_id, account_key, email, name, password_hash, super_admin)
-                 values ($1, $2, $3, $4, $5, $6, $7)",
-            )
-            .bind(&user.user_key)
-            .bind(&user.user_id)
-            .bind(&user.account_key)
-            .bind(&user.email)
-            .bind(&user.name)
-            .bind(&user.password_hash)
-            .bind(i64::from(user.super_admin))
-            .execute(&mut *tx)
-            .await?;
+            user.insert(&mut tx, &user.password_hash).await?;
         }
         client.insert(&mut tx).await?;
         tx.commit().await?;

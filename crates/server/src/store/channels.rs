@@ -111,18 +111,9 @@ impl Store {
     /// Deletes a channel with all subscriptions on it. False when it was gone.
     pub async fn delete_channel(&self, channel_id: &str) -> StoreResult<bool> {
         let mut tx = self.write.begin().await?;
-        sqlx::query("delete from subscriptions where channel_id = $1")
-            .bind(channel_id)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("delete from cursors where channel_id = $1").bind(channel_id).execute(&mut *tx).await?;
-        super::webhooks::forget(&mut tx, channel_id).await?;
-        let done = sqlx::query("delete from channels where channel_id = $1")
-            .bind(channel_id)
-            .execute(&mut *tx)
-            .await?;
+        let there = remove(&mut tx, channel_id).await?;
         tx.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(there)
     }
 
     /// Writes cursors: `(channel, account, position)`.
@@ -157,4 +148,16 @@ pub(super) async fn insert_channel(connection: &mut AnyConnection, channel: &Cha
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A channel with its subscriptions, places and webhook. False when it is gone already.
+pub(super) async fn remove(connection: &mut AnyConnection, channel_id: &str) -> StoreResult<bool> {
+    for statement in
+        ["delete from subscriptions where channel_id = $1", "delete from cursors where channel_id = $1"]
+    {
+        sqlx::query(statement).bind(channel_id).execute(&mut *connection).await?;
+    }
+    super::webhooks::forget(connection, channel_id).await?;
+    let done = sqlx::query("delete from channels where channel_id = $1");
+    Ok(done.bind(channel_id).execute(connection).await?.rows_affected() > 0)
 }

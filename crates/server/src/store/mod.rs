@@ -13,6 +13,7 @@ mod insert;
 mod lock;
 mod log;
 mod oauth;
+mod office;
 mod personal_tokens;
 mod recent;
 mod recordings;
@@ -25,6 +26,8 @@ mod summaries;
 mod tests;
 #[cfg(test)]
 mod tests_oauth;
+#[cfg(test)]
+mod tests_office;
 #[cfg(test)]
 mod tests_reads;
 #[cfg(test)]
@@ -59,6 +62,7 @@ pub use history::HistoryQuery;
 pub use lock::OneServer;
 pub use log::{Entry, EntryKind};
 pub use oauth::{CodeRow, TokenKind, TokenRow};
+pub use office::{OfficeChanges, PasswordChange};
 pub use personal_tokens::PersonalToken;
 pub use recordings::RecordingRow;
 pub use revisions::Revision;

@@ -1,0 +1,193 @@
+//! An account made from a file: `serve --office FILE`, `callfeed password`, and what becomes of changes.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::harness::portal::{CLIENTS, Portal};
+use crate::harness::{App, LATER, Person, Platform, ports};
+
+const HELEN: &str = "helen@larkfield.example";
+const OWEN: &str = "owen@larkfield.example";
+const PASSWORD: &str = "a tooth for a tooth";
+const SCOPES: &str = "cr.v1.read call-events.v1.notifications.manage users.v1.read voice-admin.v1.read";
+
+/// The example of docs/operations.md, as people copy it.
+fn practice() -> String {
+    let document = include_str!("../../docs/operations.md");
+    let (_, rest) = document.split_once("```toml\n").expect("an example");
+    rest.split_once("```").expect("its end").0.to_owned()
+}
+
+/// A folder with an office file.
+fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("office.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+/// Runs `callfeed password EMAIL --stdin` and returns whether it worked, and what it said.
+async fn set_password(platform: &Platform, email: &str, password: &str) -> (bool, String) {
+    let data = platform.env_file().with_file_name("").to_string_lossy().into_owned();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_callfeed"));
+    command.args(["password", email, "--stdin", "--data", &data]);
+    let database = platform.database();
+    if database.starts_with("postgres") {
+        command.args(["--database", &database]);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let line = format!("{password}\n");
+    let output = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().expect("the binary was built with this test");
+        child
+            .stdin
+            .take()
+            .expect("stdin is piped")
+            .write_all(line.as_bytes())
+            .expect("the password is taken");
+        child.wait_with_output().expect("it ends")
+    });
+    let output = output.await.unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+async fn log_in(platform: &Platform, email: &str) -> u16 {
+    Portal::closed(platform).log_in(&Person::new(email, PASSWORD), CLIENTS, &[]).await.status
+}
+
+async fn start(path: &std::path::Path) -> Platform {
+    Platform::start_with(&["--office", &path.to_string_lossy()]).await
+}
+
+#[tokio::test]
+async fn a_practice_from_a_file_signs_in_subscribes_and_plays_calls() {
+    let (_folder, path) = file(&practice());
+    let mut platform = start(&path).await;
+    assert_eq!(log_in(&platform, HELEN).await, 401, "nobody has a password at first");
+    assert_eq!(log_in(&platform, HELEN).await, 401);
+    let (done, error) = set_password(&platform, HELEN, "short").await;
+    assert!(!done && error.contains("12 characters"), "{error}");
+    let (done, error) = set_password(&platform, "nobody@larkfield.example", PASSWORD).await;
+    assert!(!done && error.contains("office file"), "{error}");
+    let (done, error) = set_password(&platform, "Helen@Larkfield.example", PASSWORD).await;
+    assert!(done, "{error}");
+
+    let helen = Person::new(HELEN, PASSWORD);
+    let portal = Portal::open(&platform, &helen).await;
+    let client = portal.new_client(SCOPES, &["authorization_code", "refresh_token"]).await;
+    platform.env.insert("OAUTH_CLIENT_ID".into(), client.id);
+    platform.env.insert("OAUTH_CLIENT_SECRET".into(), client.secret);
+    let session = helen.grant(&platform, SCOPES).await.session;
+    let me = session.get("/users/v1/me").await.is(200).json();
+    let account = me["items"][0]["accountKey"].as_str().unwrap().to_owned();
+    assert_eq!(me["items"][0]["organizationName"], "Larkfield Dental");
+    assert_eq!(me["items"][0]["lines"].as_array().unwrap().len(), 3);
+    let devices = session.get("/voice-admin/v1/devices").await.is(200).json();
+    assert_eq!(devices["items"].as_array().unwrap().len(), 12);
+    let place = session.get("/voice-admin/v1/locations").await.is(200).json();
+    assert_eq!(place["items"][0]["timeZone"], "America/Chicago");
+    let queues = session.get("/voice-admin/v1/call-queues").await.is(200).json();
+    let queue = queues["items"][0]["id"].as_str().unwrap();
+    let agents = session.get(&format!("/voice-admin/v1/call-queues/{queue}/users")).await.is(200).json();
+    assert_eq!(agents["items"].as_array().unwrap().len(), 3);
+
+    let channels = "/notification-channel/v1/channels/office";
+    let channel = session.post(channels, &json!({"channelType": "WebSocket"})).await.is(201);
+    let body = json!({"channelId": channel.text_of("/channelId"), "accountKeys": [account]});
+    session.post("/call-events-report/v1/subscriptions", &body).await.is(200);
+
+    let env = format!(
+        "OAUTH_CLIENT_ID={}\nOAUTH_CLIENT_SECRET={}\nACCOUNT_KEY={account}\nGOTO_AUTH_URL={base}\nGOTO_API_URL={base}\n\
+         GOTO_CHANNEL_URL={base}\nGOTO_ADMIN_URL={base}\n",
+        platform.setting("OAUTH_CLIENT_ID"),
+        platform.setting("OAUTH_CLIENT_SECRET"),
+        base = platform.base,
+    );
+    std::fs::write(platform.env_file(), env).unwrap();
+    for (scenario, to) in [("internal", "114"), ("answered", "103"), ("ring-group", "201")] {
+        let mut call = platform.call(scenario, &["--speed", "1000", "--to", to]);
+        assert_eq!(call.exit(LATER).await, Some(0), "{scenario}");
+        let space = call.stdout.all()[0].clone();
+        assert_eq!(platform.report(&session, &space).await["accountKey"], account);
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_the_file_cannot_sign_in_and_returns_with_the_old_password() {
+    let (_folder, path) = file(&practice());
+    let mut platform = start(&path).await;
+    for email in [HELEN, OWEN] {
+        assert!(set_password(&platform, email, PASSWORD).await.0);
+        assert_eq!(log_in(&platform, email).await, 303);
+    }
+    // Owen's phones become Helen's.
+    let person =
+        "[[people]]\nfirst-name = \"Owen\"\nlast-name = \"Brandt\"\nemail = \"owen@larkfield.example\"\n";
+    assert!(practice().contains(person));
+    let without = practice().replace(person, "").replace(OWEN, HELEN);
+    std::fs::write(&path, without).unwrap();
+    platform.kill9().await;
+    platform.restart().await;
+    assert_eq!(log_in(&platform, OWEN).await, 401);
+    assert_eq!(log_in(&platform, HELEN).await, 303);
+    let (done, error) = set_password(&platform, OWEN, PASSWORD).await;
+    assert!(!done && error.contains("taken out"), "{error}");
+    std::fs::write(&path, practice()).unwrap();
+    platform.kill9().await;
+    platform.restart().await;
+    assert_eq!(log_in(&platform, OWEN).await, 303);
+    let log = platform.app.stderr.all().join("\n");
+    assert!(log.contains("returned=1") && !log.contains('@'), "{log}");
+}
+
+#[tokio::test]
+async fn a_file_with_mistakes_is_refused_and_each_is_named() {
+    let bad = practice()
+        .replacen("extension = \"102\"", "extension = \"101\"", 1)
+        .replace("roles = [\"super-admin\"]", "")
+        .replace("+13125550170", "312 555 0170");
+    let (folder, path) = file(&bad);
+    let listen = format!("127.0.0.1:{}", ports::free());
+    let path = path.to_string_lossy();
+    let flags = ["--listen", &listen, "--data", "data", "--office", &path];
+    for command in ["serve", "check-config"] {
+        let ended = App::run(&[&[command], &flags[..]].concat(), folder.path()).await;
+        assert_eq!(ended.code, Some(1), "{command}: {ended:?}");
+        let said = format!("{}\n{}", ended.stdout.join("\n"), ended.errors());
+        for expected in
+            ["extension 101 is taken already in line", "nobody is a super admin", "\"312 555 0170\""]
+        {
+            assert!(said.contains(expected), "{command}: {expected}: {said}");
+        }
+    }
+    std::fs::write(folder.path().join("office.toml"), practice().replace("America/Chicago", "Mars/Base"))
+        .unwrap();
+    let ended = App::run(&[&["check-config"], &flags[..]].concat(), folder.path()).await;
+    assert!(ended.stdout.join("\n").contains("time-zone: Mars/Base is not known"), "{ended:?}");
+    std::fs::write(folder.path().join("office.toml"), practice()).unwrap();
+    let ended = App::run(&[&["check-config"], &flags[..]].concat(), folder.path()).await;
+    assert!(ended.code == Some(0) && ended.stdout.join("\n").contains("4 people, 9 lines"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_file_does_not_take_the_example_office_over() {
+    let (folder, path) = file(&practice());
+    let platform = Platform::start().await;
+    let data = platform.env_file().with_file_name("").to_string_lossy().into_owned();
+    let database = platform.database();
+    platform.app.interrupt().await;
+    let mut app = platform.app;
+    assert_eq!(app.exit(LATER).await, Some(0));
+    let listen = format!("127.0.0.1:{}", ports::free());
+    let path = path.to_string_lossy();
+    let mut flags = vec!["serve", "--listen", &listen, "--data", &data, "--office", &path];
+    if database.starts_with("postgres") {
+        flags.extend(["--database", &database]);
+    }
+    let ended = App::run(&flags, folder.path()).await;
+    assert!(ended.code == Some(1) && ended.errors().contains("not made from a file"), "{ended:?}");
+}
