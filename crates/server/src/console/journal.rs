@@ -181,8 +181,10 @@ pub fn mask_form(text: &str) -> Value {
 pub fn path(text: &str) -> String {
     let is_secret = |part: &str| part.len() > 64 || part.starts_with("cf") && part.len() > 24;
     let cut = |part: &str| if is_secret(part) { short(part) } else { part.to_owned() };
-    let by = |text: &str, mark: char| text.split(mark).map(cut).collect::<Vec<_>>().join(&mark.to_string());
-    text.split('/').map(|part| by(part, '=')).map(|part| by(&part, '&')).collect::<Vec<_>>().join("/")
+    // A whole value is judged, so separators are taken apart before `=`.
+    let pair = |text: &str| text.split('=').map(cut).collect::<Vec<_>>().join("=");
+    let query = |text: &str| text.split('&').map(pair).collect::<Vec<_>>().join("&");
+    text.split('/').map(query).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
