@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -36,10 +37,12 @@ impl Socket {
     }
 
     /// The next message that is no ping; text is kept as a frame.
-    async fn message(&mut self, deadline: Duration) -> Option<Message> {
+    async fn message(&mut self, patience: Duration) -> Option<Message> {
+        // Pings do not make it longer: they come for ever where nothing else comes.
+        let deadline = Instant::now() + patience;
         loop {
-            let next = tokio::time::timeout(deadline, self.stream.next()).await;
-            let Ok(next) = next else { panic!("no message within {deadline:?}; so far {:#?}", self.last()) };
+            let next = tokio::time::timeout_at(deadline, self.stream.next()).await;
+            let Ok(next) = next else { panic!("no message within {patience:?}; so far {:#?}", self.last()) };
             match next? {
                 Ok(Message::Ping(_)) => {}
                 Ok(Message::Text(text)) => {

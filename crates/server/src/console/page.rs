@@ -65,8 +65,9 @@ pub async fn play(State(app): State<Arc<App>>, session: Session, body: Body) -> 
 pub async fn add_fault(State(app): State<Arc<App>>, session: Session, body: Body) -> Answer {
     let form = form(&session, &body)?;
     let mut wish = json!({"fault": form.one("fault").unwrap_or_default(), "forS": 60});
-    if let Some(times) = form.integer("times")? {
-        wish["times"] = json!(times);
+    // An empty field of the page asks for nothing.
+    if form.one("times").is_some() {
+        wish["times"] = json!(form.integer("times")?);
     }
     wish["parameters"] = Value::Object(Map::new());
     let account = &session.user.account_key;
