@@ -99,11 +99,15 @@ async fn a_gap_opens_and_closes_with_everything_in_it_found() {
     apps::printed(&app, &third).await;
     let closed = gap(&platform, &state, "connection", false).await;
     assert!(closed["from"].as_str() < closed["to"].as_str(), "{closed}");
+    let folder = state.to_string_lossy().into_owned();
+    let said =
+        async || App::run(&["gaps", "--state", &folder], &platform.folder("apps")).await.stdout.join("\n");
+    eventually("nothing is missing", SOON, async || said().await.contains("No gap is open").then_some(()))
+        .await;
     app.stop().await;
+    let stopped = said().await;
+    assert!(stopped.contains("not running: calls that ended since 20"), "{stopped}");
     let mut expected = [first, second, third];
     expected.sort_unstable();
     assert_eq!(sorted_store(&platform, &state).await, expected, "each exactly once");
-    let state = state.to_string_lossy().into_owned();
-    let said = App::run(&["gaps", "--state", &state], &platform.folder("apps")).await;
-    assert!(said.stdout.join("\n").contains("No gap is open"), "{said:?}");
 }

@@ -7,11 +7,21 @@ pub const DATABASE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections to the store; a further user waits.
 pub const DATABASE_CONNECTIONS: u32 = 4;
 
+/// Looks at the lock of an app that seems to run already; then it does …
+pub const APP_LOCK_LOOKS: u32 = 4;
+/// … and the pause between two of them.
+pub const APP_LOCK_LOOK: Duration = Duration::from_millis(20);
+
 /// The redirect page stays this long after the sign-in, so that the browser can fetch its stylesheet.
 pub const SIGN_IN_LINGER: Duration = Duration::from_secs(2);
 
-/// Reports fetched at the same time; further ones wait in the store.
-pub const FETCHES_MAX: usize = 4;
+/// Reports fetched at the same time; further ones wait in the store. Enough for the pace of the SDK even where an
+/// answer takes two seconds.
+pub const FETCHES_MAX: usize = 16;
+/// With more reports than this waiting to be fetched the log says so …
+pub const CATCHING_UP: u64 = 40;
+/// … this often.
+pub const CATCHING_UP_EVERY: Duration = Duration::from_secs(30);
 /// First pause before a report is asked for again; doubled each time, jittered down to half.
 pub const FETCH_PAUSE: Duration = Duration::from_millis(500);
 /// Longest such pause.

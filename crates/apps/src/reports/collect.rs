@@ -64,14 +64,15 @@ pub(super) async fn run(
     let printer = Printer::new(options.out, options.json);
     let printing = Printing { store: store.clone(), printer, on_report: options.on_report };
     let mut printing = tokio::spawn(printing.run(stored.clone(), shutdown.clone()));
-    if collector.sign_in_first().await? == Flow::End {
-        return Ok(());
-    }
     let fetching = shutdown.child_token();
     let (account_key, wake) = (settings.account_key.clone(), collector.wake.clone());
     let puller =
         Puller { client: client.clone(), store: store.clone(), account_key: account_key.clone(), wake };
+    // Before anybody signs in, which may take hours: the gap is there.
     puller.begin(options.since, Timestamp::now()).await.context("cannot write the store")?;
+    if collector.sign_in_first().await? == Flow::End {
+        return Ok(());
+    }
     let wake = collector.wake.clone();
     let fetcher = Fetcher { client: client.clone(), store, account_key, wake, stored };
     let mut tasks = JoinSet::new();

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use sdk::{Client, ErrorKind};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::progress::{estimate, words};
 use crate::limits;
 use crate::store::ledger::{self, GapKind};
 use crate::store::{Store, reports as table};
@@ -35,7 +37,12 @@ impl Fetcher {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut fetches: JoinSet<String> = JoinSet::new();
         let mut under_way: HashSet<String> = HashSet::new();
+        let mut say_at = Instant::now() + limits::CATCHING_UP_EVERY;
         loop {
+            if Instant::now() >= say_at {
+                say_at = Instant::now() + limits::CATCHING_UP_EVERY;
+                self.say_how_far().await;
+            }
             let pause = match self.start_due(&mut fetches, &mut under_way).await {
                 Ok(next) => next.map_or(limits::FETCH_PAUSE_MAX, |next| {
                     Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
@@ -55,6 +62,20 @@ impl Fetcher {
                 }
                 () = tokio::time::sleep(pause) => {}
             }
+        }
+    }
+
+    /// A burst takes its time: the service allows so many requests a second, and a report is a request.
+    async fn say_how_far(&self) {
+        match table::missing(&self.store.pool).await {
+            Ok(missing) if missing > limits::CATCHING_UP => tracing::info!(
+                "catching up: {missing} reports to fetch, about {} at {} a second, which leaves room below the \
+                 service's limit",
+                words(estimate(missing)),
+                sdk::limits::RATE_MAX
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::error!("the store failed: {error}"),
         }
     }
 

@@ -4,15 +4,84 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::io::AsyncWriteExt as _;
 
-use super::Out;
+use super::progress::{estimate, words};
+use super::{NICKNAME, Out};
 use crate::limits;
-use crate::store::Store;
 use crate::store::ledger::{self, Gap};
+use crate::store::{OneApp, Store, reports as table};
 
-/// Prints the open gaps of the store, with `all` those that are closed too. Returns how many are open.
+/// What is missing though no gap of the ledger says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub running: bool,
+    /// Every call that ended before is known of; `None` before the first start.
+    pub through: Option<Timestamp>,
+    /// Reports that are known of and not there yet.
+    pub missing: u64,
+}
+
+impl Standing {
+    pub async fn of(state_dir: &Path, store: &Store) -> anyhow::Result<Self> {
+        // The order counts: what a collector that ends meanwhile has stored is seen.
+        let running = OneApp::is_running(state_dir, NICKNAME);
+        let through = ledger::known_through(&store.pool).await.context("cannot read the store")?;
+        let missing = table::missing(&store.pool).await.context("cannot read the store")?;
+        Ok(Self { running, through, missing })
+    }
+
+    /// As open gaps, for programs.
+    fn gaps(self) -> Vec<Gap> {
+        let gap = |kind: &str, reason: String, reports| Gap {
+            number: 0,
+            account_key: String::new(),
+            kind: kind.to_owned(),
+            subject: String::new(),
+            reason,
+            from: self.through.unwrap_or(Timestamp::UNIX_EPOCH),
+            to: None,
+            closed: None,
+            reports,
+        };
+        let mut gaps = Vec::new();
+        if !self.running {
+            gaps.push(gap("downtime", "the collector is not running".to_owned(), 0));
+        }
+        if self.missing > 0 {
+            let missing = i64::try_from(self.missing).unwrap_or(i64::MAX);
+            gaps.push(gap("fetching", "reports that are known of and not fetched yet".to_owned(), missing));
+        }
+        gaps
+    }
+
+    /// For people; empty when nothing is missing.
+    fn lines(self, zone: &TimeZone) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.running {
+            lines.push(match self.through {
+                Some(at) => format!(
+                    "not running: calls that ended since {} are not known yet; start callfeed reports",
+                    time(at, zone)
+                ),
+                None => "not running, and never was: no call is known yet; start callfeed reports".to_owned(),
+            });
+        }
+        if self.missing > 0 {
+            let (number, left) = (self.missing, words(estimate(self.missing)));
+            lines.push(match self.running {
+                true => format!("catching up: {number} reports to fetch, about {left}"),
+                false => format!("to fetch at the next start: {number} reports, about {left}"),
+            });
+        }
+        lines
+    }
+}
+
+/// Prints the open gaps of the store, with `all` those that are closed too, and what else is missing. Returns how many
+/// are open.
 ///
 /// # Errors
 /// When the store cannot be read or the output fails.
@@ -33,8 +102,24 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, mut out: Out) -> anyh
             }
         }
     }
-    if !json && open == 0 {
-        write(&mut out, "No gap is open: every call that ended so far is known.").await?;
+    let standing = Standing::of(state_dir, &store).await?;
+    let zone = TimeZone::system();
+    let lines = if json {
+        standing.gaps().iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?
+    } else {
+        standing.lines(&zone)
+    };
+    open += lines.len();
+    for line in lines {
+        write(&mut out, &line).await?;
+    }
+    if let (false, 0, Some(through)) = (json, open, standing.through) {
+        let until = time(through, &zone);
+        write(
+            &mut out,
+            &format!("No gap is open: the report of every call that ended before {until} is stored."),
+        )
+        .await?;
     }
     Ok(open)
 }
@@ -51,8 +136,12 @@ async fn write(out: &mut Out, line: &str) -> io::Result<bool> {
     }
 }
 
+fn time(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 fn line(gap: &Gap, zone: &TimeZone) -> String {
-    let time = |at: jiff::Timestamp| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let time = |at| time(at, zone);
     let until = match gap.to {
         Some(to) => format!("to {}, closed, {} reports found", time(to), gap.reports),
         None => "still open".to_owned(),
@@ -83,5 +172,19 @@ mod tests {
         (gap.to, gap.closed) = (Some(gap.from), Some(gap.from));
         gap.reports = 3;
         assert!(line(&gap, &TimeZone::UTC).contains("to 2026-02-03 17:00:00, closed, 3 reports found"));
+    }
+
+    #[test]
+    fn a_collector_that_does_not_run_or_catches_up_has_not_everything() {
+        let through = Some("2026-02-03T17:00:00Z".parse().unwrap());
+        let lines = |running, missing| Standing { running, through, missing }.lines(&TimeZone::UTC);
+        assert_eq!(lines(true, 0), [""; 0]);
+        assert_eq!(lines(true, 4800), ["catching up: 4800 reports to fetch, about 10 min"]);
+        let stopped = lines(false, 8);
+        assert!(
+            stopped[0].starts_with("not running: calls that ended since 2026-02-03 17:00:00"),
+            "{stopped:?}"
+        );
+        assert_eq!(stopped[1], "to fetch at the next start: 8 reports, about 1 s");
     }
 }

@@ -55,9 +55,15 @@ fn line(slices: u64, left: u64, found: usize, elapsed: Duration) -> String {
     format!("Earlier calls [{bar}] {done} of {slices} days, {found} reports{estimate}")
 }
 
-fn words(time: Duration) -> String {
+/// How long so many reports take: one request each, at the pace of the SDK. A summary has no course of the call.
+pub(super) fn estimate(reports: u64) -> Duration {
+    Duration::try_from_secs_f64(reports as f64 / sdk::limits::RATE_MAX).unwrap_or(Duration::MAX)
+}
+
+pub(super) fn words(time: Duration) -> String {
     match time.as_secs() {
-        seconds @ 0..90 => format!("{seconds} s"),
+        0 => "1 s".to_owned(),
+        seconds @ 1..90 => format!("{seconds} s"),
         seconds @ 90..5400 => format!("{} min", (seconds + 30) / 60),
         seconds => format!("{} h", (seconds + 1800) / 3600),
     }

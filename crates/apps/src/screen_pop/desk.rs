@@ -162,7 +162,7 @@ async fn write(pool: SqlitePool, mut queue: mpsc::Receiver<Call>) {
 }
 
 async fn write_all(pool: &SqlitePool, calls: &[Call]) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = crate::store::write(pool).await?;
     for call in calls {
         store::save(&mut transaction, call).await?;
     }

@@ -181,7 +181,7 @@ pub async fn pick(
 /// # Errors
 /// When the database refuses.
 pub async fn add(pool: &SqlitePool, new: NewContact, now: jiff::Timestamp) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = super::write(pool).await?;
     let import: Option<i64> =
         sqlx::query_scalar("SELECT id FROM people_imports WHERE name = $1 AND active = 1")
             .bind(BY_HAND)

@@ -112,7 +112,7 @@ pub async fn begin(
     now: Timestamp,
     slices: &[Span],
 ) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = super::write(pool).await?;
     let begun = slices.last().map_or(now, |oldest| oldest.from);
     sqlx::query(
         "INSERT INTO watermarks (account_key, begun_us, through_us) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -147,6 +147,16 @@ pub async fn begin(
     transaction.commit().await
 }
 
+/// Until when every call that ended is known to be known: the accounts' earliest watermark. `None` for a store that
+/// has no account yet.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn known_through(pool: &SqlitePool) -> sqlx::Result<Option<Timestamp>> {
+    let row = sqlx::query("SELECT min(through_us) FROM watermarks").fetch_one(pool).await?;
+    Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
+}
+
 /// The newest slice that is still to be looked through, and how many there are.
 ///
 /// # Errors
@@ -175,7 +185,7 @@ pub async fn slice_done(
     reports: usize,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = super::write(pool).await?;
     sqlx::query("DELETE FROM backfill_slices WHERE account_key = $1 AND from_us = $2")
         .bind(account_key)
         .bind(slice.from.as_microsecond())
@@ -212,7 +222,7 @@ pub async fn looked(
     close: Option<Timestamp>,
     reports: usize,
 ) -> sqlx::Result<u64> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = super::write(pool).await?;
     sqlx::query("UPDATE watermarks SET through_us = max(through_us, $2) WHERE account_key = $1")
         .bind(account_key)
         .bind(watermark.through().as_microsecond())
@@ -247,7 +257,7 @@ pub async fn open_gap(
     reason: &str,
     from: Timestamp,
 ) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = super::write(pool).await?;
     insert_gap(&mut transaction, account_key, kind, subject, reason, from).await?;
     transaction.commit().await
 }

@@ -13,8 +13,8 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlitePool, SqliteTransaction};
 
 use crate::limits;
 
@@ -54,11 +54,28 @@ impl OneApp {
         let path = folder.join(format!("{app}.lock"));
         prepare(folder, &path).map_err(failed)?;
         let file = File::open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { app, path: folder.to_owned() }),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+        let mut looks = 1;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                // It may be the short look of `is_running`.
+                Err(TryLockError::WouldBlock) if looks < limits::APP_LOCK_LOOKS => {
+                    looks += 1;
+                    std::thread::sleep(limits::APP_LOCK_LOOK);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(OpenError::InUse { app, path: folder.to_owned() });
+                }
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
         }
+    }
+
+    /// Whether an app runs on this folder, in whatever process.
+    #[must_use]
+    pub fn is_running(folder: &Path, app: &'static str) -> bool {
+        let Ok(file) = File::open(folder.join(format!("{app}.lock"))) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 }
 
@@ -86,6 +103,12 @@ impl Store {
             Err(error) => Err(OpenError::Database { path, error }),
         }
     }
+}
+
+/// A transaction that writes. It takes its turn at the start: SQLite refuses one that reads first and finds at its
+/// first write that another has written meanwhile ("database is locked"), however long it would wait.
+pub(crate) async fn write(pool: &SqlitePool) -> sqlx::Result<SqliteTransaction<'static>> {
+    pool.begin_with("BEGIN IMMEDIATE").await
 }
 
 async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {

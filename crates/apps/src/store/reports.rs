@@ -97,6 +97,20 @@ pub async fn waiting(pool: &SqlitePool) -> sqlx::Result<u64> {
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
+/// How many reports are known of and not there; those that are there and looked at again are not counted.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn missing(pool: &SqlitePool) -> sqlx::Result<u64> {
+    let row = sqlx::query(
+        "SELECT count(*) FROM reports_pending AS pending WHERE NOT EXISTS
+             (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id)",
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
 /// What is to be fetched now, announced last first: the calls of this moment do not wait for those of last month.
 ///
 /// # Errors
@@ -202,7 +216,7 @@ pub async fn save(
     now: Timestamp,
     again: Option<Timestamp>,
 ) -> sqlx::Result<Saved> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = super::write(pool).await?;
     let id = &report.conversation_space_id;
     let before = sqlx::query("SELECT report FROM reports WHERE conversation_space_id = $1")
         .bind(id)
@@ -420,5 +434,24 @@ mod tests {
         let rest = list(&pool, after, 9).await.unwrap();
         assert_eq!(rest[0].raw, report("b").1);
         assert_eq!(ids(rest), ["b"]);
+    }
+
+    #[tokio::test]
+    async fn many_writers_at_once_wait_for_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let mut writers = tokio::task::JoinSet::new();
+        for number in 0..60 {
+            let pool = pool.clone();
+            writers.spawn(async move {
+                let (typed, raw) = report(&format!("call-{number}"));
+                announce(&pool, &typed.conversation_space_id, at(1)).await?;
+                save(&pool, &typed, &raw, at(2), None).await
+            });
+        }
+        for saved in writers.join_all().await {
+            assert_eq!(saved.unwrap(), Saved::New);
+        }
+        assert_eq!(missing(&pool).await.unwrap(), 0);
     }
 }
