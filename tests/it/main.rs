@@ -21,6 +21,7 @@ mod faults;
 mod grade;
 mod hardening;
 mod harness;
+mod lines;
 mod logs;
 mod metrics;
 mod oauth_extras;

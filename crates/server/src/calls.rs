@@ -8,8 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
 use wire::call_events::{
-    CallEvent, StateType, SubscribedKeys, SubscriptionItem, SubscriptionRequest, SubscriptionResult,
-    SubscriptionResults,
+    StateType, SubscribedKeys, SubscriptionItem, SubscriptionRequest, SubscriptionResult, SubscriptionResults,
 };
 use wire::error::code;
 use wire::{Extra, Page, scope};
@@ -162,7 +161,7 @@ async fn under_way(
                 return Ok((found, Some(at.marker())));
             }
             at = PageKey { number: created_us, text: id };
-            if lines.is_empty() || has_line(&content, lines) {
+            if lines.is_empty() || seen_from(app, &at.text, lines).await?.is_some() {
                 found.push(content);
             }
         }
@@ -172,15 +171,15 @@ async fn under_way(
     }
 }
 
-fn has_line(content: &str, lines: &[&str]) -> bool {
-    serde_json::from_str::<CallEvent>(content).is_ok_and(|event| {
-        let mut of_call = event.state.participants.iter().filter_map(|p| p.kind.as_line());
-        of_call.any(|line| lines.contains(&line.line_id.as_str()))
-    })
+/// The first state of a call that whoever sees these lines alone may see: all that follow are theirs too, as in
+/// `channels::interest`. `None`: the call never touched one of the lines.
+async fn seen_from(app: &App, conversation_space_id: &str, lines: &[&str]) -> ApiResult<Option<i64>> {
+    Ok(app.store.touched_from(conversation_space_id, i64::MAX, |line| lines.contains(&line)).await?)
 }
 
 /// `GET /conversation-spaces/{id}/events`: the states of one call in ascending order. Both ends of
-/// `sequenceFrom` and `sequenceTo` are inclusive [inferred]; finished calls stay readable as long as the log.
+/// `sequenceFrom` and `sequenceTo` are inclusive [inferred]; finished calls stay readable as long as the log. Who sees
+/// lines alone gets the states from the first one with such a line.
 pub async fn events(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -197,20 +196,14 @@ pub async fn events(
         from = key.number;
     }
     let size = params.page_size().map_err(ApiError::in_call_events)?;
-    let mut rows = app.store.states(&id, from, to, size + 1).await?;
-    if !caller.user.super_admin && !took_part(&app, &caller, &id).await? {
-        return Err(ApiError::not_found());
+    if !caller.user.super_admin {
+        let first = seen_from(&app, &id, &app.directory.lines_of(&caller.user)).await?;
+        from = from.max(first.ok_or_else(ApiError::not_found)?);
     }
+    let mut rows = app.store.states(&id, from, to, size + 1).await?;
     let more = rows.len() as i64 > size;
     rows.truncate(size as usize);
     let next = more.then(|| PageKey { number: from.max(1) + size, text: String::new() }.marker());
     let items = rows.into_iter().map(RawValue::from_string).collect::<Result<_, _>>();
     Ok(Json(Page::new(items.map_err(ApiError::fault)?, size.unsigned_abs(), next)))
-}
-
-/// Whether a line of the caller was ever in the call.
-async fn took_part(app: &App, caller: &Caller, conversation_space_id: &str) -> ApiResult<bool> {
-    let lines: Vec<&str> = app.directory.lines_of(&caller.user);
-    let states = app.store.states(conversation_space_id, 1, i64::MAX, i64::MAX).await?;
-    Ok(states.iter().any(|content| has_line(content, &lines)))
 }

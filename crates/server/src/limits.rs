@@ -237,6 +237,8 @@ pub const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LOG_QUEUE_MAX: usize = 4_096;
 /// Entries grouped into one commit.
 pub const LOG_BATCH_MAX: usize = 512;
+/// Calls whose lines are remembered for subscriptions by line; those of another call are read from the log again.
+pub const CALL_LINES_KNOWN_MAX: usize = 10_000;
 /// Reports kept in memory after they were stored; the oldest make room, and are read from the database.
 pub const RECENT_REPORTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A failed commit is tried again this often before its calls are given up.

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::hub::{Connection, wants};
+use super::hub::Connection;
+use super::interest;
 use super::signal::Signals;
 use super::system::{self, Life, LifeEvent};
 use super::topic::{Batch, Next, Places, Topic};
@@ -344,7 +345,7 @@ impl Delivery {
     ) -> Result<(), End> {
         // A call state is stale after its ttl; a report is as good as on the first day.
         let fresh = entry.kind != EntryKind::State || turn.now_us - entry.at_us <= self.age_max_us;
-        let wanted = turn.subscriptions.iter().any(|subscription| wants(subscription, entry));
+        let wanted = interest::wanted(&self.app.store, &turn.subscriptions, entry).await.map_err(fault)?;
         if self.app.journal.is_on() {
             self.note(entry, wanted, fresh);
         }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use super::signal::{Signal, Signals};
 use super::topic::{Batch, Places, Topic};
-use crate::store::{Api, ChannelRow, Entry, EntryKind, KeyKind, Store, StoreResult, Subscription};
+use crate::store::{ChannelRow, Entry, Store, StoreResult, Subscription};
 
 /// All live channels of this node. The lock is never held across an await.
 #[derive(Default)]
@@ -389,31 +389,5 @@ impl Drop for Connection {
         if state.reader.as_ref().is_some_and(|reader| Arc::ptr_eq(reader, &self.signal)) {
             state.reader = None;
         }
-    }
-}
-
-/// Whether a subscription wants an entry.
-pub fn wants(subscription: &Subscription, entry: &Entry) -> bool {
-    let api = match entry.kind {
-        EntryKind::State => Api::CallEvents,
-        EntryKind::Report | EntryKind::Revision => Api::CallEventsReport,
-        EntryKind::History => Api::CallHistory,
-        EntryKind::Recording | EntryKind::Transcript => Api::Recording,
-    };
-    // What happened before the subscription was made is none of its business, wherever the cursor stands.
-    let after = entry.position > subscription.since_position;
-    if subscription.api != api || subscription.account_key != entry.account_key || !after {
-        return false;
-    }
-    let subject = entry.subject();
-    if !subscription.events.contains(&subject.event) {
-        return false;
-    }
-    let key = &subscription.key_value;
-    match subscription.key_kind {
-        KeyKind::Account => true,
-        KeyKind::User => subject.user_keys.contains(key),
-        KeyKind::Line => subject.line_ids.contains(key),
-        KeyKind::PhoneNumber => subject.phone_number_ids.contains(key),
     }
 }

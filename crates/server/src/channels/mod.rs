@@ -4,6 +4,7 @@ mod at_fault;
 mod delivery;
 mod frames;
 pub mod hub;
+pub mod interest;
 pub mod signal;
 mod socket;
 mod sse;

@@ -73,6 +73,8 @@ pub struct Entry {
 pub struct Subject {
     /// `STARTING`, `ACTIVE`, `ENDING`, `REPORT_SUMMARY`, or the type of any other notification.
     pub event: String,
+    /// Of a call state; 0 otherwise.
+    pub sequence_number: i64,
     pub line_ids: Vec<String>,
     pub user_keys: Vec<String>,
     pub phone_number_ids: Vec<String>,
@@ -225,6 +227,7 @@ fn state_subject(content: &str) -> Subject {
     let lines = event.state.participants.iter().filter_map(|p| p.kind.as_line());
     Subject {
         event: event.state.kind.as_str().to_owned(),
+        sequence_number: i64::try_from(event.state.sequence_number).unwrap_or(i64::MAX),
         line_ids: lines.map(|line| line.line_id.clone()).collect(),
         ..Subject::default()
     }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod backup;
+mod call_lines;
 mod calls;
 mod channels;
 mod check;
@@ -110,6 +111,7 @@ pub struct Store {
     sqlite: bool,
     sessions: Arc<sessions::Sessions>,
     recent: Arc<recent::RecentReports>,
+    call_lines: Arc<call_lines::CallLines>,
 }
 
 impl Store {
@@ -135,7 +137,8 @@ impl Store {
         let write = pool(writers, sqlite.then(sqlite_writer), &options).await?;
         MIGRATIONS.run(&write).await?;
         let read = pool(limits::DATABASE_READERS, sqlite.then(|| SQLITE.to_owned()), &options).await?;
-        let store = Self { read, write, sqlite, sessions: Arc::default(), recent: Arc::default() };
+        let (sessions, recent, call_lines) = (Arc::default(), Arc::default(), Arc::default());
+        let store = Self { read, write, sqlite, sessions, recent, call_lines };
         store.upgrade().await?;
         Ok(store)
     }

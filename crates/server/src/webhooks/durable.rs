@@ -15,7 +15,8 @@ use super::Endpoint;
 use super::attempt::{Attempt, Verdict, attempt};
 use super::schedule::{self, Breaker};
 use crate::app::App;
-use crate::channels::hub::{Connection, wants};
+use crate::channels::hub::Connection;
+use crate::channels::interest;
 use crate::channels::signal::Signals;
 use crate::limits;
 use crate::store::{DeliveryState, DueDelivery, Entry, StoreResult, TriedDelivery};
@@ -111,8 +112,12 @@ impl Durable<'_> {
                 let Some(last) = page.last() else { break };
                 place = last.position;
                 let more = page.len() as i64 == limits::CATCH_UP_PAGE;
-                let wanted = |entry: &Entry| subscriptions.iter().any(|s| wants(s, entry));
-                let entries: Vec<Entry> = page.into_iter().filter(wanted).collect();
+                let mut entries: Vec<Entry> = Vec::new();
+                for entry in page {
+                    if interest::wanted(&self.app.store, &subscriptions, &entry).await? {
+                        entries.push(entry);
+                    }
+                }
                 if !entries.is_empty() {
                     self.app.store.add_deliveries(&channel.id, &entries, time::now_us()).await?;
                 }

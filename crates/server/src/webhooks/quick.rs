@@ -9,7 +9,8 @@ use super::Endpoint;
 use super::attempt::{Verdict, attempt};
 use super::window::Window;
 use crate::app::App;
-use crate::channels::hub::{Connection, wants};
+use crate::channels::hub::Connection;
+use crate::channels::interest;
 use crate::channels::signal::Signals;
 use crate::channels::topic::Next;
 use crate::limits;
@@ -50,7 +51,10 @@ impl Quick<'_> {
                     if signals.has(Signals::CHANGED) {
                         self.behind = true;
                     }
-                    self.follow();
+                    if let Err(error) = self.follow().await {
+                        tracing::warn!("a webhook could not read the event log, trying again soon: {error}");
+                        self.behind = true;
+                    }
                 }
                 Some(done) = self.running.join_next() => self.finished(done),
             }
@@ -86,7 +90,7 @@ impl Quick<'_> {
                 let page = self.app.store.log_after(account, self.window.read(account), limit).await?;
                 let last = (page.len() as i64) < limit;
                 for entry in page {
-                    self.take(Arc::new(entry));
+                    self.take(Arc::new(entry)).await?;
                 }
                 if last {
                     break;
@@ -98,7 +102,7 @@ impl Quick<'_> {
     }
 
     /// Takes what is new from memory as far as there is room; the rest is read from the log.
-    fn follow(&mut self) {
+    async fn follow(&mut self) -> StoreResult<()> {
         for (topic, _) in self.connection.channel.places() {
             while !self.behind {
                 let read = self.window.read(&topic.account_key);
@@ -108,18 +112,21 @@ impl Quick<'_> {
                     Next::Batch(batch) => {
                         let new = batch.iter().filter(|entry| entry.position > read);
                         for entry in new.take(self.window.room()) {
-                            self.take(Arc::clone(entry));
+                            self.take(Arc::clone(entry)).await?;
                         }
                         self.behind = self.window.room() == 0;
                     }
                 }
             }
         }
+        Ok(())
     }
 
-    fn take(&mut self, entry: Arc<Entry>) {
-        let wanted = self.connection.channel.subscriptions().iter().any(|s| wants(s, &entry));
+    async fn take(&mut self, entry: Arc<Entry>) -> StoreResult<()> {
+        let subscriptions = self.connection.channel.subscriptions();
+        let wanted = interest::wanted(&self.app.store, &subscriptions, &entry).await?;
         self.window.take(entry, wanted);
+        Ok(())
     }
 
     fn launch(&mut self) {
