@@ -46,6 +46,10 @@ pub struct Args {
     /// there is a public URL].
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics_listen: Option<SocketAddr>,
+    /// A proxy whose X-Forwarded-For tells who the client is: an address, or a network such as 10.0.0.0/8. Can be
+    /// repeated; nobody else's header is believed.
+    #[arg(long, value_name = "ADDRESS")]
+    trusted_proxy: Vec<server::TrustedProxy>,
     /// Connections at the same time, open sockets included [default: what the limit of open files allows].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
@@ -119,6 +123,7 @@ impl Args {
         config.metrics_listen = self.metrics_listen;
         config.keep_days = self.keep_days;
         config.connections_max = self.max_connections.map(|number| number as usize);
+        config.trusted_proxies = self.trusted_proxy;
         config.head_timeout = Duration::from_secs(self.head_timeout);
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });

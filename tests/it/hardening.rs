@@ -125,6 +125,52 @@ async fn many_wrong_passwords_at_once_gain_nothing_and_shut_nobody_out() {
     assert!(checked <= 9, "only a few guesses were looked at: {statuses:?}");
 }
 
+/// Statuses of so many logins at the same time, as a proxy passes them on for `forwarded`.
+async fn logins(
+    platform: &Platform,
+    password: &str,
+    count: usize,
+    forwarded: impl Fn(usize) -> String,
+) -> Vec<u16> {
+    let url = platform.authorize_url(crate::harness::REPORTS_REDIRECT, SCOPES, "proxy");
+    let person = Person::admin(platform);
+    let page = person.open(url.as_str()).await.page();
+    let action = page.url.join("/login").expect("a path");
+    let fields = page.form().filled(&[("email", &person.email), ("password", password)], None);
+    let mut tries = tokio::task::JoinSet::new();
+    for number in 0..count {
+        let request = http().post(action.clone()).form(&fields).header("x-forwarded-for", forwarded(number));
+        tries.spawn(async move { Answer::of("a login", request).await.status });
+    }
+    tries.join_all().await
+}
+
+#[tokio::test]
+async fn guesses_from_one_address_never_refuse_the_right_person_at_another() {
+    let platform = Platform::start_with(&["--trusted-proxy", "127.0.0.0/8"]).await;
+    let password = platform.setting("CALLFEED_PASSWORD");
+    // What the attacker writes into the header itself stands left of what the proxy adds.
+    let attacker = |number: usize| format!("198.51.100.{number}, 203.0.113.9");
+    let guesses = logins(&platform, "wrong", 40, attacker).await;
+    assert!(guesses.contains(&429), "the attacker is slowed as one: {guesses:?}");
+    assert_eq!(logins(&platform, password, 1, |_| "192.0.2.5".to_owned()).await, [303]);
+    // The platform's own word on whether somebody had to wait, so no clock decides.
+    let slowed = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("callfeed_logins_slowed_total"));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    let metrics = || platform.with_token("");
+    let before = slowed(&metrics().get("/metrics").await.is(200).text);
+    assert_eq!(logins(&platform, password, 1, |_| "192.0.2.6".to_owned()).await, [303]);
+    assert_eq!(slowed(&metrics().get("/metrics").await.is(200).text), before, "nobody waited");
+    drop(platform);
+
+    // Whom nobody trusts can write what it likes.
+    let platform = Platform::start().await;
+    let guesses = logins(&platform, "wrong", 40, |number| format!("198.51.100.{number}")).await;
+    assert!(guesses.contains(&429), "{guesses:?}");
+}
+
 #[tokio::test]
 async fn a_nul_character_is_a_clear_error_on_every_database() {
     let platform = Platform::start().await;

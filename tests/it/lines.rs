@@ -1,4 +1,5 @@
-//! Who follows a line hears of its calls to the end, on every door alike (spec/call-events.md, Subscriptions).
+//! Who follows a line hears of its calls to the end, on every door alike (spec/call-events.md, Subscriptions), and can
+//! fetch the report that it is told of (spec/call-events-report.md).
 
 use serde_json::{Value, json};
 
@@ -106,4 +107,52 @@ async fn a_call_that_a_power_cut_ends_still_ends_for_its_line() {
     // The next one is told from the platform's memory again.
     let next = play(&platform, "answered", &[FAST, &["--to", "1001"]].concat()).await;
     until_ending(&mut again, &next).await;
+}
+
+/// Every report's call that the socket was told of.
+fn reported(frames: &[Value]) -> Vec<String> {
+    let reports = frames.iter().filter(|frame| frame["data"]["source"] == "call-events-report");
+    reports.filter_map(|frame| space_of(frame).map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn who_is_told_of_a_report_can_fetch_it_and_nobody_else_can() {
+    let platform = Platform::start().await;
+    let (session, line) = member(&platform).await;
+    let channel = Channel::create(&session, "own").await;
+    let body = json!({"channelId": channel.id, "lineIds": [line]});
+    let items =
+        session.post("/call-events-report/v1/subscriptions", &body).await.is(201).json()["items"].clone();
+    assert_eq!(items.as_array().map(Vec::len), Some(1), "{items}");
+    let mut socket = channel.socket().await;
+    let mut spaces = vec![
+        play(&platform, "answered", &["--speed", "50", "--to", "1001"]).await,
+        play(&platform, "answered", &["--speed", "50", "--to", "1002"]).await,
+    ];
+    for seed in ["1", "2", "3"] {
+        spaces.push(play(&platform, "ring-group", &["--speed", "50", "--seed", seed]).await);
+    }
+    // What is told comes in order: behind this one, nothing of the others is left.
+    spaces.push(play(&platform, "missed", &["--speed", "50", "--to", "1001"]).await);
+    socket.call(&spaces[5]).await;
+    let told = reported(&socket.frames);
+    assert!(told.contains(&spaces[0]) && !told.contains(&spaces[1]), "{told:?} of {spaces:?}");
+    let now = jiff::Timestamp::now();
+    let hour = jiff::SignedDuration::from_hours(1);
+    let listed = format!(
+        "/call-events-report/v1/report-summaries?startTime={}&endTime={}&lineId={line}",
+        now - hour,
+        now + hour
+    );
+    let listed = session.get(&listed).await.is(200).text;
+    for space in &spaces {
+        let is_told = told.contains(space);
+        assert_eq!(listed.contains(space), is_told, "summaries and notifications agree: {space}");
+        let report = session.get(&format!("/call-events-report/v1/reports/{space}")).await;
+        if is_told {
+            assert_eq!(report.is(200).json()["conversationSpaceId"], space.as_str());
+        } else {
+            report.error(404, "NOT_FOUND");
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! The one value that everything hangs on: no statics, so a test starts as many platforms as it likes.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -14,6 +16,7 @@ use crate::faults::Faults;
 use crate::oauth::login::Waiting;
 use crate::oauth::password::Passwords;
 use crate::oauth::throttle::Throttle;
+use crate::ops::client_address::client_address;
 use crate::ops::metrics::Metrics;
 use crate::rate_limit::RateLimit;
 use crate::sources::player::Player;
@@ -46,6 +49,11 @@ pub struct App {
 }
 
 impl App {
+    /// Whose request this is by address; what counts by address asks here.
+    pub fn client_address(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+        client_address(&self.config.trusted_proxies, peer.ip(), headers)
+    }
+
     /// `path` (without a leading slash) below the public URL.
     pub fn url(&self, path: &str) -> String {
         format!("{}/{path}", self.public_url.as_str().trim_end_matches('/'))

@@ -57,6 +57,7 @@ pub async fn check(config: &Config, listen: SocketAddr) -> Vec<Finding> {
     found.extend(connections(config));
     found.extend(certificate(config));
     found.push(public_url(config, listen));
+    found.extend(proxy(config, listen));
     found.push(webhooks(config, listen.ip()));
     found.extend(config.office.as_deref().map(office));
     if config.example && !listen.ip().is_loopback() {
@@ -229,6 +230,22 @@ fn public_url(config: &Config, listen: SocketAddr) -> Finding {
         );
     }
     ok(subject, url.to_string())
+}
+
+/// https outside and none here: there is a proxy, and all its clients would be slowed as one.
+fn proxy(config: &Config, listen: SocketAddr) -> Option<Finding> {
+    let outside = config.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+    if config.tls.is_some() || !outside || !config.trusted_proxies.is_empty() {
+        return None;
+    }
+    let proxy = if listen.ip().is_loopback() { listen.ip().to_string() } else { "ADDRESS".to_owned() };
+    Some(warning(
+        "proxy",
+        format!(
+            "after failed logins everybody behind the proxy is slowed together: give --trusted-proxy {proxy} and let \
+             the proxy set X-Forwarded-For"
+        ),
+    ))
 }
 
 fn webhooks(config: &Config, listen: IpAddr) -> Finding {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::limits;
+use crate::ops::client_address::TrustedProxy;
 use crate::ops::tls::TlsFiles;
 
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Connections at the same time, sockets included; as many as there may be open files if not given.
     pub connections_max: Option<usize>,
+    /// Proxies whose `X-Forwarded-For` tells the client's address; nobody's unless given.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// The head of a request must be there within this.
     pub head_timeout: Duration,
 }
@@ -56,6 +59,7 @@ impl Config {
             tls: None,
             metrics_listen: None,
             connections_max: None,
+            trusted_proxies: Vec::new(),
             head_timeout: limits::REQUEST_HEAD_TIMEOUT,
         }
     }

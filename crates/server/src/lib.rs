@@ -51,6 +51,7 @@ pub use config::Config;
 use directory::Directory;
 pub use directory::office::{OfficeError, PasswordError, set_password};
 pub use measure::{LogMeasured, measure_log};
+pub use ops::client_address::TrustedProxy;
 use ops::listen::{Bounds, Server};
 pub use ops::tls::{TlsError, TlsFiles};
 pub use sources::simulator::CallRequest;

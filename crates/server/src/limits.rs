@@ -69,7 +69,7 @@ pub const REDIRECT_URI_BYTES_MAX: usize = 1_000;
 /// Expired tokens are remembered this long, so that a client hears "expired" and not "unknown".
 pub const EXPIRED_TOKEN_KEPT_S: i64 = 24 * 3600;
 
-/// Failures of one user or one address within [`LOGIN_WINDOW`] after which logins are slowed.
+/// Failures of one user at an address, or of one address, within [`LOGIN_WINDOW`] after which logins are slowed.
 pub const LOGIN_FAILURES_FREE: usize = 4;
 pub const LOGIN_WINDOW: Duration = Duration::from_secs(60);
 /// Wait before the first slowed login; doubles with each further failure …

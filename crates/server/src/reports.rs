@@ -70,6 +70,7 @@ fn event_types(asked: Option<Vec<String>>) -> ApiResult<Vec<String>> {
     }
 }
 
+/// Whether the caller may hear of calls by this key, in subscriptions, summaries and reports alike.
 pub fn may_see(app: &App, caller: &Caller, kind: KeyKind, value: &str) -> bool {
     let user = &caller.user;
     match kind {
@@ -78,6 +79,19 @@ pub fn may_see(app: &App, caller: &Caller, kind: KeyKind, value: &str) -> bool {
         KeyKind::Line => app.directory.line(user, value).is_some(),
         KeyKind::PhoneNumber => user.super_admin && app.directory.phone_number(user, value),
     }
+}
+
+/// Whether the caller may know of a finished call: one whose report a subscription or the summaries can tell the
+/// caller of, by a key that [`may_see`] allows.
+async fn may_know(app: &App, caller: &Caller, id: &str, account_key: &str) -> ApiResult<bool> {
+    if caller.sees_account(account_key) {
+        return Ok(true);
+    }
+    if caller.user.account_key != account_key {
+        return Ok(false);
+    }
+    let parties = app.store.parties_of_report(id).await?;
+    Ok(parties.iter().any(|(kind, value)| may_see(app, caller, *kind, value)))
 }
 
 /// `GET /subscriptions?channelId=&eventType=`: keys, not items.
@@ -126,7 +140,9 @@ pub async fn report(
 ) -> ApiResult<Response> {
     caller.require(scope::REPORTS_READ)?;
     let report = app.store.report(&id).await?;
-    let report = report.filter(|report| caller.sees_account(&report.account_key));
     let report = report.ok_or_else(ApiError::not_found)?;
+    if !may_know(&app, &caller, &id, &report.account_key).await? {
+        return Err(ApiError::not_found());
+    }
     Ok(([(header::CONTENT_TYPE, "application/json")], report.report).into_response())
 }

@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Body, Params, path_segment};
 use crate::limits;
+use crate::ops::client_address::one_client;
 use crate::secrets;
 use crate::store::{CodeRow, StoreError, StoreResult, User};
 use crate::time;
@@ -83,7 +84,7 @@ async fn request_of(app: &App, service: &str) -> Result<AuthorizationRequest, Bo
 /// `POST /login`: 303 to the approve step or to the portal, or the form again.
 pub async fn sign_in(
     State(app): State<Arc<App>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -102,7 +103,8 @@ pub async fn sign_in(
     let email = fields.one("email").unwrap_or_default().trim().to_lowercase();
     let email: String = email.chars().take(limits::EMAIL_CHARS_MAX).collect();
     let password = fields.one("password").unwrap_or_default().to_owned();
-    let user = match checked_user(&app, &email, password, &address.ip().to_string()).await {
+    let address = one_client(app.client_address(peer, &headers));
+    let user = match checked_user(&app, &email, password, &address).await {
         Ok(Checked::Fits(user)) => user,
         Ok(Checked::DoesNotFit { waited }) => {
             let error = does_not_fit(waited);
@@ -170,12 +172,14 @@ async fn checked_user(app: &App, email: &str, password: String, address: &str) -
     let Ok(_waiting) = app.logins.0.try_acquire() else {
         return Err(ApiError::unavailable("Too many people sign in at this moment. Try again soon."));
     };
-    let (user_key, address_key) = (format!("user {email}"), format!("address {address}"));
+    // Never by the user alone: who guesses elsewhere would keep the right person out.
+    let (user_key, address_key) = (format!("user {email} at {address}"), format!("address {address}"));
     let keys = [user_key.as_str(), address_key.as_str()];
     let wait = app.throttle.attempt(&keys, Instant::now()).map_err(|come_back| {
         let seconds = come_back.0.as_secs() + 1;
         ApiError::too_many_requests().with_message(format!(
-            "Too many sign-ins have failed here. Wait {seconds} seconds, then try again."
+            "Too many sign-ins from your address have failed, so each one waits for a while: nobody shall guess \
+             passwords. Wait {seconds} seconds, then try again."
         ))
     })?;
     tokio::time::sleep(wait).await;

@@ -1,8 +1,9 @@
-//! Slows logins after failures, per user and per address.
+//! Slows logins after failures, per user at an address and per address.
 //!
 //! A try counts as a failure from its beginning until it has worked, so many at the same time gain nothing. From the
-//! fifth within a minute on, the tries of a user or an address are let through one after the other, each later than
-//! the one before. Who would have to wait too long is told to come back; nobody is locked out.
+//! fifth within a minute on, the tries of an address are let through one after the other, each later than the one
+//! before. Who would have to wait too long is told to come back. Failures elsewhere never count against the right
+//! person; guesses from many addresses are held back by how few passwords are checked at a time.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ pub struct Throttle {
     slowed: AtomicU64,
 }
 
-/// What is remembered of one user or one address.
+/// What is remembered of one user at an address, or of one address.
 #[derive(Default)]
 struct Tries {
     failures: VecDeque<Instant>,
@@ -65,7 +66,7 @@ impl Throttle {
         self.slowed.load(Ordering::Relaxed)
     }
 
-    /// A try that worked: its user's failures are forgotten, and it does not count against its address.
+    /// A try that worked: its user's failures there are forgotten, and it does not count against its address.
     pub fn succeeded(&self, user: &str, address: &str) {
         let mut known = self.lock();
         known.remove(user);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -228,9 +228,14 @@ fn known_method(method: &Method) -> &'static str {
 pub async fn scrape(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
 ) -> ApiResult<Response> {
     let shown = app.config.metrics_listen.is_none() && app.config.public_url.is_none();
-    if shown && peer.ip().to_canonical().is_loopback() { Ok(page(&app)) } else { Err(ApiError::not_found()) }
+    if shown && app.client_address(peer, &headers).is_loopback() {
+        Ok(page(&app))
+    } else {
+        Err(ApiError::not_found())
+    }
 }
 
 fn page(app: &App) -> Response {

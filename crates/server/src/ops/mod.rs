@@ -1,5 +1,6 @@
 //! What running the platform for years asks for, beside what it serves.
 
+pub mod client_address;
 pub mod listen;
 pub mod metrics;
 pub mod request_id;

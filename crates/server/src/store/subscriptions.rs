@@ -45,7 +45,7 @@ impl KeyKind {
         }
     }
 
-    fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         match text {
             "user" => Self::User,
             "line" => Self::Line,

@@ -68,6 +68,18 @@ pub(super) fn placeholders(first: usize, count: usize) -> String {
 }
 
 impl Store {
+    /// Everybody whom a finished call's report names, as filters and subscriptions can.
+    pub async fn parties_of_report(
+        &self,
+        conversation_space_id: &str,
+    ) -> StoreResult<Vec<(KeyKind, String)>> {
+        let rows = sqlx::query("select kind, value from report_parties where conversation_space_id = $1")
+            .bind(conversation_space_id)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| Ok((KeyKind::read(row.try_get("kind")?), row.try_get("value")?))).collect()
+    }
+
     /// Newest call first, at most `limit`.
     pub async fn summaries(&self, wanted: &SummaryQuery<'_>, limit: i64) -> StoreResult<Vec<SummaryRow>> {
         let (created_us, id) = wanted.after.unwrap_or((i64::MAX, ""));
