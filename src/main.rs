@@ -69,13 +69,26 @@ fn main() -> std::process::ExitCode {
     let code = match runtime.block_on(run(cli.command)) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("callfeed: {error:#}");
+            eprintln!("callfeed: {}", told(&error));
             std::process::ExitCode::FAILURE
         }
     };
     // A write to an output that nobody reads must not keep the process.
     runtime.shutdown_timeout(LAST_WRITES);
     code
+}
+
+/// An error with its causes; one that the text before names already is not repeated.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// How long writes to stdout may still take after the command has ended.

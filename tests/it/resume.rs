@@ -73,6 +73,52 @@ async fn a_resume_that_cannot_be_whole_says_so_first_and_goes_on() {
     }
 }
 
+#[tokio::test]
+async fn a_channels_own_messages_can_be_resumed_behind_too() {
+    let mut platform = Platform::start().await;
+    let session = admin(&platform).await;
+    let channel = Channel::create(&session, "own").await;
+    // Once without any subscription, once with; the second has heard of a call already.
+    let mut behind = Vec::new();
+    for round in 0..2 {
+        let lifetime = format!("{}/channel-lifetime", channel.path);
+        session.put(&lifetime, &serde_json::json!({"channelLifetime": 6})).await.is(200);
+        let mut socket = channel.socket().await;
+        if round == 1 {
+            let space = calls::play(&platform, "missed", &["--speed", "50"]).await;
+            socket.call(&space).await;
+        }
+        let asked = |frame: &Value| frame["data"]["type"] == "WEBSOCKET_REFRESH_REQUIRED";
+        let frame = socket.until("the request to refresh", asked).await;
+        session.put(&lifetime, &serde_json::json!({"channelLifetime": 1200})).await.is(200);
+        behind.push(ids(&[frame]).remove(0));
+        drop(socket);
+        if round == 0 {
+            Channel::subscribe(&platform, &session, &channel.id).await;
+        }
+    }
+    let mut unknown = Socket::connect(&after(&channel, "not-an-id")).await;
+    let first = unknown.frame().await.expect("a first frame");
+    assert_eq!(first["data"]["type"], "RESUME");
+    behind.push(ids(&[first]).remove(0));
+    drop(unknown);
+    platform.kill9().await;
+    platform.restart().await;
+    let space = calls::play(&platform, "answered", &["--speed", "50"]).await;
+    let mut whole = Vec::new();
+    for (place, id) in behind.iter().enumerate() {
+        let mut socket = Socket::connect(&after(&channel, id)).await;
+        let frames = socket.call(&space).await;
+        calls::check_sequence(&calls::states(&frames));
+        let resume = socket.frames.iter().any(|frame| frame["data"]["type"] == "RESUME");
+        assert!(!resume, "message {place} is a place in the log: {:#?}", socket.frames);
+        assert_eq!(socket.frames.len() > frames.len(), place == 0, "the first has a call more behind it");
+        whole.push(ids(&frames));
+    }
+    assert!(whole.iter().all(|ids| *ids == whole[0]), "the same ids each time");
+    assert_eq!(behind.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "each has its own id");
+}
+
 fn calls_of(frame: &Value) -> Option<&str> {
     crate::harness::socket::space_of(frame)
 }
@@ -131,6 +177,15 @@ async fn a_channel_can_be_read_as_server_sent_events_and_resumes_like_a_browser_
     let answer = open(Some(events[1].0.clone())).send().await.expect("an answer");
     let rest = events_until_report(answer, &space).await;
     assert_eq!(ids(&rest.into_iter().map(|(_, frame)| frame).collect::<Vec<_>>()), ids(&frames[2..]));
+
+    // Where resuming cannot be whole, the browser has an id to go on from all the same.
+    let answer = open(Some("not-an-id".to_owned())).send().await.expect("an answer");
+    let space = calls::play(&platform, "missed", &["--speed", "50"]).await;
+    let events = events_until_report(answer, &space).await;
+    assert_eq!(events[0].1["data"]["type"], "RESUME");
+    assert_eq!(events[0].1["data"]["id"], events[0].0.as_str(), "{events:#?}");
+    let answer = open(Some(events[0].0.clone())).send().await.expect("an answer");
+    assert_eq!(ids(&[events_until_report(answer, &space).await[0].1.clone()]), ids(&[events[1].1.clone()]));
 
     let gone = format!("{}/notification-channel/v1/channels/events/0nothing/sse", platform.base);
     assert_eq!(http.get(gone).send().await.expect("an answer").status(), 404);

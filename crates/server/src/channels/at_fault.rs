@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::delivery::{Delivery, End, Frame, Outlet, fault};
 use super::signal::Signals;
+use super::system::Message;
 use crate::console::Verdict;
 use crate::faults::Order;
 use crate::store::Entry;
@@ -25,7 +26,8 @@ impl Delivery {
         loop {
             match self.app.faults.order(&self.connection.channel) {
                 None => return out.flush().await,
-                Some(Order::Send(data)) => self.tell(&data, out),
+                Some(Order::Send(data)) => self.queue(None, &time::nanos(time::now_us()), &data, out),
+                Some(Order::ToBeClosed(content)) => self.tell(&Message::ToBeClosed(content), out).await?,
                 Some(Order::Close(code)) => {
                     out.flush().await?;
                     return Err(End::Forced(code));

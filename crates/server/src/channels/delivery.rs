@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::hub::Connection;
 use super::interest;
 use super::signal::Signals;
-use super::system::{self, Life, LifeEvent};
+use super::system::{Life, LifeEvent, Message};
 use super::topic::{Batch, Next, Places, Topic};
 use crate::app::App;
 use crate::limits;
@@ -129,7 +129,7 @@ pub struct Delivery {
     life: Life,
     life_due: Instant,
     /// Older entries are not sent: the `ttl`, or the resume window for a reader that resumes.
-    age_max_us: i64,
+    pub(super) age_max_us: i64,
 }
 
 /// One turn: everything in it has the same time, and what was sent is counted once.
@@ -167,37 +167,11 @@ impl Delivery {
             return Err(End::Restart);
         }
         if let Some(id) = after {
-            self.resume(id, out).await?;
+            Box::pin(self.resume(id, out)).await?;
         } else if self.app.faults.at_delivery() {
             Box::pin(self.begin_at_fault(out)).await?;
         }
         self.catch_up(out).await
-    }
-
-    /// Moves right behind a notification; where that cannot be done wholly, says so and goes on from now.
-    async fn resume(&mut self, id: &str, out: &mut impl Outlet) -> Result<(), End> {
-        let now_us = time::now_us();
-        let mut found = false;
-        let accounts = self.accounts();
-        for (topic, place) in
-            self.places.iter_mut().filter(|(topic, _)| accounts.contains(&topic.account_key))
-        {
-            let account = &topic.account_key;
-            let head = self.app.store.log_head(account).await.map_err(fault)?;
-            let after = self.app.store.place_of_notification(account, id).await.map_err(fault)?;
-            let whole = after.filter(|(position, at_us)| {
-                head - position <= limits::RESUME_NOTIFICATIONS_MAX
-                    && now_us - at_us <= limits::RESUME_WINDOW_S * 1_000_000
-            });
-            found |= whole.is_some();
-            *place = whole.map_or(head, |(position, _)| position);
-        }
-        self.age_max_us = limits::RESUME_WINDOW_S * 1_000_000;
-        if !found {
-            let content = json!({"recovered": false, "availableFrom": time::nanos(now_us)});
-            self.tell(&system::resume(&content), out);
-        }
-        Ok(())
     }
 
     /// What wakes this reader. Cancelling the wait loses nothing.
@@ -239,13 +213,13 @@ impl Delivery {
     pub async fn live_on(&mut self, out: &mut impl Outlet) -> Result<(), End> {
         let event = self.life.pass(time::now_us());
         self.life_due = self.life.next_due();
-        let data = match event {
-            Some(LifeEvent::RefreshRequired { remaining_s }) => system::refresh_required(remaining_s),
-            Some(LifeEvent::ToBeClosed) => system::to_be_closed(),
+        let message = match event {
+            Some(LifeEvent::RefreshRequired { remaining_s }) => Message::RefreshRequired { remaining_s },
+            Some(LifeEvent::ToBeClosed) => Message::ToBeClosed(json!({})),
             Some(LifeEvent::Over) => return Err(End::Expired),
             None => return Ok(()),
         };
-        self.tell(&data, out);
+        Box::pin(self.tell(&message, out)).await?;
         out.flush().await
     }
 
@@ -373,12 +347,7 @@ impl Delivery {
         }
     }
 
-    /// Queues one of the channel's own messages.
-    pub(super) fn tell(&mut self, data: &str, out: &mut impl Outlet) {
-        self.queue(None, &time::nanos(time::now_us()), data, out);
-    }
-
-    fn queue(&mut self, id: Option<&str>, timestamp: &str, data: &str, out: &mut impl Outlet) {
+    pub(super) fn queue(&mut self, id: Option<&str>, timestamp: &str, data: &str, out: &mut impl Outlet) {
         self.event_id += 1;
         out.queue(&Frame::new(id, self.event_id, timestamp, data));
     }

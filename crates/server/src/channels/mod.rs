@@ -5,14 +5,13 @@ mod delivery;
 mod frames;
 pub mod hub;
 pub mod interest;
+mod resume;
 pub mod signal;
 mod socket;
 mod sse;
 mod system;
 pub mod topic;
 mod upgrade;
-
-pub use system::to_be_closed_with;
 
 use std::sync::Arc;
 

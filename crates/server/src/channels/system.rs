@@ -3,9 +3,8 @@
 //! Seen on the live service: of a life of 1200 s, the refresh is asked for when 600 s remain. When
 //! `WEBSOCKET_TO_BE_CLOSED` comes and what ends an unrefreshed life is [inferred]; both stand here alone.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
-use uuid::Uuid;
 use wire::notification::{REFRESH_REQUIRED, SYSTEM_SOURCE, TO_BE_CLOSED, TTL_S, USAGE_BACKGROUND};
 
 use crate::limits;
@@ -82,26 +81,34 @@ impl Life {
     }
 }
 
-pub fn refresh_required(remaining_s: i64) -> String {
-    data(SYSTEM_SOURCE, REFRESH_REQUIRED, &json!({"remainingLifetime": remaining_s}))
+/// One of the channel's own messages.
+#[derive(Debug)]
+pub enum Message {
+    RefreshRequired {
+        remaining_s: i64,
+    },
+    /// With its content, which is not known for sure.
+    ToBeClosed(Value),
+    /// First frame for a reader that asked to resume where that cannot be done wholly. Only who asks gets it.
+    Resume(Value),
 }
 
-pub fn to_be_closed() -> String {
-    to_be_closed_with(&json!({}))
+impl Message {
+    /// `data` of its frame.
+    pub fn data(&self, id: &str) -> String {
+        match self {
+            Self::RefreshRequired { remaining_s } => {
+                data(id, SYSTEM_SOURCE, REFRESH_REQUIRED, &json!({"remainingLifetime": remaining_s}))
+            }
+            Self::ToBeClosed(content) => data(id, SYSTEM_SOURCE, TO_BE_CLOSED, content),
+            Self::Resume(content) => data(id, "callfeed", "RESUME", content),
+        }
+    }
 }
 
-pub fn to_be_closed_with(content: &serde_json::Value) -> String {
-    data(SYSTEM_SOURCE, TO_BE_CLOSED, content)
-}
-
-/// First frame for a reader that asked to resume where that cannot be done wholly. Only who asks gets it.
-pub fn resume(content: &serde_json::Value) -> String {
-    data("callfeed", "RESUME", content)
-}
-
-fn data(source: &str, kind: &str, content: &serde_json::Value) -> String {
+fn data(id: &str, source: &str, kind: &str, content: &Value) -> String {
     json!({
-        "id": Uuid::new_v4().to_string(),
+        "id": id,
         "source": source,
         "type": kind,
         "usage": USAGE_BACKGROUND,

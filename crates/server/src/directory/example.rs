@@ -27,12 +27,7 @@ const FILE: &str = "example.env";
 pub async fn seed(store: &Store, folder: &Path, public_url: &str) -> StoreResult<()> {
     let path = folder.join(FILE);
     if !store.accounts().await?.is_empty() {
-        // The secrets are nowhere else: better to say so now than to leave people searching.
-        return if path.exists() {
-            Ok(())
-        } else {
-            Err(StoreError::SecretsElsewhere(path.display().to_string()))
-        };
+        return come_back(store, &path).await;
     }
     let office = Office::example(secrets::nonce());
     let secret = secrets::token("cfs_");
@@ -73,6 +68,18 @@ pub async fn seed(store: &Store, folder: &Path, public_url: &str) -> StoreResult
     // It is nobody's file: --office must not take it over.
     let account = super::office::account(Office { from_file: false, ..office });
     store.add_account(&account, &users, &client).await
+}
+
+/// Puts the file back where the database is a backup that carried it.
+async fn come_back(store: &Store, path: &Path) -> StoreResult<()> {
+    if !path.exists() {
+        let Some(text) = store.backup_file(FILE).await? else {
+            // The secrets are nowhere else: better to say so now than to leave people searching.
+            return Err(StoreError::SecretsElsewhere(path.display().to_string()));
+        };
+        write_private(path, &text)?;
+    }
+    store.forget_backup_file(FILE).await
 }
 
 fn environment(

@@ -45,6 +45,14 @@ impl Directory {
         lines.filter(|line| line.user_key == user.user_key).map(|line| line.id.as_str()).collect()
     }
 
+    /// Account of a person who works there.
+    pub fn account_of(&self, user_key: &str) -> Option<&str> {
+        let mut offices = self.0.iter();
+        offices
+            .find(|(_, office)| office.users.iter().any(|user| user.key == user_key))
+            .map(|(key, _)| key.as_str())
+    }
+
     /// Whether a user of this key is in the asking user's account.
     pub fn user(&self, asking: &User, user_key: &str) -> bool {
         self.office(&asking.account_key).is_some_and(|o| o.users.iter().any(|user| user.key == user_key))

@@ -150,6 +150,8 @@ pub struct Fate {
 pub enum Order {
     /// `data` of a frame.
     Send(String),
+    /// Announces the end, with this content.
+    ToBeClosed(Value),
     /// Ends the connection with this close code; 0: without a close frame.
     Close(u16),
     /// Stays still until then.
@@ -308,7 +310,7 @@ impl Faults {
                 OnDelivery::HalfOpen => Order::Stay(fault.ended.clone()),
                 _ => {
                     self.hold(&channel.id, fault.duration("leadMs"), false, HeldThing::Close(1001));
-                    Order::Send(announcement(&fault))
+                    Order::ToBeClosed(announcement(&fault))
                 }
             });
         }
@@ -342,13 +344,12 @@ fn closed(fault: &Fault, asked: &Asked<'_>) -> Option<axum::response::Response> 
         .then(|| axum::response::IntoResponse::into_response(ApiError::channel_not_found(id)))
 }
 
-fn announcement(fault: &Fault) -> String {
-    let content = match fault.text("content") {
+fn announcement(fault: &Fault) -> Value {
+    match fault.text("content") {
         "null" => Value::Null,
         "remaining" => json!({"remainingLifetime": fault.number("leadMs") / 1_000}),
         _ => json!({}),
-    };
-    crate::channels::to_be_closed_with(&content)
+    }
 }
 
 fn source(entry: &Entry) -> &'static str {

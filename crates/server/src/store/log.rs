@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use wire::{call_events, call_history, notification, recording, report};
@@ -260,36 +259,6 @@ fn report_subject(content: &str) -> Subject {
     subject
 }
 
-/// Id of the notification of an entry: the same whenever it is sent, and the entry's place for whoever knows the
-/// account, so that resuming needs no index. It has the shape of a random UUID.
-pub(super) fn notification_id(account_key: &str, position: i64) -> String {
-    let [tag, _] = halves(&format!("notification {account_key} {position}"));
-    let [_, mask] = halves(&format!("place {account_key}"));
-    let bits = u128::from(tag) << 64 | u128::from(mask ^ position.unsigned_abs()) & PLACE_BITS;
-    uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string()
-}
-
-/// The variant of a UUID takes two bits of its second half.
-const PLACE_BITS: u128 = (1 << 62) - 1;
-
-/// The place that an id would have in an account's log.
-fn place_in_id(account_key: &str, id: &str) -> Option<i64> {
-    let bits = id.parse::<uuid::Uuid>().ok()?.as_u128();
-    let [_, mask] = halves(&format!("place {account_key}"));
-    let place = i64::try_from((bits ^ u128::from(mask)) & PLACE_BITS).ok()?;
-    (notification_id(account_key, place) == id).then_some(place)
-}
-
-fn halves(text: &str) -> [u64; 2] {
-    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-    let half = |from: usize| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&digest[from..from + 8]);
-        u64::from_be_bytes(bytes)
-    };
-    [half(0), half(8)]
-}
-
 impl Store {
     /// Newest position of an account's log.
     pub async fn log_head(&self, account_key: &str) -> StoreResult<i64> {
@@ -298,21 +267,6 @@ impl Store {
             .fetch_optional(&self.read)
             .await?;
         row.map_or(Ok(0), |row| Ok(row.try_get("log_head")?))
-    }
-
-    /// Position and instant of a notification in an account's log, if it is there.
-    pub async fn place_of_notification(
-        &self,
-        account_key: &str,
-        id: &str,
-    ) -> StoreResult<Option<(i64, i64)>> {
-        let Some(place) = place_in_id(account_key, id) else { return Ok(None) };
-        let row = sqlx::query("select at_us from log where account_key = $1 and position = $2")
-            .bind(account_key)
-            .bind(place)
-            .fetch_optional(&self.read)
-            .await?;
-        row.map(|row| Ok((place, row.try_get("at_us")?))).transpose()
     }
 
     /// Entries of an account above `after`, in order, at most `limit`.

@@ -13,6 +13,7 @@ mod history;
 mod insert;
 mod lock;
 mod log;
+mod notification_ids;
 mod oauth;
 mod office;
 mod personal_tokens;

@@ -18,7 +18,8 @@ use wire::report::{CallerOutcome, Report, Summary};
 
 use super::history::{NewHistoryRow, write_history};
 use super::insert::{Insert, insert};
-use super::log::{Entry, EntryKind, notification_id};
+use super::log::{Entry, EntryKind};
+use super::notification_ids::notification_id;
 use super::recordings::{NewRecording, write_recordings};
 use super::revisions::{self, Revised, Revision};
 use super::{KeyKind, Store, StoreError, StoreResult, StoredReport, recordings, summaries};
