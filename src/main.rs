@@ -10,6 +10,7 @@ mod demo;
 mod fault;
 mod grade;
 mod logging;
+mod outputs;
 mod password;
 mod plain_client;
 mod reports;
@@ -46,6 +47,7 @@ enum Command {
     PlainClient(plain_client::Args),
     Reports(reports::Args),
     Gaps(reports::GapsArgs),
+    Outputs(outputs::Args),
     Login(reports::LoginArgs),
     ScreenPop(screen_pop::Args),
     Contacts(contacts::Args),
@@ -106,6 +108,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::PlainClient(args) => plain_client::run(args).await,
         Command::Reports(args) => reports::run(args).await,
         Command::Gaps(args) => reports::gaps(args).await,
+        Command::Outputs(args) => outputs::run(args).await,
         Command::Login(args) => reports::login(args).await,
         Command::ScreenPop(args) => screen_pop::run(args).await,
         Command::Contacts(args) => contacts::run(args).await,

@@ -1,11 +1,11 @@
-//! `callfeed reports`, `callfeed reports list` and `callfeed login`: the report collector.
+//! `callfeed reports`, `callfeed reports list`, `callfeed login` and `callfeed gaps`: the report collector.
 
 use std::path::PathBuf;
 
 use apps::env;
 use apps::reports::{self, LISTEN_DEFAULT, Options};
 
-use crate::{logging, stop};
+use crate::{logging, outputs, stop};
 
 /// Print and keep each call's report the moment the call ends.
 ///
@@ -36,6 +36,11 @@ struct RunArgs {
     /// One bare report a line on stdout; everything else on stderr.
     #[arg(long)]
     json: bool,
+    /// Print no report, as for a service whose output goes to a log.
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+    #[command(flatten)]
+    outputs: outputs::Flags,
     /// Print the login address and open nothing.
     #[arg(long)]
     no_browser: bool,
@@ -65,13 +70,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let args = args.run;
     let settings = env::load(args.env.as_deref())?;
     logging::init(logging::level(&settings));
+    let outputs = args.outputs.wanted(&args.state)?;
+    let out: Option<reports::Out> = if args.quiet { None } else { Some(Box::new(tokio::io::stdout())) };
     let options = Options {
         state_dir: args.state,
         json: args.json,
+        outputs,
         no_browser: args.no_browser,
         since: args.since.instant(),
         listen: args.listen,
-        out: Box::new(tokio::io::stdout()),
+        out,
         on_report: None,
     };
     reports::run(settings, options, stop::token()).await

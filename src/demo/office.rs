@@ -119,7 +119,8 @@ impl Office {
             no_browser: true,
             listen: reports::LISTEN_DEFAULT.to_owned(),
             // The terminal shows them in its own way.
-            out: Box::new(tokio::io::sink()),
+            out: None,
+            outputs: Vec::new(),
             on_report: Some(on_report),
             since: None,
         };

@@ -30,6 +30,7 @@ mod office;
 mod openapi;
 mod recordings;
 mod reports_app;
+mod reports_outputs;
 mod reports_pull;
 mod resume;
 mod scenarios;

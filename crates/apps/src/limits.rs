@@ -60,3 +60,26 @@ pub const BACKFILL_LOOK: Duration = Duration::from_millis(500);
 
 /// At the end, the line that is being printed gets this long; a stalled output must not hold up the rest.
 pub const LAST_LINE_WAIT: Duration = Duration::from_secs(1);
+
+/// Changes that an output which takes many at once is given at a time.
+pub const OUTPUT_BATCH: u32 = 200;
+/// An output that takes nothing is tried again after this; doubled each time, jittered down to half …
+pub const OUTPUT_PAUSE: Duration = Duration::from_secs(1);
+/// … up to this. What it does not take waits in the store, in order, without bound.
+pub const OUTPUT_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// An output that refuses one report this often has it put aside, and goes on with the next.
+pub const OUTPUT_REFUSALS_MAX: u32 = 6;
+/// An output with nothing to do looks this often for what a person wants delivered again.
+pub const OUTPUT_LOOK: Duration = Duration::from_secs(5);
+/// Outputs of one collector; more are an error of the configuration.
+pub const OUTPUTS_MAX: usize = 32;
+/// Connecting to a webhook; then it counts as down.
+pub const WEBHOOK_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// One request to a webhook, to the last byte of its answer; then it counts as down.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(20);
+/// A command that takes longer with one report is ended, which counts as a refusal.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections of an output to its database.
+pub const OUTPUT_CONNECTIONS: u32 = 1;
+/// Connecting to that database; then it counts as down.
+pub const OUTPUT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

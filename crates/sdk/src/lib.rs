@@ -20,6 +20,7 @@ mod pace;
 pub mod pull;
 mod rest;
 mod seal;
+mod signature;
 mod tokens;
 
 pub use client::Client;
@@ -28,5 +29,6 @@ pub use error::{Error, ErrorKind};
 pub use feed::{Feed, FeedConfig, FeedEvent, Notification};
 pub use oauth::Authorization;
 pub use seal::KeySource;
+pub use signature::SigningSecret;
 pub use tokens::TokenFile;
 pub use wire;

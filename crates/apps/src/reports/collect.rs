@@ -5,21 +5,19 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sdk::{Client, ErrorKind, Feed, FeedConfig, FeedEvent, Notification};
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::Fetcher;
-use super::print::Printer;
+use super::outputs::{self, Ended, Runner, Sink};
 use super::pull::{Link, Puller};
 use super::{CHANNEL_FILE, NICKNAME, Options, redirect_uri, sign_in_options};
 use crate::env::Settings;
-use crate::limits;
 use crate::session::session;
 use crate::sign_in;
 use crate::store::ledger::{self, GapKind};
 use crate::store::{OneApp, Store, reports as table};
-use table::StoredReport;
 use wire::report::REPORT_SUMMARY_REVISION;
 
 struct Collector {
@@ -60,10 +58,14 @@ pub(super) async fn run(
         was_connected: false,
         shutdown: shutdown.clone(),
     };
-    let stored = Arc::new(Notify::new());
-    let printer = Printer::new(options.out, options.json);
-    let printing = Printing { store: store.clone(), printer, on_report: options.on_report };
-    let mut printing = tokio::spawn(printing.run(stored.clone(), shutdown.clone()));
+    let stored = watch::Sender::new(());
+    let others = outputs::open(&options.outputs)?;
+    let terminal = Sink::terminal(options.out, options.json, options.on_report);
+    let mut outputs = Outputs::new(store.clone(), stored.clone(), &shutdown);
+    outputs.start(outputs::TERMINAL, terminal, false);
+    for (wanted, sink) in others {
+        outputs.start(&wanted.name, sink, wanted.from_now);
+    }
     let fetching = shutdown.child_token();
     let (account_key, wake) = (settings.account_key.clone(), collector.wake.clone());
     let puller =
@@ -87,17 +89,18 @@ pub(super) async fn run(
         state_file: Some(options.state_dir.join(CHANNEL_FILE)),
     };
     let mut feed = Feed::open(client, config);
-    let result = collector.work(&mut feed, &mut printing).await;
+    let result = collector.work(&mut feed, &mut outputs.running).await;
     feed.close().await;
     fetching.cancel();
     tasks.join_all().await;
+    outputs.stop().await;
     tracing::info!("stopped");
     result
 }
 
 impl Collector {
     /// Nothing here waits for the output: what was announced is on disk before the next event is looked at.
-    async fn work(&mut self, feed: &mut Feed, printing: &mut Print) -> anyhow::Result<()> {
+    async fn work(&mut self, feed: &mut Feed, outputs: &mut Running) -> anyhow::Result<()> {
         loop {
             let flow = tokio::select! {
                 () = self.shutdown.cancelled() => Flow::End,
@@ -105,10 +108,10 @@ impl Collector {
                     Some(event) => self.event(event).await?,
                     None => anyhow::bail!("the feed has ended by a fault"),
                 },
-                printed = &mut *printing => {
-                    printed.context("printing has ended by a fault")??;
-                    Flow::End
-                }
+                Some(ended) = outputs.join_next() => match ended.context("an output has ended by a fault")?? {
+                    Ended::Gone => Flow::End,
+                    Ended::Stopped => Flow::GoOn,
+                },
                 Some(done) = self.sign_ins.join_next(), if !self.sign_ins.is_empty() => {
                     done.context("the sign-in has ended by a fault")??;
                     Flow::GoOn
@@ -216,61 +219,31 @@ impl Collector {
     }
 }
 
-type Print = JoinHandle<anyhow::Result<()>>;
+type Running = JoinSet<anyhow::Result<Ended>>;
 
-/// Prints from the store at the output's own pace.
-struct Printing {
+/// The outputs, each at its own pace.
+struct Outputs {
     store: Store,
-    printer: Printer,
-    on_report: Option<mpsc::Sender<StoredReport>>,
+    stored: watch::Sender<()>,
+    shutdown: CancellationToken,
+    running: Running,
 }
 
-impl Printing {
-    /// Ends when nobody reads the output any more, or at `shutdown` after a moment for the line under way.
-    async fn run(mut self, stored: Arc<Notify>, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let hurry = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(limits::LAST_LINE_WAIT).await;
-        };
-        tokio::pin!(hurry);
-        loop {
-            let flow = tokio::select! {
-                flow = self.print_all(&shutdown) => flow?,
-                () = &mut hurry => return Ok(()),
-            };
-            if flow == Flow::End {
-                return Ok(());
-            }
-            tokio::select! {
-                () = stored.notified() => {}
-                () = shutdown.cancelled() => return Ok(()),
-            }
-        }
+impl Outputs {
+    fn new(store: Store, stored: watch::Sender<()>, shutdown: &CancellationToken) -> Self {
+        // They end with the program, and with the terminal.
+        Self { store, stored, shutdown: shutdown.child_token(), running: JoinSet::new() }
     }
 
-    /// Prints what is stored and not printed. A reader of the output that has gone is the end, in good order.
-    async fn print_all(&mut self, shutdown: &CancellationToken) -> anyhow::Result<Flow> {
-        loop {
-            let page = table::unprinted(&self.store.pool, limits::LIST_PAGE)
-                .await
-                .context("cannot read the store")?;
-            if page.is_empty() {
-                return Ok(Flow::GoOn);
-            }
-            for report in page {
-                if shutdown.is_cancelled() {
-                    return Ok(Flow::End);
-                }
-                if !self.printer.print(&report).await.context("cannot print")? {
-                    tracing::info!("nobody reads the output any more");
-                    return Ok(Flow::End);
-                }
-                let id = report.conversation_space_id.clone();
-                if let Some(receiver) = &self.on_report {
-                    let _ = receiver.send(report).await;
-                }
-                table::mark_printed(&self.store.pool, &id).await.context("cannot write the store")?;
-            }
-        }
+    fn start(&mut self, name: &str, sink: Sink, from_now: bool) {
+        let (store, stored) = (self.store.clone(), self.stored.subscribe());
+        let runner = Runner { store, name: name.to_owned(), sink, from_now, stored };
+        self.running.spawn(runner.run(self.shutdown.clone()));
+    }
+
+    /// Each gets a moment for what it is at.
+    async fn stop(mut self) {
+        self.shutdown.cancel();
+        while self.running.join_next().await.is_some() {}
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sdk::{Client, ErrorKind};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub(super) struct Fetcher {
     /// There is more to fetch.
     pub wake: Arc<Notify>,
     /// A report was stored.
-    pub stored: Arc<Notify>,
+    pub stored: watch::Sender<()>,
 }
 
 impl Fetcher {
@@ -137,9 +137,10 @@ impl Fetcher {
         let again = (!is_complete(report) && age(pending) < limits::INCOMPLETE_AGE_MAX)
             .then(|| now + again_pause(pending.attempts, fastrand::f64()));
         match table::save(&self.store.pool, report, raw, now, again).await? {
-            Saved::New => self.stored.notify_one(),
+            Saved::New => self.stored.send_replace(()),
             Saved::Known => {}
             Saved::Revised(changed) => {
+                self.stored.send_replace(());
                 tracing::info!("report {id} has changed: {}; the earlier text is kept", changed.join(", "));
             }
         }

@@ -1,15 +1,13 @@
 //! `callfeed gaps`: what was missing, from when to when, and what still is.
 
-use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::io::AsyncWriteExt as _;
 
 use super::progress::{estimate, words};
-use super::{NICKNAME, Out};
+use super::{Lines, NICKNAME, Out};
 use crate::limits;
 use crate::store::ledger::{self, Gap};
 use crate::store::{OneApp, Store, reports as table};
@@ -85,8 +83,9 @@ impl Standing {
 ///
 /// # Errors
 /// When the store cannot be read or the output fails.
-pub async fn gaps(state_dir: &Path, all: bool, json: bool, mut out: Out) -> anyhow::Result<usize> {
+pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::Result<usize> {
     let store = Store::open_existing(state_dir).await?;
+    let mut out = Lines::new(out);
     let (mut after, mut open) = (0, 0);
     loop {
         let page = ledger::gaps(&store.pool, all, after, limits::LIST_PAGE)
@@ -97,7 +96,7 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, mut out: Out) -> anyh
         for gap in &page {
             open += usize::from(gap.closed.is_none());
             let line = if json { serde_json::to_string(gap)? } else { line(gap, &TimeZone::system()) };
-            if !write(&mut out, &line).await? {
+            if !out.line(&line).await? {
                 return Ok(open);
             }
         }
@@ -111,29 +110,14 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, mut out: Out) -> anyh
     };
     open += lines.len();
     for line in lines {
-        write(&mut out, &line).await?;
+        out.line(&line).await?;
     }
     if let (false, 0, Some(through)) = (json, open, standing.through) {
         let until = time(through, &zone);
-        write(
-            &mut out,
-            &format!("No gap is open: the report of every call that ended before {until} is stored."),
-        )
-        .await?;
+        let text = format!("No gap is open: the report of every call that ended before {until} is stored.");
+        out.line(&text).await?;
     }
     Ok(open)
-}
-
-/// `false` when nobody reads any more.
-async fn write(out: &mut Out, line: &str) -> io::Result<bool> {
-    let written = match out.write_all(format!("{line}\n").as_bytes()).await {
-        Ok(()) => out.flush().await,
-        failed => failed,
-    };
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        written => written.map(|()| true),
-    }
 }
 
 fn time(at: Timestamp, zone: &TimeZone) -> String {

@@ -1,18 +1,20 @@
 //! The report app: every report of the account, fetched when it is announced, kept once, printed.
 //!
-//! A report is announced, fetched, stored, printed, marked as printed, in this order, and each step is on disk
-//! before the next: after a crash at any moment the work goes on where it stopped. The worst that can happen is
-//! that the last line is printed twice. What no notification told of is found by looking at summaries (`pull`), and
+//! A report is announced, fetched, stored, given to each output, marked as given, in this order, and each step is on
+//! disk before the next: after a crash at any moment the work goes on where it stopped. The worst that can happen is
+//! that an output gets the last one twice. What no notification told of is found by looking at summaries (`pull`), and
 //! the ledger of the store says what was missing from when to when.
 
 mod collect;
 mod fetch;
 mod gaps;
+pub mod outputs;
 mod people;
 mod print;
 mod progress;
 mod pull;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -30,6 +32,7 @@ use crate::limits;
 use crate::session::session;
 use crate::sign_in;
 use crate::store::{Store, reports as table};
+use outputs::Wanted;
 use print::Printer;
 
 pub use crate::store::reports::StoredReport;
@@ -45,6 +48,29 @@ const CHANNEL_FILE: &str = "reports-channel.json";
 /// Where reports are printed.
 pub type Out = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 
+/// An output of lines that are out once they are written.
+pub(crate) struct Lines {
+    out: Out,
+}
+
+impl Lines {
+    pub fn new(out: Out) -> Self {
+        Self { out }
+    }
+
+    /// `false` when nobody reads any more (a closed pipe).
+    pub async fn line(&mut self, line: &str) -> io::Result<bool> {
+        let written = match self.out.write_all(format!("{line}\n").as_bytes()).await {
+            Ok(()) => self.out.flush().await,
+            failed => failed,
+        };
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true),
+        }
+    }
+}
+
 /// How to run.
 pub struct Options {
     /// Folder of the store and the tokens.
@@ -57,8 +83,10 @@ pub struct Options {
     pub since: Option<Timestamp>,
     /// Host and port where the redirect of a sign-in is awaited.
     pub listen: String,
-    /// Standard output, as a rule. Its end (a closed pipe) is the end of the run.
-    pub out: Out,
+    /// Standard output, as a rule. Its end (a closed pipe) is the end of the run. `None`: nothing is printed.
+    pub out: Option<Out>,
+    /// Where reports go besides.
+    pub outputs: Vec<Wanted>,
     /// Receives each report when it is printed. A full queue makes printing wait; a closed one is ignored.
     pub on_report: Option<mpsc::Sender<StoredReport>>,
 }

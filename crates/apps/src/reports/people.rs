@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sdk::wire::Direction;
-use sdk::wire::call_events::{State, Status};
+use sdk::wire::call_events::{State, Status, System, SystemType};
 use sdk::wire::report::{Report, ReportParticipant, ReportPartyType};
 
 use super::StoredReport;
@@ -20,19 +20,22 @@ pub(super) fn line(stored: &StoredReport, zone: &TimeZone) -> String {
         Ok(created) => created.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => tidy(&report.call_created),
     };
-    let direction = match &report.direction {
+    let direction = direction(&report);
+    format!("{created}  {direction:<8}  {}  {}", parties(&report), outcome(&report))
+}
+
+pub(super) fn direction(report: &Report) -> String {
+    match &report.direction {
         Direction::Inbound => "inbound".to_owned(),
         Direction::Outbound => "outbound".to_owned(),
         Direction::Other(text) => tidy(text),
-    };
-    format!("{created}  {direction:<8}  {}  {}", parties(&report), outcome(&report))
+    }
 }
 
 fn parties(report: &Report) -> String {
     let outside = report.participants.iter().find_map(outside);
     let talking = answered_by(report);
-    let mut lines: Vec<String> = report.participants.iter().filter_map(line_name).collect();
-    lines.dedup();
+    let lines = lines(report);
     match (&report.direction, outside) {
         (Direction::Inbound, Some(caller)) => {
             let to =
@@ -51,11 +54,38 @@ fn parties(report: &Report) -> String {
     }
 }
 
-fn outside(participant: &ReportParticipant) -> Option<String> {
+/// The lines that took part.
+pub(super) fn lines(report: &Report) -> Vec<String> {
+    let mut lines: Vec<String> = report.participants.iter().filter_map(line_name).collect();
+    lines.dedup();
+    lines
+}
+
+/// The queues that the call was in.
+pub(super) fn queues(report: &Report) -> Vec<String> {
+    let name = |system: &System| match &system.kind {
+        SystemType::CallQueue(queue) => Some(tidy(&queue.queue_name)),
+        _ => None,
+    };
+    report.interactive_voice_response_systems.iter().filter_map(name).collect()
+}
+
+/// Number as it came and name of whoever is not of the company.
+pub(super) fn outside_party(report: &Report) -> Option<(String, String)> {
+    let (number, name) = report.participants.iter().find_map(outside_raw)?;
+    Some((tidy(number), tidy(name)))
+}
+
+fn outside_raw(participant: &ReportParticipant) -> Option<(&str, &str)> {
     let ReportPartyType::PhoneNumber(party) = &participant.kind else { return None };
     let other = party.caller.as_ref().or(party.callee.as_ref())?;
-    let number = Number::read(&other.number, Home::default());
-    let name = tidy(&other.name);
+    Some((&other.number, &other.name))
+}
+
+fn outside(participant: &ReportParticipant) -> Option<String> {
+    let (number, name) = outside_raw(participant)?;
+    let number = Number::read(number, Home::default());
+    let name = tidy(name);
     Some(match (name.as_str(), number.people()) {
         ("", None) => "Anonymous caller".to_owned(),
         ("", Some(number)) => number.to_owned(),
@@ -75,7 +105,7 @@ fn line_name(participant: &ReportParticipant) -> Option<String> {
 }
 
 /// The line that was connected while somebody else was, too.
-fn answered_by(report: &Report) -> Option<String> {
+pub(super) fn answered_by(report: &Report) -> Option<String> {
     let state = report.call_states.iter().find(|state| is_talk(state))?;
     let ids = connected(state);
     let answering = report.participants.iter().filter(|participant| ids.contains(&participant.id.as_str()));
@@ -97,7 +127,7 @@ fn outcome(report: &Report) -> String {
 
 /// From the first state with two parties connected to the first with fewer (spec/call-events-report.md, How to
 /// derive common figures); none when nobody talked.
-fn talk_time(states: &[State]) -> Option<SignedDuration> {
+pub(super) fn talk_time(states: &[State]) -> Option<SignedDuration> {
     let start = states.iter().position(is_talk)?;
     let end = states[start..].iter().find(|state| !is_talk(state)).or(states.last())?;
     let instant = |state: &State| state.timestamp.parse::<Timestamp>().ok();

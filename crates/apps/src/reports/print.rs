@@ -3,40 +3,39 @@
 use std::io;
 
 use jiff::tz::TimeZone;
-use tokio::io::AsyncWriteExt as _;
 
-use super::{Out, StoredReport, people};
+use super::{Lines, Out, StoredReport, people};
+use crate::store::changes::Change;
 
 pub(super) struct Printer {
-    out: Out,
+    out: Lines,
     json: bool,
 }
 
 impl Printer {
     pub fn new(out: Out, json: bool) -> Self {
-        Self { out, json }
+        Self { out: Lines::new(out), json }
     }
 
     /// Prints one report and makes sure that it is out. `false` when nobody reads any more (a closed pipe).
     pub async fn print(&mut self, report: &StoredReport) -> io::Result<bool> {
-        let mut line =
-            if self.json { one_line(&report.raw) } else { people::line(report, &TimeZone::system()) };
-        line.push('\n');
-        let written = match self.out.write_all(line.as_bytes()).await {
-            Ok(()) => self.out.flush().await,
-            failed => failed,
-        };
-        match written {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(error),
+        let line = if self.json { one_line(&report.raw) } else { people::line(report, &TimeZone::system()) };
+        self.out.line(&line).await
+    }
+
+    /// The same with what is new about it.
+    pub async fn print_change(&mut self, change: &Change) -> io::Result<bool> {
+        if self.json || change.changed.is_empty() {
+            return self.print(&change.report).await;
         }
+        let line = people::line(&change.report, &TimeZone::system());
+        self.out.line(&format!("{line}  (changed: {})", change.changed)).await
     }
 }
 
 /// The same JSON without white space between its parts; strings, numbers and the order of members stay letter
 /// for letter, which a parser would not promise.
-fn one_line(json: &str) -> String {
+pub(super) fn one_line(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     let mut in_string = false;
     let mut escaped = false;

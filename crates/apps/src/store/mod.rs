@@ -2,10 +2,12 @@
 //!
 //! `synchronous=FULL`: what was committed survives a power cut.
 
+pub mod changes;
 pub mod contacts;
 pub mod ledger;
 pub mod lookup;
 pub mod reports;
+pub mod reports_table;
 pub mod revisions;
 pub mod screen_pop;
 
@@ -120,9 +122,11 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
         .busy_timeout(limits::DATABASE_BUSY_TIMEOUT);
     let pool =
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
-    for schema in [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, screen_pop::SCHEMA, contacts::SCHEMA] {
+    let reports = [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, changes::SCHEMA];
+    for schema in reports.into_iter().chain([screen_pop::SCHEMA, contacts::SCHEMA]) {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }
+    changes::upgrade(&pool).await?;
     Ok(pool)
 }
 

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 
-use super::revisions;
+use super::{changes, revisions};
 
 /// Tables of the report app; run at each start.
 pub const SCHEMA: &str = "
@@ -15,10 +15,10 @@ CREATE TABLE IF NOT EXISTS reports (
     call_created text NOT NULL,
     call_ended text NOT NULL,
     stored_us bigint NOT NULL,
+    -- of earlier versions; how far the terminal is stands with the other outputs
     printed bigint NOT NULL,
     report text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS reports_to_print ON reports (conversation_space_id) WHERE printed = 0;
 CREATE TABLE IF NOT EXISTS reports_pending (
     conversation_space_id text PRIMARY KEY,
     announced_us bigint NOT NULL,
@@ -196,7 +196,7 @@ pub async fn last_seen(pool: &SqlitePool) -> sqlx::Result<Option<Timestamp>> {
 /// What became of a fetched report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saved {
-    /// It is new, and not printed yet.
+    /// It is new.
     New,
     /// It was there, the same.
     Known,
@@ -225,10 +225,14 @@ pub async fn save(
     let saved = match before {
         None => {
             insert(&mut transaction, report, raw, now).await?;
+            changes::add(&mut transaction, id, "").await?;
             Saved::New
         }
         Some(row) => revisions::revise(&mut transaction, report, raw, now, row.try_get(0)?).await?,
     };
+    if let Saved::Revised(changed) = &saved {
+        changes::add(&mut transaction, id, &changed.join(" ")).await?;
+    }
     let pending = match again {
         Some(_) => {
             "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2 WHERE conversation_space_id = $1"
@@ -260,7 +264,7 @@ async fn insert(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO reports (conversation_space_id, account_key, call_created, call_ended, stored_us, printed, report)
-         VALUES ($1, $2, $3, $4, $5, 0, $6)",
+         VALUES ($1, $2, $3, $4, $5, 1, $6)",
     )
     .bind(&report.conversation_space_id)
     .bind(&report.account_key)
@@ -270,31 +274,6 @@ async fn insert(
     .bind(raw)
     .execute(&mut **transaction)
     .await?;
-    Ok(())
-}
-
-/// What is stored and not printed, in order of storing.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn unprinted(pool: &SqlitePool, count: u32) -> sqlx::Result<Vec<StoredReport>> {
-    let rows = sqlx::query(
-        "SELECT rowid, conversation_space_id, account_key, call_created, call_ended, stored_us, report FROM reports
-         WHERE printed = 0 ORDER BY rowid LIMIT $1",
-    )
-    .bind(count)
-    .fetch_all(pool)
-    .await?;
-    rows.iter().map(stored).collect()
-}
-
-/// # Errors
-/// When the database refuses.
-pub async fn mark_printed(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Result<()> {
-    sqlx::query("UPDATE reports SET printed = 1 WHERE conversation_space_id = $1")
-        .bind(conversation_space_id)
-        .execute(pool)
-        .await?;
     Ok(())
 }
 
@@ -314,7 +293,7 @@ pub async fn list(pool: &SqlitePool, after: i64, count: u32) -> sqlx::Result<Vec
     rows.iter().map(stored).collect()
 }
 
-fn stored(row: &SqliteRow) -> sqlx::Result<StoredReport> {
+pub(super) fn stored(row: &SqliteRow) -> sqlx::Result<StoredReport> {
     Ok(StoredReport {
         number: row.try_get(0)?,
         conversation_space_id: row.try_get(1)?,
@@ -413,21 +392,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_not_printed_before_a_crash_is_printed_after_it_in_order() {
+    async fn reports_are_listed_in_order_of_storing() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
+        let pool = Store::open(folder.path()).await.unwrap().pool;
         for id in ["c", "a", "b"] {
             let (typed, raw) = report(id);
-            save(&store.pool, &typed, &raw, at(1), None).await.unwrap();
+            save(&pool, &typed, &raw, at(1), None).await.unwrap();
         }
-        mark_printed(&store.pool, "c").await.unwrap();
-        store.pool.close().await;
-
-        let pool = Store::open(folder.path()).await.unwrap().pool;
         let ids = |reports: Vec<StoredReport>| {
             reports.into_iter().map(|report| report.conversation_space_id).collect::<Vec<_>>()
         };
-        assert_eq!(ids(unprinted(&pool, 9).await.unwrap()), ["a", "b"]);
         let first = list(&pool, 0, 2).await.unwrap();
         let after = first.last().unwrap().number;
         assert_eq!(ids(first), ["c", "a"]);
