@@ -115,6 +115,8 @@ fn open(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::reports::outputs::csv_line::tests::change;
 
@@ -138,11 +140,11 @@ mod tests {
         let folder = folder.path().join("made");
         let files = Rolled::new(&folder, Format::Jsonl);
         let (one, two) = (change("report-inbound-call.json"), change("report-queue-call.json"));
-        let begun = take(&files, &[one.clone()], "").await;
+        let begun = take(&files, from_ref(&one), "").await;
         assert_eq!(read(&folder), "", "the place is to be known before anything is written");
-        let known = take(&files, &[one.clone()], &begun).await;
-        take(&files, &[two.clone()], &known).await;
-        take(&files, &[two.clone()], &known).await;
+        let known = take(&files, from_ref(&one), &begun).await;
+        take(&files, from_ref(&two), &known).await;
+        take(&files, from_ref(&two), &known).await;
         let lines: Vec<String> = [&one, &two].map(|change| one_line(&change.report.raw)).into();
         assert_eq!(read(&folder).lines().collect::<Vec<_>>(), lines);
     }
