@@ -230,6 +230,10 @@ pub const SQLITE_CHECKPOINT_PAGES: u32 = 8_000;
 pub const SQLITE_WRITER_CACHE_KIB: u32 = 16 * 1024;
 /// Connections for writing on PostgreSQL; SQLite has one, since it knows one writer.
 pub const DATABASE_WRITERS_POSTGRES: u32 = 8;
+/// How long a statement waits for what another process does with SQLite's file before it fails.
+pub const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Prepared statements kept by each connection that speaks to SQLite directly; the one used longest ago makes room.
+pub const SQLITE_STATEMENTS: usize = 32;
 /// How long a query waits for a connection before it fails.
 pub const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -1,8 +1,8 @@
 //! Accounts and their people.
 
-use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use super::rows::Row;
 use super::{Store, StoreResult};
 
 #[derive(Clone, Debug)]
@@ -27,15 +27,15 @@ pub struct User {
 }
 
 impl User {
-    pub(super) fn read(row: &AnyRow) -> StoreResult<Self> {
+    pub(super) fn read(row: &Row<'_>) -> StoreResult<Self> {
         Ok(Self {
-            user_key: row.try_get("user_key")?,
-            user_id: row.try_get("user_id")?,
-            account_key: row.try_get("account_key")?,
-            email: row.try_get("email")?,
-            name: row.try_get("name")?,
-            password_hash: row.try_get("password_hash")?,
-            super_admin: row.try_get::<i64, _>("super_admin")? != 0,
+            user_key: row.text("user_key")?,
+            user_id: row.text("user_id")?,
+            account_key: row.text("account_key")?,
+            email: row.text("email")?,
+            name: row.text("name")?,
+            password_hash: row.text("password_hash")?,
+            super_admin: row.number("super_admin")? != 0,
         })
     }
 
@@ -102,18 +102,13 @@ impl Store {
 
     /// `email` in lower case.
     pub async fn user_by_email(&self, email: &str) -> StoreResult<Option<User>> {
-        let row = sqlx::query("select * from users where email = $1")
-            .bind(email)
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref().map(User::read).transpose()
+        Ok(self.select("select * from users where email = $1", &[email.into()], User::read).await?.pop())
     }
 
     pub async fn user(&self, user_key: &str) -> StoreResult<Option<User>> {
-        let row = sqlx::query("select * from users where user_key = $1")
-            .bind(user_key)
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref().map(User::read).transpose()
+        Ok(self
+            .select("select * from users where user_key = $1", &[user_key.into()], User::read)
+            .await?
+            .pop())
     }
 }

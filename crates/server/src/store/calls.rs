@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sqlx::Row as _;
 
+use super::rows::Row;
 use super::{Store, StoreResult};
 
 #[derive(Clone, Debug)]
@@ -94,14 +95,10 @@ impl Store {
         if let Some(report) = self.recent.get(conversation_space_id) {
             return Ok(Some(report));
         }
-        let row = sqlx::query("select account_key, report from reports where conversation_space_id = $1")
-            .bind(conversation_space_id)
-            .fetch_optional(&self.read)
-            .await?;
-        row.map(|row| {
-            let report: String = row.try_get("report")?;
-            Ok(StoredReport { account_key: row.try_get("account_key")?, report: report.into() })
-        })
-        .transpose()
+        let text = "select account_key, report from reports where conversation_space_id = $1";
+        let read = |row: &Row<'_>| {
+            Ok(StoredReport { account_key: row.text("account_key")?, report: row.text("report")?.into() })
+        };
+        Ok(self.select(text, &[conversation_space_id.into()], read).await?.pop())
     }
 }

@@ -1,10 +1,11 @@
 //! Call history, one row per leg of a user, and moving its subscriptions from channel to channel.
 
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 use wire::Direction;
 use wire::call_history::HistoryCall;
 
 use super::insert::{Insert, insert};
+use super::rows::Writing;
 use super::summaries::placeholders;
 use super::{Store, StoreResult, Subscription};
 use crate::time;
@@ -56,25 +57,24 @@ impl NewHistoryRow {
 
 /// `(account, conversation space, row)` each.
 pub(super) async fn write_history(
-    tx: &mut AnyConnection,
-    sqlite: bool,
+    tx: &mut Writing<'_>,
     rows: &[(&str, &str, &NewHistoryRow)],
 ) -> StoreResult<()> {
     let table = Insert {
         into: "call_history (account_key, user_key, started_us, leg_id, conversation_space_id,
                 extension, content)",
-        columns: 7,
         tail: "",
     };
-    insert(tx, sqlite, &table, rows, |query, (account_key, conversation_space_id, row)| {
-        query
-            .bind(*account_key)
-            .bind(row.user_key.as_str())
-            .bind(row.started_us)
-            .bind(row.leg_id.as_str())
-            .bind(*conversation_space_id)
-            .bind(row.extension.as_str())
-            .bind(row.content.as_str())
+    insert(tx, &table, rows, |(account_key, conversation_space_id, row)| {
+        [
+            (*account_key).into(),
+            (&row.user_key).into(),
+            row.started_us.into(),
+            (&row.leg_id).into(),
+            (*conversation_space_id).into(),
+            (&row.extension).into(),
+            (&row.content).into(),
+        ]
     })
     .await
 }

@@ -1,10 +1,10 @@
-//! Rows inserted many by one statement: each statement costs a switch to the database's thread or server, which is
-//! most of what a small one costs.
+//! Rows inserted many at a time: by one statement on PostgreSQL, where each is a round trip to a server; one after the
+//! other on SQLite, where they are a call each.
 
-use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Database};
+use sqlx::{AnyConnection, AssertSqlSafe};
 
-use super::StoreResult;
+use super::rows::{Value, Writing, bind};
+use super::{StoreResult, local};
 
 /// Rows in one statement; few sizes, so that few prepared statements serve all.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
@@ -13,29 +13,40 @@ const SIZES: [usize; 4] = [64, 16, 4, 1];
 pub(super) struct Insert {
     /// `TABLE (COLUMNS)`.
     pub(super) into: &'static str,
-    pub(super) columns: usize,
     /// What follows the values.
     pub(super) tail: &'static str,
 }
 
-/// A query whose parameters are being given.
-pub(super) type Bound<'q> = Query<'q, Any, <Any as Database>::Arguments>;
-
-/// Inserts all rows in order; `bind` gives a row's values in the order of the columns. After an error the transaction
+/// Inserts all rows in order; `values` gives a row's values in the order of the columns. After an error the transaction
 /// must be given up: some of the rows may be there.
-pub(super) async fn insert<'r, R>(
-    tx: &mut AnyConnection,
-    sqlite: bool,
+pub(super) async fn insert<'r, R, const COLUMNS: usize>(
+    tx: &mut Writing<'_>,
     table: &Insert,
     rows: &'r [R],
-    bind: impl Fn(Bound<'r>, &'r R) -> Bound<'r>,
+    values: impl Fn(&'r R) -> [Value<'r>; COLUMNS],
+) -> StoreResult<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match tx {
+        Writing::Any(connection) => insert_many(connection, table, rows, values).await,
+        Writing::Local(connection) => local::insert(connection, &table.text(COLUMNS, 1), rows, values),
+    }
+}
+
+async fn insert_many<'r, R, const COLUMNS: usize>(
+    connection: &mut AnyConnection,
+    table: &Insert,
+    rows: &'r [R],
+    values: impl Fn(&'r R) -> [Value<'r>; COLUMNS],
 ) -> StoreResult<()> {
     let mut rest = rows;
     for size in SIZES {
         while let Some((now, later)) = rest.split_at_checked(size) {
             // The text holds nothing but constants and placeholders.
-            let query = sqlx::query(AssertSqlSafe(table.text(sqlite, size)));
-            now.iter().fold(query, &bind).execute(&mut *tx).await?;
+            let query = sqlx::query(AssertSqlSafe(table.text(COLUMNS, size)));
+            let query = now.iter().fold(query, |query, row| bind(query, &values(row)));
+            query.execute(&mut *connection).await?;
             rest = later;
         }
     }
@@ -43,23 +54,13 @@ pub(super) async fn insert<'r, R>(
 }
 
 impl Insert {
-    fn text(&self, sqlite: bool, rows: usize) -> String {
-        // Otherwise SQLite copies each page before it changes it, to take back the first rows of a statement whose
-        // last one is refused; here the whole transaction is taken back.
-        let verb = if sqlite { "insert or fail into" } else { "insert into" };
-        let mut text = format!("{verb} {} values", self.into);
+    fn text(&self, columns: usize, rows: usize) -> String {
+        let mut text = format!("insert into {} values", self.into);
         for row in 0..rows {
             text.push_str(if row == 0 { " (" } else { "), (" });
-            for column in 0..self.columns {
-                if column > 0 {
-                    text.push(',');
-                }
-                // SQLite looks for each numbered parameter among all before it; plain ones it counts.
-                if sqlite {
-                    text.push('?');
-                } else {
-                    text.push_str(&format!("${}", row * self.columns + column + 1));
-                }
+            for column in 0..columns {
+                let comma = if column == 0 { "" } else { "," };
+                text.push_str(&format!("{comma}${}", row * columns + column + 1));
             }
         }
         text.push(')');
@@ -74,14 +75,7 @@ mod tests {
 
     #[test]
     fn the_text_has_a_place_for_each_value() {
-        let insert = Insert { into: "t (a, b)", columns: 2, tail: " on conflict do nothing" };
-        assert_eq!(
-            insert.text(true, 2),
-            "insert or fail into t (a, b) values (?,?), (?,?) on conflict do nothing"
-        );
-        assert_eq!(
-            insert.text(false, 2),
-            "insert into t (a, b) values ($1,$2), ($3,$4) on conflict do nothing"
-        );
+        let insert = Insert { into: "t (a, b)", tail: " on conflict do nothing" };
+        assert_eq!(insert.text(2, 2), "insert into t (a, b) values ($1,$2), ($3,$4) on conflict do nothing");
     }
 }

@@ -5,10 +5,9 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 use wire::{call_events, call_history, notification, recording, report};
 
+use super::rows::Row;
 use super::{Store, StoreResult};
 use crate::time;
 
@@ -135,8 +134,13 @@ impl Entry {
         }
     }
 
-    pub(super) fn read(row: &AnyRow) -> StoreResult<Self> {
-        let kind = match row.try_get::<&str, _>("kind")? {
+    /// What the entry is about, where it is known without reading the content.
+    pub(super) fn about(self, subject: Subject) -> Self {
+        Self { subject: subject.into(), ..self }
+    }
+
+    pub(super) fn read(row: &Row<'_>) -> StoreResult<Self> {
+        let kind = match row.text("kind")?.as_str() {
             "report" => EntryKind::Report,
             "revision" => EntryKind::Revision,
             "history" => EntryKind::History,
@@ -145,13 +149,13 @@ impl Entry {
             _ => EntryKind::State,
         };
         Ok(Self::new(
-            row.try_get("account_key")?,
-            row.try_get("position")?,
-            row.try_get("conversation_space_id")?,
+            row.text("account_key")?,
+            row.number("position")?,
+            row.text("conversation_space_id")?,
             kind,
-            row.try_get("notification_id")?,
-            row.try_get("at_us")?,
-            RawValue::from_string(row.try_get("content")?)?,
+            row.text("notification_id")?,
+            row.number("at_us")?,
+            RawValue::from_string(row.text("content")?)?,
         ))
     }
 
@@ -204,82 +208,72 @@ impl Entry {
 
     /// Whom the entry is about; read from its content when first asked for.
     pub fn subject(&self) -> &Subject {
-        self.subject.get_or_init(|| match self.kind {
-            EntryKind::State => state_subject(self.content.get()),
-            EntryKind::Report | EntryKind::Revision => {
-                let event = self.kind.source_and_type().1.to_owned();
-                Subject { event, ..report_subject(self.content.get()) }
-            }
-            EntryKind::History => history_subject(self.content.get()),
-            // Subscribed to by account alone.
-            EntryKind::Recording | EntryKind::Transcript => {
-                Subject { event: self.kind.source_and_type().1.to_owned(), ..Subject::default() }
-            }
-        })
+        let read = || Subject::read(self.kind, self.content.get());
+        self.subject.get_or_init(|| read().unwrap_or_else(|_| Subject::of_account(self.kind)))
     }
 }
 
-fn state_subject(content: &str) -> Subject {
-    let Ok(event) = serde_json::from_str::<call_events::CallEvent>(content) else {
-        return Subject::default();
-    };
-    let lines = event.state.participants.iter().filter_map(|p| p.kind.as_line());
-    Subject {
-        event: event.state.kind.as_str().to_owned(),
-        sequence_number: i64::try_from(event.state.sequence_number).unwrap_or(i64::MAX),
-        line_ids: lines.map(|line| line.line_id.clone()).collect(),
-        ..Subject::default()
-    }
-}
-
-fn history_subject(content: &str) -> Subject {
-    let row = serde_json::from_str::<call_history::HistoryCall>(content);
-    Subject {
-        event: call_history::UCH_EVENT.into(),
-        user_keys: row.map(|row| row.user_key).into_iter().collect(),
-        ..Subject::default()
-    }
-}
-
-fn report_subject(content: &str) -> Subject {
-    let mut subject = Subject::default();
-    let Ok(summary) = serde_json::from_str::<report::Summary>(content) else { return subject };
-    for party in std::iter::once(&summary.caller).chain(&summary.participants) {
-        match &party.kind {
-            report::ReportPartyType::Line(line) | report::ReportPartyType::Agent(line) => {
-                subject.line_ids.push(line.line_id.clone());
-                subject.user_keys.extend(line.user_key.clone());
-            }
-            report::ReportPartyType::PhoneNumber(party) => {
-                subject.phone_number_ids.push(party.phone_number_id.clone());
-            }
-            report::ReportPartyType::Other(_) => {}
+impl Subject {
+    pub(super) fn of_state(event: &call_events::CallEvent) -> Self {
+        let lines = event.state.participants.iter().filter_map(|p| p.kind.as_line());
+        Self {
+            event: event.state.kind.as_str().to_owned(),
+            sequence_number: i64::try_from(event.state.sequence_number).unwrap_or(i64::MAX),
+            line_ids: lines.map(|line| line.line_id.clone()).collect(),
+            ..Self::default()
         }
     }
-    subject
+
+    pub(super) fn of_history(row: &call_history::HistoryCall) -> Self {
+        Self { user_keys: vec![row.user_key.clone()], ..Self::of_account(EntryKind::History) }
+    }
+
+    /// Of a report or a revision.
+    pub(super) fn of_report(kind: EntryKind, summary: &report::Summary) -> Self {
+        let mut subject = Self::of_account(kind);
+        for party in std::iter::once(&summary.caller).chain(&summary.participants) {
+            match &party.kind {
+                report::ReportPartyType::Line(line) | report::ReportPartyType::Agent(line) => {
+                    subject.line_ids.push(line.line_id.clone());
+                    subject.user_keys.extend(line.user_key.clone());
+                }
+                report::ReportPartyType::PhoneNumber(party) => {
+                    subject.phone_number_ids.push(party.phone_number_id.clone());
+                }
+                report::ReportPartyType::Other(_) => {}
+            }
+        }
+        subject
+    }
+
+    /// Of what is subscribed to by account alone.
+    pub(super) fn of_account(kind: EntryKind) -> Self {
+        Self { event: kind.source_and_type().1.to_owned(), ..Self::default() }
+    }
+
+    fn read(kind: EntryKind, content: &str) -> serde_json::Result<Self> {
+        Ok(match kind {
+            EntryKind::State => Self::of_state(&serde_json::from_str(content)?),
+            EntryKind::Report | EntryKind::Revision => Self::of_report(kind, &serde_json::from_str(content)?),
+            EntryKind::History => Self::of_history(&serde_json::from_str(content)?),
+            EntryKind::Recording | EntryKind::Transcript => Self::of_account(kind),
+        })
+    }
 }
 
 impl Store {
     /// Newest position of an account's log.
     pub async fn log_head(&self, account_key: &str) -> StoreResult<i64> {
-        let row = sqlx::query("select log_head from accounts where account_key = $1")
-            .bind(account_key)
-            .fetch_optional(&self.read)
-            .await?;
-        row.map_or(Ok(0), |row| Ok(row.try_get("log_head")?))
+        let text = "select log_head from accounts where account_key = $1";
+        let heads = self.select(text, &[account_key.into()], |row| row.number("log_head")).await?;
+        Ok(heads.first().copied().unwrap_or(0))
     }
 
     /// Entries of an account above `after`, in order, at most `limit`.
     pub async fn log_after(&self, account_key: &str, after: i64, limit: i64) -> StoreResult<Vec<Entry>> {
-        let rows = sqlx::query(
+        let text =
             "select account_key, position, conversation_space_id, kind, notification_id, at_us, content
-             from log where account_key = $1 and position > $2 order by position limit $3",
-        )
-        .bind(account_key)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(Entry::read).collect()
+             from log where account_key = $1 and position > $2 order by position limit $3";
+        self.select(text, &[account_key.into(), after.into(), limit.into()], Entry::read).await
     }
 }

@@ -9,8 +9,10 @@ mod calls;
 mod channels;
 mod check;
 mod clients;
+mod commit;
 mod history;
 mod insert;
+mod local;
 mod lock;
 mod log;
 mod notification_ids;
@@ -21,6 +23,7 @@ mod recent;
 mod recordings;
 mod retention;
 mod revisions;
+mod rows;
 mod sessions;
 mod subscriptions;
 mod summaries;
@@ -81,6 +84,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 pub enum StoreError {
     #[error("database: {0}")]
     Sql(#[from] sqlx::Error),
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
     #[error("database schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     #[error("database holds a document that cannot be read: {0}")]
@@ -109,7 +114,8 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub struct Store {
     read: AnyPool,
     write: AnyPool,
-    sqlite: bool,
+    /// On SQLite.
+    local: Option<Arc<local::Local>>,
     sessions: Arc<sessions::Sessions>,
     recent: Arc<recent::RecentReports>,
     call_lines: Arc<call_lines::CallLines>,
@@ -138,14 +144,23 @@ impl Store {
         let write = pool(writers, sqlite.then(sqlite_writer), &options).await?;
         MIGRATIONS.run(&write).await?;
         let read = pool(limits::DATABASE_READERS, sqlite.then(|| SQLITE.to_owned()), &options).await?;
+        let local = if sqlite {
+            let options = sqlx::sqlite::SqliteConnectOptions::from_str(&url)?;
+            Some(Arc::new(local::Local::new(options.get_filename())))
+        } else {
+            None
+        };
         let (sessions, recent, call_lines) = (Arc::default(), Arc::default(), Arc::default());
-        let store = Self { read, write, sqlite, sessions, recent, call_lines };
+        let store = Self { read, write, local, sessions, recent, call_lines };
         store.upgrade().await?;
         Ok(store)
     }
 
     /// Lets running queries end; on SQLite this also folds the write-ahead log into the file.
     pub async fn close(&self) {
+        if let Some(local) = &self.local {
+            local.close();
+        }
         self.read.close().await;
         self.write.close().await;
     }

@@ -1,8 +1,8 @@
 //! Consents, codes and tokens. Secrets arrive here hashed.
 
 use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
+use super::rows::Row;
 use super::{Store, StoreResult, words};
 
 /// An authorization code, not yet used.
@@ -49,15 +49,15 @@ pub struct TokenRow {
 }
 
 impl TokenRow {
-    fn read(row: &AnyRow) -> StoreResult<Self> {
+    fn read(row: &Row<'_>) -> StoreResult<Self> {
         Ok(Self {
-            client_id: row.try_get("client_id")?,
-            user_key: row.try_get("user_key")?,
-            scopes: words(row.try_get("scopes")?),
-            created_us: row.try_get("created_us")?,
-            expires_us: row.try_get("expires_us")?,
-            grant_id: row.try_get("grant_id")?,
-            grant_type: row.try_get("grant_type")?,
+            client_id: row.text("client_id")?,
+            user_key: row.text("user_key")?,
+            scopes: words(&row.text("scopes")?),
+            created_us: row.number("created_us")?,
+            expires_us: row.number("expires_us")?,
+            grant_id: row.text("grant_id")?,
+            grant_type: row.text("grant_type")?,
         })
     }
 }
@@ -177,21 +177,15 @@ impl Store {
 
     /// A token by its hash, expired or not.
     pub async fn token(&self, kind: TokenKind, hash: &str) -> StoreResult<Option<TokenRow>> {
-        let row = sqlx::query("select * from tokens where token_hash = $1 and kind = $2")
-            .bind(hash)
-            .bind(kind.as_str())
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref().map(TokenRow::read).transpose()
+        let text = "select * from tokens where token_hash = $1 and kind = $2";
+        Ok(self.select(text, &[hash.into(), kind.as_str().into()], TokenRow::read).await?.pop())
     }
 
     /// A token of either kind, expired or not.
     pub async fn token_of_any_kind(&self, hash: &str) -> StoreResult<Option<(TokenKind, TokenRow)>> {
-        let row = sqlx::query("select * from tokens where token_hash = $1")
-            .bind(hash)
-            .fetch_optional(&self.read)
-            .await?;
-        row.map(|row| Ok((TokenKind::parse(row.try_get("kind")?), TokenRow::read(&row)?))).transpose()
+        let text = "select * from tokens where token_hash = $1";
+        let read = |row: &Row<'_>| Ok((TokenKind::parse(&row.text("kind")?), TokenRow::read(row)?));
+        Ok(self.select(text, &[hash.into()], read).await?.pop())
     }
 
     pub async fn delete_token(&self, hash: &str) -> StoreResult<()> {

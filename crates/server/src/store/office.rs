@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::{AnyConnection, Row as _};
 
+use super::rows::Row;
 use super::{Account, Store, StoreResult, User};
 
 /// Stands before the password's hash of somebody who was taken out of the file, as in `/etc/shadow`: it fits no
@@ -92,7 +93,7 @@ impl Store {
         let mut tx = self.write.begin().await?;
         let row =
             sqlx::query("select * from users where email = $1").bind(email).fetch_optional(&mut *tx).await?;
-        let Some(user) = row.as_ref().map(User::read).transpose()? else {
+        let Some(user) = row.as_ref().map(|row| User::read(&Row::Any(row))).transpose()? else {
             return Ok(PasswordChange::Unknown);
         };
         if user.password_hash.starts_with(REMOVED) {
@@ -123,7 +124,7 @@ async fn put_account(tx: &mut AnyConnection, account: &Account) -> StoreResult<(
 async fn users_of(tx: &mut AnyConnection, account_key: &str) -> StoreResult<Vec<User>> {
     let rows =
         sqlx::query("select * from users where account_key = $1").bind(account_key).fetch_all(tx).await?;
-    rows.iter().map(User::read).collect()
+    rows.iter().map(|row| User::read(&Row::Any(row))).collect()
 }
 
 async fn change(tx: &mut AnyConnection, user: &User, password_hash: &str) -> StoreResult<()> {

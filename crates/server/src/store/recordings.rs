@@ -1,10 +1,11 @@
 //! Recordings of finished calls, the tokens for their content, and the subscriptions of a user to them.
 
-use sqlx::{AnyConnection, Row as _};
+use sqlx::Row as _;
 use wire::call_events::{State, Status};
 use wire::report::Report;
 
 use super::insert::{Insert, insert};
+use super::rows::Writing;
 use super::{Api, Store, StoreResult, Subscription};
 use crate::time;
 
@@ -51,23 +52,22 @@ pub(super) fn recordings(report: &Report) -> Vec<NewRecording> {
 
 /// `(account, conversation space, recording)` each.
 pub(super) async fn write_recordings(
-    tx: &mut AnyConnection,
-    sqlite: bool,
+    tx: &mut Writing<'_>,
     rows: &[(&str, &str, &NewRecording)],
 ) -> StoreResult<()> {
     let table = Insert {
         into: "recordings (recording_id, account_key, conversation_space_id, duration_ms,
             transcript_ready)",
-        columns: 5,
         tail: " on conflict (recording_id) do update set transcript_ready = excluded.transcript_ready",
     };
-    insert(tx, sqlite, &table, rows, |query, (account_key, conversation_space_id, recording)| {
-        query
-            .bind(recording.recording_id.as_str())
-            .bind(*account_key)
-            .bind(*conversation_space_id)
-            .bind(recording.duration_ms)
-            .bind(i64::from(recording.transcript))
+    insert(tx, &table, rows, |(account_key, conversation_space_id, recording)| {
+        [
+            (&recording.recording_id).into(),
+            (*account_key).into(),
+            (*conversation_space_id).into(),
+            recording.duration_ms.into(),
+            i64::from(recording.transcript).into(),
+        ]
     })
     .await
 }

@@ -1,12 +1,12 @@
 //! Later editions of a report: each replaces the one before, and is told of by an entry of its own.
 
 use serde_json::value::RawValue;
-use sqlx::AnyConnection;
 use wire::report::{Report, Summary};
 
 use super::StoreResult;
-use super::log::EntryKind;
+use super::log::{EntryKind, Subject};
 use super::recordings::{self, NewRecording, write_recordings};
+use super::rows::Writing;
 use super::writer::{NewEntry, Prepared, announcements};
 use crate::time;
 
@@ -38,6 +38,7 @@ pub(super) fn prepare(revision: Revision) -> StoreResult<Prepared> {
         kind: EntryKind::Revision,
         sequence_number: i64::try_from(number).unwrap_or(i64::MAX),
         content: summary_json.clone(),
+        subject: Subject::of_report(EntryKind::Revision, &summary),
     }];
     entries.extend(announcements(&recordings, new_recordings, new_transcripts)?);
     Ok(Prepared {
@@ -55,19 +56,12 @@ pub(super) fn prepare(revision: Revision) -> StoreResult<Prepared> {
 }
 
 /// Who is in the call and how it ended stays as it was; so do the rows of call history.
-pub(super) async fn write(
-    tx: &mut AnyConnection,
-    sqlite: bool,
-    append: &Prepared,
-    revised: &Revised,
-) -> StoreResult<()> {
-    sqlx::query("update reports set summary = $1, report = $2 where conversation_space_id = $3")
-        .bind(revised.summary.get())
-        .bind(&revised.report)
-        .bind(&append.conversation_space_id)
-        .execute(&mut *tx)
-        .await?;
+pub(super) async fn write(tx: &mut Writing<'_>, append: &Prepared, revised: &Revised) -> StoreResult<()> {
+    let update = "update reports set summary = $1, report = $2 where conversation_space_id = $3";
+    let values =
+        [revised.summary.get().into(), (&revised.report).into(), (&append.conversation_space_id).into()];
+    tx.execute(update, &values).await?;
     let (account, id) = (append.account_key.as_str(), append.conversation_space_id.as_str());
     let rows: Vec<_> = revised.recordings.iter().map(|recording| (account, id, recording)).collect();
-    write_recordings(tx, sqlite, &rows).await
+    write_recordings(tx, &rows).await
 }

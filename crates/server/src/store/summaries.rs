@@ -1,9 +1,10 @@
 //! Finished calls by time, people, lines and numbers: the summaries of their reports.
 
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Row as _};
 use wire::report::{ReportPartyType, Summary};
 
 use super::insert::{Insert, insert};
+use super::rows::Writing;
 use super::{KeyKind, Store, StoreResult};
 
 /// Which summaries; the account is always one, and one the caller may see.
@@ -51,15 +52,11 @@ pub(super) fn parties(summary: &Summary) -> Vec<(KeyKind, String)> {
 
 /// One row for each party: `(conversation space, party)`.
 pub(super) async fn write_parties(
-    tx: &mut AnyConnection,
-    sqlite: bool,
+    tx: &mut Writing<'_>,
     rows: &[(&str, &(KeyKind, String))],
 ) -> StoreResult<()> {
-    let table = Insert { into: "report_parties (conversation_space_id, kind, value)", columns: 3, tail: "" };
-    insert(tx, sqlite, &table, rows, |query, (id, (kind, value))| {
-        query.bind(*id).bind(kind.as_str()).bind(value.as_str())
-    })
-    .await
+    let table = Insert { into: "report_parties (conversation_space_id, kind, value)", tail: "" };
+    insert(tx, &table, rows, |(id, (kind, value))| [(*id).into(), kind.as_str().into(), value.into()]).await
 }
 
 /// `$first, $first+1, …`.

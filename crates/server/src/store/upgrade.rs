@@ -5,6 +5,7 @@ use sqlx::{AnyConnection, Row as _};
 use wire::report::{CallerOutcome, Report, Summary};
 
 use super::history::{NewHistoryRow, write_history};
+use super::rows::Writing;
 use super::summaries::{parties, write_parties};
 use super::{Store, StoreResult};
 use crate::limits;
@@ -68,7 +69,7 @@ impl Store {
                 let (id, account): (&str, &str) =
                     (row.try_get("conversation_space_id")?, row.try_get("account_key")?);
                 let (summary, report) = (row.try_get("summary")?, row.try_get("report")?);
-                fill(&mut tx, self.sqlite, (account, id), summary, report).await?;
+                fill(&mut tx, (account, id), summary, report).await?;
                 filled += 1;
             }
         }
@@ -79,21 +80,21 @@ impl Store {
 
 async fn fill(
     tx: &mut AnyConnection,
-    sqlite: bool,
     (account_key, id): (&str, &str),
     summary: &str,
     report: &str,
 ) -> StoreResult<()> {
+    let tx = &mut Writing::Any(tx);
     let summary: Summary = serde_json::from_str(summary)?;
     let report: Report = serde_json::from_str(report)?;
     let parties = parties(&summary);
     let parties: Vec<_> = parties.iter().map(|party| (id, party)).collect();
-    write_parties(tx, sqlite, &parties).await?;
+    write_parties(tx, &parties).await?;
     let truncated = summary.caller_outcome == CallerOutcome::Truncated;
     let mut rows = Vec::new();
     for call in engine::history(&report, truncated) {
         rows.push(NewHistoryRow::new(&call, &serde_json::to_string(&call)?));
     }
     let rows: Vec<_> = rows.iter().map(|row| (account_key, id, row)).collect();
-    write_history(tx, sqlite, &rows).await
+    write_history(tx, &rows).await
 }

@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::rows::Row;
 use super::{Entry, Store, StoreResult};
 
 /// A notification to be delivered now.
@@ -132,7 +133,7 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let (tries, attempts) = (row.try_get("tries")?, row.try_get("attempts")?);
-                Ok(DueDelivery { entry: Entry::read(row)?, tries, attempts })
+                Ok(DueDelivery { entry: Entry::read(&Row::Any(row))?, tries, attempts })
             })
             .collect()
     }

@@ -3,26 +3,23 @@
 //! A call's last state, its report and the report's entry go into one commit, so there is no moment in which one
 //! is known without the others.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
 use wire::Extra;
 use wire::call_events::CallEvent;
 use wire::recording::RecordingNotification;
 use wire::report::{CallerOutcome, Report, Summary};
 
-use super::history::{NewHistoryRow, write_history};
-use super::insert::{Insert, insert};
-use super::log::{Entry, EntryKind};
-use super::notification_ids::notification_id;
-use super::recordings::{NewRecording, write_recordings};
+use super::history::NewHistoryRow;
+use super::log::{Entry, EntryKind, Subject};
+use super::recordings::NewRecording;
 use super::revisions::{self, Revised, Revision};
-use super::{KeyKind, Store, StoreError, StoreResult, StoredReport, recordings, summaries};
+use super::rows::Writing;
+use super::{KeyKind, Store, StoreError, StoreResult, StoredReport, commit, local, recordings, summaries};
 use crate::limits;
 use crate::ops::metrics::LogMeter;
 use crate::time;
@@ -60,16 +57,17 @@ pub(super) struct NewEntry {
     pub(super) kind: EntryKind,
     pub(super) sequence_number: i64,
     pub(super) content: Box<RawValue>,
+    pub(super) subject: Subject,
 }
 
 pub(super) struct NewReport {
-    ended_us: i64,
-    outcome: String,
-    summary: Box<RawValue>,
-    report: String,
-    parties: Vec<(KeyKind, String)>,
-    history: Vec<NewHistoryRow>,
-    recordings: Vec<NewRecording>,
+    pub(super) ended_us: i64,
+    pub(super) outcome: String,
+    pub(super) summary: Box<RawValue>,
+    pub(super) report: String,
+    pub(super) parties: Vec<(KeyKind, String)>,
+    pub(super) history: Vec<NewHistoryRow>,
+    pub(super) recordings: Vec<NewRecording>,
 }
 
 /// Handle to the writer's task. Cheap to clone.
@@ -96,7 +94,16 @@ impl LogWriter {
         publish: impl Fn(Vec<Arc<Entry>>) + Send + Sync + 'static,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (jobs, inbox) = mpsc::channel(limits::LOG_QUEUE_MAX);
-        (Self { jobs }, tokio::spawn(write_all(store, meter, inbox, publish)))
+        // SQLite is spoken to where the writer runs, which therefore has a thread of its own.
+        let own_thread = store.local.is_some();
+        let writing = write_all(Log { store, connection: None, meter }, inbox, publish);
+        let task = if own_thread {
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::spawn_blocking(move || runtime.block_on(writing))
+        } else {
+            tokio::spawn(writing)
+        };
+        (Self { jobs }, task)
     }
 
     /// Appends in the queue.
@@ -148,6 +155,7 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
             kind: EntryKind::State,
             sequence_number: i64::try_from(event.state.sequence_number).unwrap_or(i64::MAX),
             content: serde_json::value::to_raw_value(event)?,
+            subject: Subject::of_state(event),
         });
     }
     if let Some(Ending { report, summary }) = append.ending {
@@ -157,13 +165,15 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
             let content = serde_json::value::to_raw_value(call)?;
             history.push(NewHistoryRow::new(call, content.get()));
             let sequence_number = i64::try_from(place + 1).unwrap_or(i64::MAX);
-            prepared.entries.push(NewEntry { kind: EntryKind::History, sequence_number, content });
+            let subject = Subject::of_history(call);
+            prepared.entries.push(NewEntry { kind: EntryKind::History, sequence_number, content, subject });
         }
         let summary_json = serde_json::value::to_raw_value(&summary)?;
         prepared.entries.push(NewEntry {
             kind: EntryKind::Report,
             sequence_number: 0,
             content: summary_json.clone(),
+            subject: Subject::of_report(EntryKind::Report, &summary),
         });
         prepared.report = Some(NewReport {
             ended_us: time::parse_us(&report.call_ended),
@@ -200,19 +210,27 @@ pub(super) fn announcements(
         let content = serde_json::value::to_raw_value(&notification)?;
         let sequence_number = i64::try_from(place + 1).unwrap_or(i64::MAX);
         if sound {
-            let content = content.clone();
-            entries.push(NewEntry { kind: EntryKind::Recording, sequence_number, content });
+            let (kind, content) = (EntryKind::Recording, content.clone());
+            entries.push(NewEntry { kind, sequence_number, content, subject: Subject::of_account(kind) });
         }
         if transcripts && new.transcript {
-            entries.push(NewEntry { kind: EntryKind::Transcript, sequence_number, content });
+            let (kind, subject) = (EntryKind::Transcript, Subject::of_account(EntryKind::Transcript));
+            entries.push(NewEntry { kind, sequence_number, content, subject });
         }
     }
     Ok(entries)
 }
 
-async fn write_all(
+/// What the writer writes with.
+struct Log {
     store: Store,
+    /// Opened by the first commit on SQLite.
+    connection: Option<rusqlite::Connection>,
     meter: LogMeter,
+}
+
+async fn write_all(
+    mut log: Log,
     mut inbox: mpsc::Receiver<Job>,
     publish: impl Fn(Vec<Arc<Entry>>) + Send + Sync + 'static,
 ) {
@@ -225,13 +243,13 @@ async fn write_all(
             entries += job.append.entries.len();
             batch.push(job);
         }
-        if batch.len() > 1 && commit_and_tell(&store, &meter, &mut batch, 1, &publish).await {
+        if batch.len() > 1 && commit_and_tell(&mut log, &mut batch, 1, &publish).await {
             continue;
         }
         // One at a time with retries, so that an append that cannot be written takes no other with it.
         for job in batch.drain(..) {
             let mut alone = vec![job];
-            if !commit_and_tell(&store, &meter, &mut alone, limits::LOG_COMMIT_TRIES, &publish).await {
+            if !commit_and_tell(&mut log, &mut alone, limits::LOG_COMMIT_TRIES, &publish).await {
                 for job in alone {
                     let _ = job.done.send(Err("the states could not be stored".to_owned()));
                 }
@@ -242,13 +260,12 @@ async fn write_all(
 
 /// True when the whole batch is durable; then everybody has been told and the batch is empty.
 async fn commit_and_tell(
-    store: &Store,
-    meter: &LogMeter,
+    log: &mut Log,
     batch: &mut Vec<Job>,
     tries_max: u32,
     publish: &impl Fn(Vec<Arc<Entry>>),
 ) -> bool {
-    let Ok(entries) = commit_with_retries(store, meter, batch, tries_max).await else { return false };
+    let Ok(entries) = commit_with_retries(log, batch, tries_max).await else { return false };
     publish(entries);
     for job in batch.drain(..) {
         // The caller may have gone; its states are durable all the same.
@@ -257,20 +274,15 @@ async fn commit_and_tell(
     true
 }
 
-async fn commit_with_retries(
-    store: &Store,
-    meter: &LogMeter,
-    batch: &[Job],
-    tries_max: u32,
-) -> StoreResult<Vec<Arc<Entry>>> {
+async fn commit_with_retries(log: &mut Log, batch: &[Job], tries_max: u32) -> StoreResult<Vec<Arc<Entry>>> {
     let mut tries = 0;
     loop {
         tries += 1;
         let started = Instant::now();
-        let committed = commit(store, batch).await;
+        let committed = log.commit(batch).await;
         match &committed {
-            Ok(entries) => meter.committed(batch.len(), entries.len(), started),
-            Err(_) => meter.failed(),
+            Ok(entries) => log.meter.committed(batch.len(), entries.len(), started),
+            Err(_) => log.meter.failed(),
         }
         match committed {
             Ok(entries) => return Ok(entries),
@@ -286,150 +298,32 @@ async fn commit_with_retries(
     }
 }
 
-async fn commit(store: &Store, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
-    let mut tx = store.write.begin().await?;
-    let at_us = time::now_us();
-    let mut counts: HashMap<&str, i64> = HashMap::new();
-    for Job { append, .. } in batch {
-        *counts.entry(&append.account_key).or_default() += append.entries.len() as i64;
-    }
-    // In key order, so that two nodes never wait for each other crosswise.
-    let mut accounts: Vec<&str> = counts.keys().copied().collect();
-    accounts.sort_unstable();
-    let mut next: HashMap<&str, i64> = HashMap::new();
-    for account in accounts {
-        next.insert(account, take_positions(&mut tx, account, counts[account]).await?);
-    }
-    let mut written: Vec<(Arc<Entry>, i64)> = Vec::new();
-    for Job { append, .. } in batch {
-        let position = next.get_mut(append.account_key.as_str()).expect("every account was given positions");
-        for new in &append.entries {
-            let entry = Entry::new(
-                append.account_key.clone(),
-                *position,
-                append.conversation_space_id.clone(),
-                new.kind,
-                notification_id(&append.account_key, *position),
-                at_us,
-                new.content.clone(),
-            );
-            *position += 1;
-            written.push((Arc::new(entry), new.sequence_number));
-        }
-    }
-    write_calls(&mut tx, store.sqlite, batch).await?;
-    write_reports(&mut tx, store.sqlite, batch).await?;
-    for Job { append, .. } in batch {
-        if let Some(revised) = &append.revised {
-            revisions::write(&mut tx, store.sqlite, append, revised).await?;
-        }
-    }
-    write_entries(&mut tx, store.sqlite, &written).await?;
-    tx.commit().await?;
-    remember_reports(store, batch);
-    Ok(written.into_iter().map(|(entry, _)| entry).collect())
-}
-
-/// Reserves `count` positions of an account's log and returns the first.
-async fn take_positions(tx: &mut AnyConnection, account_key: &str, count: i64) -> StoreResult<i64> {
-    let row =
-        sqlx::query("update accounts set log_head = log_head + $1 where account_key = $2 returning log_head")
-            .bind(count)
-            .bind(account_key)
-            .fetch_one(tx)
-            .await?;
-    Ok(row.try_get::<i64, _>("log_head")? - count + 1)
-}
-
-async fn write_entries(
-    tx: &mut AnyConnection,
-    sqlite: bool,
-    entries: &[(Arc<Entry>, i64)],
-) -> StoreResult<()> {
-    let table = Insert {
-        into: "log (account_key, position, conversation_space_id, kind, sequence_number,
-            notification_id, at_us, content)",
-        columns: 8,
-        tail: "",
-    };
-    insert(tx, sqlite, &table, entries, |query, (entry, sequence_number)| {
-        query
-            .bind(entry.account_key.as_str())
-            .bind(entry.position)
-            .bind(entry.conversation_space_id.as_str())
-            .bind(entry.kind.as_str())
-            .bind(*sequence_number)
-            .bind(entry.notification_id.as_str())
-            .bind(entry.at_us)
-            .bind(entry.content.get())
-    })
-    .await
-}
-
-/// Calls that began or ended in this batch, each once: PostgreSQL touches a row once in a statement.
-async fn write_calls(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> StoreResult<()> {
-    let mut rows: Vec<(&Prepared, i64)> = Vec::new();
-    let mut place_of: HashMap<&str, usize> = HashMap::new();
-    for Job { append, .. } in batch {
-        let begins = append.entries.first().is_some_and(|entry| entry.sequence_number == 1);
-        let ended_us = append.report.as_ref().map_or(0, |report| report.ended_us);
-        if append.revised.is_some() || (!begins && append.report.is_none()) {
-            continue;
-        }
-        match place_of.get(append.conversation_space_id.as_str()) {
-            Some(place) => rows[*place].1 = ended_us,
+impl Log {
+    /// Writes the batch as one commit.
+    async fn commit(&mut self, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
+        let appends: Vec<&Prepared> = batch.iter().map(|job| &job.append).collect();
+        let entries = match &self.store.local {
             None => {
-                place_of.insert(&append.conversation_space_id, rows.len());
-                rows.push((append, ended_us));
+                let mut tx = self.store.write.begin().await?;
+                let entries = commit::write(&mut Writing::Any(&mut tx), &appends).await?;
+                tx.commit().await?;
+                entries
             }
-        }
+            Some(local) => {
+                // SQLite knows one writer: whoever has this connection, which nobody uses meanwhile, may write.
+                let _turn = self.store.write.acquire().await?;
+                let connection = match &mut self.connection {
+                    Some(connection) => connection,
+                    none => none.insert(local.writer()?),
+                };
+                local::begin(connection)?;
+                let written = commit::write(&mut Writing::Local(connection), &appends).await;
+                local::end(connection, written)?
+            }
+        };
+        remember_reports(&self.store, batch);
+        Ok(entries)
     }
-    let table = Insert {
-        into: "calls (conversation_space_id, account_key, created_us, ended_us)",
-        columns: 4,
-        tail: " on conflict (conversation_space_id) do update set ended_us = excluded.ended_us",
-    };
-    insert(tx, sqlite, &table, &rows, |query, (append, ended_us)| {
-        query
-            .bind(append.conversation_space_id.as_str())
-            .bind(append.account_key.as_str())
-            .bind(append.call_created_us)
-            .bind(*ended_us)
-    })
-    .await
-}
-
-/// Reports with what makes them findable.
-async fn write_reports(tx: &mut AnyConnection, sqlite: bool, batch: &[Job]) -> StoreResult<()> {
-    let ended = || batch.iter().filter_map(|job| Some((&job.append, job.append.report.as_ref()?)));
-    let table = Insert {
-        into: "reports (conversation_space_id, account_key, call_created_us, call_ended_us, outcome,
-            summary, report)",
-        columns: 7,
-        tail: "",
-    };
-    let rows: Vec<(&Prepared, &NewReport)> = ended().collect();
-    insert(tx, sqlite, &table, &rows, |query, (append, report)| {
-        query
-            .bind(append.conversation_space_id.as_str())
-            .bind(append.account_key.as_str())
-            .bind(append.call_created_us)
-            .bind(report.ended_us)
-            .bind(report.outcome.as_str())
-            .bind(report.summary.get())
-            .bind(report.report.as_str())
-    })
-    .await?;
-    let (mut parties, mut history, mut recordings) = (Vec::new(), Vec::new(), Vec::new());
-    for (append, report) in ended() {
-        let (account, id) = (append.account_key.as_str(), append.conversation_space_id.as_str());
-        parties.extend(report.parties.iter().map(|party| (id, party)));
-        history.extend(report.history.iter().map(|row| (account, id, row)));
-        recordings.extend(report.recordings.iter().map(|recording| (account, id, recording)));
-    }
-    summaries::write_parties(tx, sqlite, &parties).await?;
-    write_history(tx, sqlite, &history).await?;
-    write_recordings(tx, sqlite, &recordings).await
 }
 
 /// Who hears of a report fetches it at once.
