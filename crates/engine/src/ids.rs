@@ -8,6 +8,9 @@
 use uuid::{Builder, Uuid};
 
 /// What makes one call different from all others: 128 bits that the caller of [`crate::Call::new`] draws.
+///
+/// The first 48 bits, unless they are 0, become those of the conversation space id: whoever puts the time there keeps
+/// the calls of a time side by side in every index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Nonce(pub u128);
 
@@ -17,7 +20,19 @@ impl Nonce {
     pub fn of_call(self, number: usize) -> Self {
         match number {
             0 => self,
-            _ => Self(Uuid::new_v5(&Uuid::from_u128(self.0), format!("call {number}").as_bytes()).as_u128()),
+            _ => {
+                let own = Uuid::new_v5(&Uuid::from_u128(self.0), format!("call {number}").as_bytes());
+                Self(self.in_order(own).as_u128())
+            }
+        }
+    }
+
+    /// An id with this nonce's place in time, if it has one.
+    fn in_order(self, id: Uuid) -> Uuid {
+        const REST: u128 = u128::MAX >> 48;
+        match self.0 & !REST {
+            0 => id,
+            time => Uuid::from_u128(time | id.as_u128() & REST),
         }
     }
 }
@@ -31,7 +46,7 @@ pub(crate) struct CallIds {
 
 impl CallIds {
     pub(crate) fn new(nonce: Nonce) -> Self {
-        let namespace = Uuid::new_v3(&Uuid::NAMESPACE_OID, &nonce.0.to_be_bytes());
+        let namespace = nonce.in_order(Uuid::new_v3(&Uuid::NAMESPACE_OID, &nonce.0.to_be_bytes()));
         Self { space_id: namespace.to_string(), namespace }
     }
 

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -39,6 +40,12 @@ pub fn password() -> String {
 
 pub fn nonce() -> u128 {
     u128::from_le_bytes(bytes())
+}
+
+/// A nonce whose calls lie behind those of earlier ones: the time in milliseconds, then 80 bits of chance.
+pub fn nonce_of_call(now: Timestamp) -> engine::Nonce {
+    let time = u128::try_from(now.as_millisecond()).unwrap_or_default();
+    engine::Nonce(time << 80 | nonce() >> 48)
 }
 
 /// What the store keeps of a secret.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::{Afterwards, Later, Nonce, Office, Playback, Script, Step};
+use engine::{Afterwards, Later, Office, Playback, Script, Step};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -91,7 +91,7 @@ async fn run(app: &App, play: Play) -> Result<(), String> {
         script: &play.script,
         speed: play.speed,
         progress: &play.progress,
-        playback: Playback::new(Nonce(secrets::nonce()), play.office.account_key.clone()),
+        playback: Playback::new(secrets::nonce_of_call(Timestamp::now()), play.office.account_key.clone()),
         histories: vec![Vec::new(); play.script.calls()],
         ended: Vec::new(),
         revisions: Vec::new(),
