@@ -60,6 +60,10 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
+    // The allocator asks for pages of 2 MiB each, most of which an idle platform would never fill. Where the system
+    // does not know of them, nothing is lost.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

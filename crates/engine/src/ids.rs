@@ -104,3 +104,26 @@ pub(crate) fn derived_key(namespace: Uuid, label: &str) -> String {
     let (high, _) = Uuid::new_v5(&namespace, label.as_bytes()).as_u64_pair();
     (SMALLEST_OF_19_DIGITS + high % SPAN).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_nonces_with_a_time_follow_each_other_and_are_still_version_3() {
+        let nonce = |time: u128, chance: u128| Nonce(time << 80 | chance);
+        let ids = [nonce(7, u128::MAX >> 48), nonce(8, 3), nonce(9, 2).of_call(1)]
+            .map(|nonce| CallIds::new(nonce).space_id().to_owned());
+        assert!(ids.is_sorted(), "{ids:?}");
+        for (id, time) in ids.iter().zip(7..) {
+            let id: Uuid = id.parse().expect("a UUID");
+            assert_eq!((id.get_version_num(), id.as_u128() >> 80), (3, time));
+        }
+        assert_ne!(CallIds::new(nonce(7, 1)).space_id(), CallIds::new(nonce(7, 2)).space_id());
+        assert_ne!(
+            CallIds::new(Nonce(1)).namespace.as_u128() >> 80,
+            0,
+            "a nonce without a time gives it none"
+        );
+    }
+}

@@ -1,8 +1,8 @@
 //! Clients: the programs that people register, with their secrets. Secrets arrive here hashed.
 
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::AnyConnection;
 
+use super::rows::Row;
 use super::{Store, StoreResult, words};
 
 #[derive(Clone, Debug)]
@@ -42,17 +42,17 @@ impl ClientRow {
         Ok(inserted.rows_affected() > 0)
     }
 
-    fn read(row: &AnyRow) -> StoreResult<Self> {
+    fn read(row: &Row<'_>) -> StoreResult<Self> {
         Ok(Self {
-            client_id: row.try_get("client_id")?,
-            owner_user_key: row.try_get("owner_user_key")?,
-            name: row.try_get("name")?,
-            description: row.try_get("description")?,
-            secret_hash: row.try_get("secret_hash")?,
-            redirect_uris: serde_json::from_str(row.try_get("redirect_uris")?)?,
-            scopes: words(row.try_get("scopes")?),
-            grants: words(row.try_get("grants")?),
-            created_us: row.try_get("created_us")?,
+            client_id: row.text("client_id")?,
+            owner_user_key: row.text("owner_user_key")?,
+            name: row.text("name")?,
+            description: row.text("description")?,
+            secret_hash: row.text("secret_hash")?,
+            redirect_uris: serde_json::from_str(&row.text("redirect_uris")?)?,
+            scopes: words(&row.text("scopes")?),
+            grants: words(&row.text("grants")?),
+            created_us: row.number("created_us")?,
         })
     }
 
@@ -63,23 +63,15 @@ impl ClientRow {
 
 impl Store {
     pub async fn client(&self, client_id: &str) -> StoreResult<Option<ClientRow>> {
-        let row = sqlx::query("select * from clients where client_id = $1")
-            .bind(client_id)
-            .fetch_optional(&self.read)
-            .await?;
-        row.as_ref().map(ClientRow::read).transpose()
+        let text = "select * from clients where client_id = $1";
+        Ok(self.select(text, &[client_id.into()], ClientRow::read).await?.pop())
     }
 
     /// The clients that a user made, newest first, at most `limit`.
     pub async fn clients_of(&self, owner_user_key: &str, limit: i64) -> StoreResult<Vec<ClientRow>> {
-        let rows = sqlx::query(
-            "select * from clients where owner_user_key = $1 order by created_us desc, client_id limit $2",
-        )
-        .bind(owner_user_key)
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(ClientRow::read).collect()
+        let text =
+            "select * from clients where owner_user_key = $1 order by created_us desc, client_id limit $2";
+        self.select(text, &[owner_user_key.into(), limit.into()], ClientRow::read).await
     }
 
     /// False if there is a client of this id already.
@@ -137,15 +129,10 @@ impl Store {
 
     /// Replaced secrets that still work: hash and end, soonest end first.
     pub async fn old_secrets(&self, client_id: &str, now_us: i64) -> StoreResult<Vec<(String, i64)>> {
-        let rows = sqlx::query(
-            "select secret_hash, until_us from client_secrets where client_id = $1 and until_us > $2
-             order by until_us",
-        )
-        .bind(client_id)
-        .bind(now_us)
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(|row| Ok((row.try_get("secret_hash")?, row.try_get("until_us")?))).collect()
+        let text = "select secret_hash, until_us from client_secrets where client_id = $1 and until_us > $2
+             order by until_us";
+        let read = |row: &Row<'_>| Ok((row.text("secret_hash")?, row.number("until_us")?));
+        self.select(text, &[client_id.into(), now_us.into()], read).await
     }
 
     /// Ends all replaced secrets of a client at once.

@@ -30,6 +30,8 @@ mod summaries;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_local;
+#[cfg(test)]
 mod tests_oauth;
 #[cfg(test)]
 mod tests_office;
