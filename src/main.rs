@@ -5,6 +5,7 @@ mod backup;
 mod bench;
 mod call;
 mod check_config;
+mod collector;
 mod contacts;
 mod demo;
 mod fault;
@@ -48,6 +49,13 @@ enum Command {
     Reports(reports::Args),
     Gaps(reports::GapsArgs),
     Outputs(outputs::Args),
+    Explain(collector::ExplainArgs),
+    Doctor(collector::DoctorArgs),
+    Token(collector::TokenArgs),
+    Export(collector::NumberArgs),
+    /// Erase every call in which a phone number took part from the store.
+    #[command(long_about = None)]
+    Erase(collector::NumberArgs),
     Login(reports::LoginArgs),
     ScreenPop(screen_pop::Args),
     Contacts(contacts::Args),
@@ -112,6 +120,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::PlainClient(args) => plain_client::run(args).await,
         Command::Reports(args) => reports::run(args).await,
         Command::Gaps(args) => reports::gaps(args).await,
+        Command::Explain(args) => collector::explain(args).await,
+        Command::Doctor(args) => collector::doctor(args).await,
+        Command::Export(args) => collector::export(args).await,
+        Command::Erase(args) => collector::erase(args).await,
+        Command::Token(args) => collector::token(args).await,
         Command::Outputs(args) => outputs::run(args).await,
         Command::Login(args) => reports::login(args).await,
         Command::ScreenPop(args) => screen_pop::run(args).await,

@@ -41,6 +41,9 @@ struct RunArgs {
     quiet: bool,
     #[command(flatten)]
     outputs: outputs::Flags,
+    /// Serve /healthz and /metrics (Prometheus) at this address, such as 127.0.0.1:9100.
+    #[arg(long, value_name = "HOST:PORT")]
+    health: Option<String>,
     /// Print the login address and open nothing.
     #[arg(long)]
     no_browser: bool,
@@ -76,6 +79,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         state_dir: args.state,
         json: args.json,
         outputs,
+        health: args.health,
         no_browser: args.no_browser,
         since: args.since.instant(),
         listen: args.listen,

@@ -121,6 +121,7 @@ impl Office {
             // The terminal shows them in its own way.
             out: None,
             outputs: Vec::new(),
+            health: None,
             on_report: Some(on_report),
             since: None,
         };

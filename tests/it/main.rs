@@ -9,6 +9,7 @@ mod channel_life;
 mod channels;
 mod check_config;
 mod clients;
+mod collector;
 mod connections;
 mod console;
 mod crash;

@@ -5,6 +5,7 @@ pub mod limits;
 pub mod people;
 pub mod reports;
 pub mod screen_pop;
+pub mod service;
 mod session;
 pub mod sign_in;
 pub mod store;

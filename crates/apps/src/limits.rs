@@ -83,3 +83,12 @@ pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 pub const OUTPUT_CONNECTIONS: u32 = 1;
 /// Connecting to that database; then it counts as down.
 pub const OUTPUT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The doctor's look at one host; then it counts as not reached.
+pub const DOCTOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// The doctor waits this long for a socket, then says what kept it.
+pub const DOCTOR_SOCKET_WAIT: Duration = Duration::from_secs(20);
+/// Bytes that the doctor writes into the state folder and takes away again: some hundred reports.
+pub const DOCTOR_FILE_BYTES: usize = 4 * 1024 * 1024;
+/// A clock that is further from the server's is named.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(30);

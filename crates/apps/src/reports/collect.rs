@@ -10,10 +10,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::Fetcher;
+use super::health::{Monitor, Pulse};
 use super::outputs::{self, Ended, Runner, Sink};
 use super::pull::{Link, Puller};
 use super::{CHANNEL_FILE, NICKNAME, Options, redirect_uri, sign_in_options};
 use crate::env::Settings;
+use crate::service::Manager;
 use crate::session::session;
 use crate::sign_in;
 use crate::store::ledger::{self, GapKind};
@@ -29,6 +31,7 @@ struct Collector {
     sign_ins: JoinSet<anyhow::Result<()>>,
     no_browser: bool,
     was_connected: bool,
+    pulse: Arc<Pulse>,
     shutdown: CancellationToken,
 }
 
@@ -56,6 +59,7 @@ pub(super) async fn run(
         sign_ins: JoinSet::new(),
         no_browser: options.no_browser,
         was_connected: false,
+        pulse: Arc::default(),
         shutdown: shutdown.clone(),
     };
     let stored = watch::Sender::new(());
@@ -70,6 +74,10 @@ pub(super) async fn run(
     let (account_key, wake) = (settings.account_key.clone(), collector.wake.clone());
     let puller =
         Puller { client: client.clone(), store: store.clone(), account_key: account_key.clone(), wake };
+    let monitor = Monitor { pulse: collector.pulse.clone(), store: store.clone(), client: client.clone() };
+    if let Some(address) = &options.health {
+        monitor.clone().serve(address, fetching.clone()).await?;
+    }
     // Before anybody signs in, which may take hours: the gap is there.
     puller.begin(options.since, Timestamp::now()).await.context("cannot write the store")?;
     if collector.sign_in_first().await? == Flow::End {
@@ -78,6 +86,7 @@ pub(super) async fn run(
     let wake = collector.wake.clone();
     let fetcher = Fetcher { client: client.clone(), store, account_key, wake, stored };
     let mut tasks = JoinSet::new();
+    tasks.spawn(monitor.signs_of_life(Manager::of_environment(), fetching.clone()));
     tasks.spawn(fetcher.run(fetching.clone()));
     tasks.spawn(puller.clone().run(collector.link.subscribe(), fetching.clone()));
     tasks.spawn(puller.backfill(fetching.clone()));
@@ -144,6 +153,7 @@ impl Collector {
         match event {
             FeedEvent::Connected { resumed } => {
                 self.was_connected = true;
+                self.pulse.connected(true);
                 let again = if resumed { " to the channel of before" } else { "" };
                 tracing::info!("connected{again}: reports are printed as they arrive");
                 let now = Timestamp::now();
@@ -153,12 +163,14 @@ impl Collector {
             }
             FeedEvent::Disconnected { reason } => {
                 tracing::warn!("disconnected: {reason}; connecting again");
+                self.pulse.connected(false);
                 self.link.send_modify(|link| link.connected = false);
                 self.open_gap(&reason).await?;
             }
             FeedEvent::Refreshed => tracing::info!("channel refreshed"),
             FeedEvent::Recreated { reason } => tracing::info!("new channel: {reason}"),
             FeedEvent::Report { conversation_space_id, notification } => {
+                self.pulse.notified();
                 self.announced(&conversation_space_id, &notification).await?;
             }
             FeedEvent::MayHaveMissed { reason } => {

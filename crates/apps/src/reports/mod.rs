@@ -6,11 +6,15 @@
 //! the ledger of the store says what was missing from when to when.
 
 mod collect;
+pub mod doctor;
+mod explain;
 mod fetch;
 mod gaps;
+mod health;
 pub mod outputs;
 mod people;
 mod print;
+mod privacy;
 mod progress;
 mod pull;
 
@@ -36,7 +40,9 @@ use outputs::Wanted;
 use print::Printer;
 
 pub use crate::store::reports::StoredReport;
+pub use explain::explain;
 pub use gaps::gaps;
+pub use privacy::{erase, export};
 
 /// Host and port of the first tutorial's redirect URI.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:12021";
@@ -87,6 +93,8 @@ pub struct Options {
     pub out: Option<Out>,
     /// Where reports go besides.
     pub outputs: Vec<Wanted>,
+    /// Host and port where `/healthz` and `/metrics` are served, if they are.
+    pub health: Option<String>,
     /// Receives each report when it is printed. A full queue makes printing wait; a closed one is ignored.
     pub on_report: Option<mpsc::Sender<StoredReport>>,
 }

@@ -284,6 +284,15 @@ async fn insert_gap(
     Ok(())
 }
 
+/// How many gaps are open.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open_gaps(pool: &SqlitePool) -> sqlx::Result<u64> {
+    let row = sqlx::query("SELECT count(*) FROM gaps WHERE closed_us IS NULL").fetch_one(pool).await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
 /// Gaps in order of opening; only those that are open unless `all`. A keyset page after the number `after`.
 ///
 /// # Errors

@@ -6,10 +6,12 @@ pub mod changes;
 pub mod contacts;
 pub mod ledger;
 pub mod lookup;
+pub mod privacy;
 pub mod reports;
 pub mod reports_table;
 pub mod revisions;
 pub mod screen_pop;
+pub mod trace;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -119,10 +121,12 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        // What is erased is overwritten.
+        .pragma("secure_delete", "ON")
         .busy_timeout(limits::DATABASE_BUSY_TIMEOUT);
     let pool =
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
-    let reports = [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, changes::SCHEMA];
+    let reports = [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, changes::SCHEMA, privacy::SCHEMA];
     for schema in reports.into_iter().chain([screen_pop::SCHEMA, contacts::SCHEMA]) {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }

@@ -58,6 +58,7 @@ pub async fn announce(pool: &SqlitePool, conversation_space_id: &str, now: Times
     let done = sqlx::query(
         "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us)
          SELECT $1, $2, 0, $2 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1)
+             AND NOT EXISTS (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1)
          ON CONFLICT (conversation_space_id) DO NOTHING",
     )
     .bind(conversation_space_id)
@@ -78,7 +79,7 @@ pub async fn announce_again(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us)
-         VALUES ($1, $2, 0, $2)
+         SELECT $1, $2, 0, $2 WHERE NOT EXISTS (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1)
          ON CONFLICT (conversation_space_id) DO UPDATE SET next_try_us = $2",
     )
     .bind(conversation_space_id)
@@ -218,6 +219,13 @@ pub async fn save(
 ) -> sqlx::Result<Saved> {
     let mut transaction = super::write(pool).await?;
     let id = &report.conversation_space_id;
+    let erased = sqlx::query("SELECT 1 FROM erased_calls WHERE conversation_space_id = $1")
+        .bind(id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    if erased.is_some() {
+        return Ok(Saved::Known);
+    }
     let before = sqlx::query("SELECT report FROM reports WHERE conversation_space_id = $1")
         .bind(id)
         .fetch_optional(&mut *transaction)

@@ -1,0 +1,220 @@
+//! How the collector is, for monitoring: `/healthz` and `/metrics` (Prometheus text) of `--health`, and the signs of
+//! life for a service manager.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use anyhow::Context as _;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{StatusCode, header};
+use jiff::Timestamp;
+use sdk::Client;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::service::Manager;
+use crate::store::{Store, changes, ledger, reports as table};
+
+/// What only the running program knows.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    connected: AtomicBool,
+    last_notification_us: AtomicI64,
+}
+
+impl Pulse {
+    pub fn connected(&self, is: bool) {
+        self.connected.store(is, Ordering::Relaxed);
+    }
+
+    pub fn notified(&self) {
+        self.last_notification_us.store(Timestamp::now().as_microsecond(), Ordering::Relaxed);
+    }
+
+    fn last_notification(&self) -> Option<Timestamp> {
+        let at = self.last_notification_us.load(Ordering::Relaxed);
+        Timestamp::from_microsecond(at).ok().filter(|_| at != 0)
+    }
+}
+
+/// The body of `/healthz`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    /// Notifications flow.
+    connected: bool,
+    last_notification: Option<Timestamp>,
+    /// Every call that ended before is known of.
+    known_through: Option<Timestamp>,
+    gaps_open: u64,
+    /// Reports that are known of and not fetched yet.
+    missing: u64,
+    sign_in_ends: Option<Timestamp>,
+    outputs: Vec<changes::Standing>,
+}
+
+#[derive(Clone)]
+pub(super) struct Monitor {
+    pub pulse: Arc<Pulse>,
+    pub store: Store,
+    pub client: Client,
+}
+
+impl Monitor {
+    /// Serves until `shutdown`.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn serve(self, address: &str, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}: choose another HOST:PORT with --health"))?;
+        let local = listener.local_addr().context("the listener has no address")?;
+        tracing::info!("health at http://{local}/healthz, metrics at http://{local}/metrics");
+        let router =
+            Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics)).with_state(self);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = axum::serve(listener, router) => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+        Ok(())
+    }
+
+    /// Tells the service manager that we live, as long as the store answers, until `shutdown`.
+    pub async fn signs_of_life(self, manager: Manager, shutdown: CancellationToken) {
+        manager.ready();
+        if let Some(every) = manager.sign_of_life_every() {
+            let mut ticks = tokio::time::interval(every);
+            loop {
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    _ = ticks.tick() => {}
+                }
+                if table::waiting(&self.store.pool).await.is_ok() {
+                    manager.alive();
+                }
+            }
+        }
+        shutdown.cancelled().await;
+        manager.stopping();
+    }
+
+    async fn health(&self) -> sqlx::Result<Health> {
+        let pool = &self.store.pool;
+        Ok(Health {
+            connected: self.pulse.connected.load(Ordering::Relaxed),
+            last_notification: self.pulse.last_notification(),
+            known_through: ledger::known_through(pool).await?,
+            gaps_open: ledger::open_gaps(pool).await?,
+            missing: table::missing(pool).await?,
+            sign_in_ends: self.client.sign_in_ends(),
+            outputs: changes::standings(pool).await?,
+        })
+    }
+}
+
+/// 503 while no notification can arrive, or the store fails.
+async fn healthz(State(monitor): State<Monitor>) -> Response {
+    match monitor.health().await {
+        Ok(health) if health.connected => Json(health).into_response(),
+        Ok(health) => (StatusCode::SERVICE_UNAVAILABLE, Json(health)).into_response(),
+        Err(error) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("the store failed: {error}\n")).into_response()
+        }
+    }
+}
+
+async fn metrics(State(monitor): State<Monitor>) -> Response {
+    match monitor.health().await {
+        Ok(health) => {
+            let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+            (kind, text(&health, Timestamp::now())).into_response()
+        }
+        Err(error) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("the store failed: {error}\n")).into_response()
+        }
+    }
+}
+
+/// Prometheus text format 0.0.4.
+fn text(health: &Health, now: Timestamp) -> String {
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            let name = format!("callfeed_collector_{name}");
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
+        }
+    };
+    let seconds = |at: Timestamp| at.as_microsecond() as f64 / 1e6;
+    gauge("connected", "1 while notifications flow.", Some(f64::from(u8::from(health.connected))));
+    let last = health.last_notification.map(seconds);
+    gauge("last_notification_timestamp_seconds", "When a notification came last.", last);
+    let lag = health.known_through.map(|at| seconds(now) - seconds(at));
+    gauge("lag_seconds", "Calls that ended longer ago than this are all known of.", lag);
+    gauge("gaps_open", "Gaps of the ledger that are open.", Some(health.gaps_open as f64));
+    gauge("reports_missing", "Reports that are known of and not fetched yet.", Some(health.missing as f64));
+    let days = health.sign_in_ends.map(|at| (seconds(at) - seconds(now)) / 86_400.0);
+    gauge("sign_in_days_left", "Days until somebody must sign in, unless it is prolonged.", days);
+    for (name, help, of) in OUTPUT_GAUGES {
+        let name = format!("callfeed_collector_output_{name}");
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+        for output in &health.outputs {
+            let _ = writeln!(text, "{name}{{output=\"{}\"}} {}", output.name, of(output));
+        }
+    }
+    text
+}
+
+type OutputGauge = (&'static str, &'static str, fn(&changes::Standing) -> i64);
+
+const OUTPUT_GAUGES: [OutputGauge; 3] = [
+    ("waiting", "Texts that the output has not taken yet.", |output| output.waiting),
+    ("dead", "Texts that the output refused and that are put aside.", |output| output.dead),
+    ("failing", "1 while the output takes nothing.", |output| i64::from(output.failing_since.is_some())),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_are_what_prometheus_reads() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let output = changes::Standing {
+            name: "webhook".to_owned(),
+            delivered: 9,
+            waiting: 2,
+            dead: 1,
+            failing_since: Some(at("2026-02-03T17:00:00Z")),
+            failure: "status 503".to_owned(),
+        };
+        let health = Health {
+            connected: true,
+            last_notification: None,
+            known_through: Some(at("2026-02-03T17:00:00Z")),
+            gaps_open: 0,
+            missing: 3,
+            sign_in_ends: Some(at("2026-02-13T17:00:30Z")),
+            outputs: vec![output],
+        };
+        let text = text(&health, at("2026-02-03T17:00:30Z"));
+        for line in [
+            "callfeed_collector_connected 1",
+            "callfeed_collector_lag_seconds 30",
+            "callfeed_collector_reports_missing 3",
+            "callfeed_collector_sign_in_days_left 10",
+            "callfeed_collector_output_waiting{output=\"webhook\"} 2",
+            "callfeed_collector_output_failing{output=\"webhook\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        assert!(!text.contains("last_notification"), "what is not known is left out");
+    }
+}

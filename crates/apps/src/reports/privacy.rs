@@ -1,0 +1,171 @@
+//! `callfeed export NUMBER` and `callfeed erase NUMBER`: what the store holds of one person, for that person or for
+//! nobody any more.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::print::one_line;
+use super::{Lines, Out};
+use crate::limits;
+use crate::people::number::{Home, Number};
+use crate::store::Store;
+use crate::store::privacy::{self, Candidate};
+
+/// Digits at the end of a number that a text must contain to be looked at closely.
+const SUFFIX_DIGITS: usize = 7;
+
+/// Prints every text of every report in which the number took part, a bare report a line. Returns how many calls.
+///
+/// # Errors
+/// When it is no phone number, the store cannot be read, or the output fails.
+pub async fn export(state_dir: &Path, number: &str, home: Home, out: Out) -> anyhow::Result<usize> {
+    let wanted = Wanted::read(number, home)?;
+    let store = Store::open_existing(state_dir).await?;
+    let (mut out, mut search) = (Lines::new(out), Search::new(&store, &wanted));
+    let mut calls = BTreeSet::new();
+    while let Some(page) = search.next().await? {
+        for candidate in page {
+            if !out.line(&one_line(&candidate.raw)).await? {
+                return Ok(calls.len());
+            }
+            calls.insert(candidate.conversation_space_id);
+        }
+    }
+    Ok(calls.len())
+}
+
+/// Erases every call in which the number took part from the store. Returns how many.
+///
+/// # Errors
+/// When it is no phone number, or the store fails.
+pub async fn erase(state_dir: &Path, number: &str, home: Home) -> anyhow::Result<usize> {
+    let wanted = Wanted::read(number, home)?;
+    let store = Store::open_existing(state_dir).await?;
+    let mut search = Search::new(&store, &wanted);
+    let mut erased = 0;
+    while let Some(page) = search.next().await? {
+        let calls: BTreeSet<String> =
+            page.into_iter().map(|candidate| candidate.conversation_space_id).collect();
+        for call in &calls {
+            privacy::erase_call(&store.pool, call, Timestamp::now())
+                .await
+                .context("cannot write the store")?;
+        }
+        erased += calls.len();
+    }
+    privacy::erase_caller(&store.pool, &wanted.key).await.context("cannot write the store")?;
+    privacy::sweep(&store.pool).await.context("cannot write the store")?;
+    Ok(erased)
+}
+
+/// A number that is looked for.
+struct Wanted {
+    key: String,
+    digits: String,
+    home: Home,
+}
+
+impl Wanted {
+    fn read(number: &str, home: Home) -> anyhow::Result<Self> {
+        let Number::Phone(phone) = Number::read(number, home) else {
+            bail!(
+                "{number} is no whole phone number: write it as +13125550147, or name its country with --region"
+            );
+        };
+        let digits = phone.national[phone.national.len().saturating_sub(SUFFIX_DIGITS)..].to_owned();
+        Ok(Self { key: phone.e164, digits, home })
+    }
+
+    /// Whether the number stands in any member that is one, however it is written there.
+    fn is_in(&self, value: &Value) -> bool {
+        match value {
+            Value::Object(members) => members.iter().any(|(name, value)| match value {
+                Value::String(text) if name.to_lowercase().ends_with("number") => self.is(text),
+                other => self.is_in(other),
+            }),
+            Value::Array(items) => items.iter().any(|item| self.is_in(item)),
+            _ => false,
+        }
+    }
+
+    fn is(&self, text: &str) -> bool {
+        matches!(Number::read(text, self.home), Number::Phone(phone) if phone.e164 == self.key)
+    }
+}
+
+struct Search<'a> {
+    store: &'a Store,
+    wanted: &'a Wanted,
+    after: String,
+}
+
+impl<'a> Search<'a> {
+    fn new(store: &'a Store, wanted: &'a Wanted) -> Self {
+        Self { store, wanted, after: String::new() }
+    }
+
+    /// All texts of the next calls in which the number took part.
+    async fn next(&mut self) -> anyhow::Result<Option<Vec<Candidate>>> {
+        let pool = &self.store.pool;
+        let page = privacy::candidates(pool, &self.wanted.digits, &self.after, limits::LIST_PAGE)
+            .await
+            .context("cannot read the store")?;
+        let Some(last) = page.last() else { return Ok(None) };
+        self.after.clone_from(&last.conversation_space_id);
+        let is_in = |candidate: &&Candidate| {
+            serde_json::from_str(&candidate.raw).is_ok_and(|value| self.wanted.is_in(&value))
+        };
+        let calls: BTreeSet<String> =
+            page.iter().filter(is_in).map(|candidate| candidate.conversation_space_id.clone()).collect();
+        Ok(Some(page.into_iter().filter(|one| calls.contains(&one.conversation_space_id)).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{changes, reports as table};
+
+    fn raw(id: &str, number: &str) -> String {
+        format!(
+            r#"{{"conversationSpaceId": "{id}", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
+                "callEnded": "2026-02-03T17:02:41Z", "direction": "INBOUND", "other": {{"callerNumber": "{number}"}}}}"#
+        )
+    }
+
+    #[tokio::test]
+    async fn what_is_erased_is_gone_and_does_not_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let save = async |id: &str, number: &str| {
+            let raw = raw(id, number);
+            let typed = serde_json::from_str(&raw).unwrap();
+            table::save(&pool, &typed, &raw, Timestamp::now(), None).await.unwrap()
+        };
+        for (id, number) in [("a", "+13125550147"), ("b", "+13125550199"), ("c", "+4913125550147")] {
+            save(id, number).await;
+        }
+        save("b", "+13125550147").await;
+        let sink = || Box::new(tokio::io::sink());
+        let calls = export(folder.path(), "(312) 555-0147", Home::default(), sink()).await.unwrap();
+        assert_eq!(
+            calls, 2,
+            "also a call whose earlier or present text alone has it, no other country's number"
+        );
+        assert_eq!(erase(folder.path(), "312 555 0147", Home::default()).await.unwrap(), 2);
+        assert_eq!(changes::after(&pool, 0, 9).await.unwrap().len(), 1);
+        let file = std::fs::read(folder.path().join("callfeed.db")).unwrap();
+        assert!(!file.windows(12).any(|bytes| bytes == b"+13125550147"), "nothing of it is left in the file");
+
+        assert!(!table::announce(&pool, "a", Timestamp::now()).await.unwrap());
+        table::announce_again(&pool, "a", Timestamp::now()).await.unwrap();
+        assert_eq!(table::waiting(&pool).await.unwrap(), 0);
+        assert_eq!(save("a", "+13125550147").await, table::Saved::Known, "a fetch that was on its way");
+        assert_eq!(export(folder.path(), "+13125550147", Home::default(), sink()).await.unwrap(), 0);
+        assert!(erase(folder.path(), "1001", Home::default()).await.is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! What the store holds of one person's number, to be handed over or erased.
+//!
+//! An erased call leaves its id behind, so that a later look does not fetch it again.
+
+use jiff::Timestamp;
+use sqlx::{Row, SqlitePool};
+
+/// Table of the calls that were erased; run at each start.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS erased_calls (
+    conversation_space_id text PRIMARY KEY,
+    erased_us bigint NOT NULL
+);
+";
+
+/// A text of a report that may have the number in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub conversation_space_id: String,
+    /// JSON text as it came.
+    pub raw: String,
+}
+
+/// Present and earlier texts of reports that contain some digits, in order of the call. A keyset page after a call.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn candidates(
+    pool: &SqlitePool,
+    digits: &str,
+    after: &str,
+    calls: u32,
+) -> sqlx::Result<Vec<Candidate>> {
+    let rows = sqlx::query(
+        "WITH texts AS (
+             SELECT conversation_space_id, report FROM reports
+             UNION ALL SELECT conversation_space_id, report FROM report_revisions),
+         calls AS (
+             SELECT DISTINCT conversation_space_id FROM texts
+             WHERE conversation_space_id > $2 AND instr(report, $1) > 0 ORDER BY 1 LIMIT $3)
+         SELECT conversation_space_id, report FROM texts JOIN calls USING (conversation_space_id)
+         ORDER BY conversation_space_id",
+    )
+    .bind(digits)
+    .bind(after)
+    .bind(calls)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| Ok(Candidate { conversation_space_id: row.try_get(0)?, raw: row.try_get(1)? }))
+        .collect()
+}
+
+/// Erases a call: its report with all texts, what outputs had put aside of it, and what the screen pop saw.
+///
+/// # Errors
+/// When the database refuses; then nothing is erased.
+pub async fn erase_call(pool: &SqlitePool, conversation_space_id: &str, now: Timestamp) -> sqlx::Result<()> {
+    let mut transaction = super::write(pool).await?;
+    sqlx::query(
+        "INSERT INTO erased_calls (conversation_space_id, erased_us) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    )
+    .bind(conversation_space_id)
+    .bind(now.as_microsecond())
+    .execute(&mut *transaction)
+    .await?;
+    for statement in [
+        "DELETE FROM dead_letters WHERE number IN
+             (SELECT number FROM report_changes WHERE conversation_space_id = $1)",
+        "DELETE FROM report_changes WHERE conversation_space_id = $1",
+        "DELETE FROM report_revisions WHERE conversation_space_id = $1",
+        "DELETE FROM reports WHERE conversation_space_id = $1",
+        "DELETE FROM reports_pending WHERE conversation_space_id = $1",
+        "DELETE FROM screen_pop_calls WHERE conversation_space_id = $1",
+    ] {
+        sqlx::query(statement).bind(conversation_space_id).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}
+
+/// Erases what the screen pop saw of a caller. Returns how many calls.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn erase_caller(pool: &SqlitePool, caller_key: &str) -> sqlx::Result<u64> {
+    let done = sqlx::query("DELETE FROM screen_pop_calls WHERE caller_key = $1 OR dialled_number = $1")
+        .bind(caller_key)
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Takes what was deleted out of the files, too: out of the write-ahead log into the pages, which are overwritten.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn sweep(pool: &SqlitePool) -> sqlx::Result<()> {
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await.map(|_| ())
+}

@@ -1,0 +1,154 @@
+//! All that the store knows of one call.
+
+use jiff::Timestamp;
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+
+use super::reports::instant;
+
+/// What the store knows of one call.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    pub stored: Option<StoredAt>,
+    pub pending: Option<PendingUntil>,
+    pub changes: Vec<ChangedIn>,
+    pub gaps: Vec<Missing>,
+    pub deliveries: Vec<Delivery>,
+    /// The screen pop of the same folder has seen it.
+    pub popped: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct StoredAt {
+    pub at: Timestamp,
+    pub call_ended: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct PendingUntil {
+    pub announced: Timestamp,
+    pub attempts: i64,
+    pub next: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct ChangedIn {
+    pub revision: i64,
+    pub changed: String,
+}
+
+/// A gap of the call's own.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    pub from: Timestamp,
+    pub closed: Option<Timestamp>,
+    pub reason: String,
+}
+
+/// A text of the report and an output.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub output: String,
+    pub revision: i64,
+    /// The output has come past it …
+    pub taken: bool,
+    /// … because it began later.
+    pub before: bool,
+    /// Why it was put aside.
+    pub refused: Option<String>,
+    /// Why the output takes nothing at present.
+    pub failure: Option<String>,
+}
+
+/// What is known of a call.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of(pool: &SqlitePool, id: &str) -> sqlx::Result<Trace> {
+    let stored = sqlx::query("SELECT stored_us, call_ended FROM reports WHERE conversation_space_id = $1")
+        .bind(id)
+        .fetch_optional(pool)
+        .await?;
+    let pending = sqlx::query(
+        "SELECT announced_us, attempts, next_try_us FROM reports_pending WHERE conversation_space_id = $1",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await?;
+    let popped = sqlx::query("SELECT 1 FROM screen_pop_calls WHERE conversation_space_id = $1")
+        .bind(id)
+        .fetch_optional(pool)
+        .await?;
+    Ok(Trace {
+        stored: stored.map(|row| stored_at(&row)).transpose()?,
+        pending: pending.map(|row| pending_until(&row)).transpose()?,
+        changes: changes(pool, id).await?,
+        gaps: gaps(pool, id).await?,
+        deliveries: deliveries(pool, id).await?,
+        popped: popped.is_some(),
+    })
+}
+
+fn stored_at(row: &SqliteRow) -> sqlx::Result<StoredAt> {
+    Ok(StoredAt { at: instant(row.try_get(0)?), call_ended: row.try_get(1)? })
+}
+
+fn pending_until(row: &SqliteRow) -> sqlx::Result<PendingUntil> {
+    Ok(PendingUntil {
+        announced: instant(row.try_get(0)?),
+        attempts: row.try_get(1)?,
+        next: instant(row.try_get(2)?),
+    })
+}
+
+async fn changes(pool: &SqlitePool, id: &str) -> sqlx::Result<Vec<ChangedIn>> {
+    let rows = sqlx::query(
+        "SELECT revision, changed FROM report_changes WHERE conversation_space_id = $1 ORDER BY revision",
+    )
+    .bind(id)
+    .fetch_all(pool)
+    .await?;
+    let change = |row: &SqliteRow| Ok(ChangedIn { revision: row.try_get(0)?, changed: row.try_get(1)? });
+    rows.iter().map(change).collect()
+}
+
+async fn gaps(pool: &SqlitePool, id: &str) -> sqlx::Result<Vec<Missing>> {
+    let rows = sqlx::query(
+        "SELECT from_us, closed_us, reason FROM gaps WHERE kind = 'report' AND subject = $1 ORDER BY number",
+    )
+    .bind(id)
+    .fetch_all(pool)
+    .await?;
+    let missing = |row: &SqliteRow| {
+        Ok(Missing {
+            from: instant(row.try_get(0)?),
+            closed: row.try_get::<Option<i64>, _>(1)?.map(instant),
+            reason: row.try_get(2)?,
+        })
+    };
+    rows.iter().map(missing).collect()
+}
+
+async fn deliveries(pool: &SqlitePool, id: &str) -> sqlx::Result<Vec<Delivery>> {
+    let rows = sqlx::query(
+        "SELECT output.name, change.revision, change.number <= output.cursor,
+             change.number <= output.begun, dead.reason,
+             CASE WHEN output.failing_since_us IS NULL THEN NULL ELSE output.failure END
+         FROM report_changes AS change CROSS JOIN outputs AS output
+         LEFT JOIN dead_letters AS dead ON dead.output = output.name AND dead.number = change.number
+         WHERE change.conversation_space_id = $1 ORDER BY output.name, change.revision",
+    )
+    .bind(id)
+    .fetch_all(pool)
+    .await?;
+    let delivery = |row: &SqliteRow| {
+        Ok(Delivery {
+            output: row.try_get(0)?,
+            revision: row.try_get(1)?,
+            taken: row.try_get::<i64, _>(2)? != 0,
+            before: row.try_get::<i64, _>(3)? != 0,
+            refused: row.try_get(4)?,
+            failure: row.try_get(5)?,
+        })
+    };
+    rows.iter().map(delivery).collect()
+}

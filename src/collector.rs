@@ -1,0 +1,120 @@
+//! `callfeed doctor`, `token`, `explain`, `export` and `erase`: what the owner of a collector asks.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use apps::env;
+use apps::people::number::Home;
+use apps::reports::{self, LISTEN_DEFAULT, doctor};
+use secrecy::ExposeSecret as _;
+
+use crate::logging;
+
+/// Look at everything that the apps need, and name the step that mends what is missing.
+///
+/// Settings, state folder, hosts, clock, OAuth client, redirect URI, sign-in, each endpoint with its scope and role, and
+/// the socket. Makes a channel of its own and deletes it; the collector may run meanwhile.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Host and port of the redirect URI, as for `callfeed reports`.
+    #[arg(long, value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
+    listen: String,
+    /// One JSON document a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Settings, as for `callfeed reports` [default: .env].
+    #[arg(long, value_name = "FILE")]
+    env: Option<PathBuf>,
+    /// Folder of the store and the token.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
+}
+
+pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
+    let settings = env::load(args.common.env.as_deref())?;
+    // What fails is a finding; the log would say it twice.
+    logging::init("off");
+    let mut bad = 0;
+    let tell = |finding: doctor::Finding| {
+        bad += usize::from(!finding.ok);
+        match args.json {
+            true => println!("{}", serde_json::to_string(&finding).unwrap_or_default()),
+            false => println!("{}", finding.line()),
+        }
+    };
+    let redirect_uri = reports::redirect_uri(&args.listen)?;
+    doctor::examine(&settings, &args.common.state, redirect_uri, tell).await?;
+    ensure!(bad == 0, "{bad} things are to be mended");
+    Ok(())
+}
+
+/// Print a fresh access token, as for curl; it lives for at most an hour.
+#[derive(Debug, clap::Args)]
+pub struct TokenArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+pub async fn token(args: TokenArgs) -> anyhow::Result<()> {
+    let settings = env::load(args.common.env.as_deref())?;
+    // Whoever asks for a token wants nothing else on the screen.
+    logging::init("off");
+    let client = apps::session(&settings, &args.common.state, reports::redirect_uri(LISTEN_DEFAULT)?)?;
+    let token = client.access_token().await.map_err(|error| match error.kind {
+        sdk::ErrorKind::SignInNeeded => {
+            anyhow::anyhow!("{error}: callfeed login, with the same --env and --state")
+        }
+        _ => error.into(),
+    })?;
+    println!("{}", token.expose_secret());
+    Ok(())
+}
+
+/// Tell why a call was or was not collected, popped and delivered.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// Conversation space id of the call.
+    conversation: String,
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
+}
+
+pub async fn explain(args: ExplainArgs) -> anyhow::Result<()> {
+    reports::explain(&args.state, &args.conversation, Box::new(tokio::io::stdout())).await
+}
+
+/// Print every stored report in which a phone number took part, as JSON lines: what a person may ask for.
+#[derive(Debug, clap::Args)]
+pub struct NumberArgs {
+    /// The number, as +13125550147 or as it is written at home.
+    number: String,
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
+    /// Country of a number that is written without one.
+    #[arg(long, value_name = "REGION", default_value = "US")]
+    region: Home,
+}
+
+pub async fn export(args: NumberArgs) -> anyhow::Result<()> {
+    let out = Box::new(tokio::io::stdout());
+    let calls = reports::export(&args.state, &args.number, args.region, out).await?;
+    eprintln!("{calls} calls.");
+    Ok(())
+}
+
+pub async fn erase(args: NumberArgs) -> anyhow::Result<()> {
+    let calls = reports::erase(&args.state, &args.number, args.region).await?;
+    println!(
+        "{calls} calls are erased from the store, and do not come back. Not touched: what outputs have written (files, \
+         tables, webhooks), contacts, backups, and the phone system itself."
+    );
+    Ok(())
+}

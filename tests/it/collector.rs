@@ -1,0 +1,131 @@
+//! What the owner of a collector asks: is everything there, why not, how is it, what of a person is kept.
+
+use serde_json::Value;
+
+use crate::harness::calls::play;
+use crate::harness::{App, LATER, Person, Platform, SCOPES, SOON, apps, eventually};
+
+async fn ask(platform: &Platform, arguments: &[&str]) -> crate::harness::app::Ended {
+    App::run(arguments, &platform.folder("apps")).await
+}
+
+/// The findings of `callfeed doctor --json` by what was looked at.
+async fn doctor(platform: &Platform, env: &str, state: &str) -> Vec<Value> {
+    let ended = ask(platform, &["doctor", "--env", env, "--state", state, "--json"]).await;
+    let findings: Vec<Value> = ended.stdout.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let all_good = findings.iter().all(|finding| finding["ok"] == true);
+    assert_eq!(ended.code, Some(i32::from(!all_good)), "{findings:?} {}", ended.errors());
+    findings
+}
+
+/// The step of the one finding that is bad.
+fn step(findings: &[Value], check: &str) -> String {
+    let bad: Vec<&Value> = findings.iter().filter(|finding| finding["ok"] == false).collect();
+    assert!(bad.iter().any(|finding| finding["check"] == check), "{check} is not named: {findings:?}");
+    bad.iter().map(|finding| finding["step"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn the_doctor_names_what_is_missing_and_the_step_that_mends_it() {
+    let platform = Platform::start().await;
+    let (env, state) = (platform.env_file(), platform.folder("state"));
+    let (env, state) = (env.to_string_lossy().into_owned(), state.to_string_lossy().into_owned());
+    assert!(step(&doctor(&platform, &env, &state).await, "sign-in").contains("callfeed login"));
+    apps::log_in(&platform, &platform.folder("state")).await;
+    let findings = doctor(&platform, &env, &state).await;
+    assert!(findings.len() >= 10 && findings.iter().all(|finding| finding["ok"] == true), "{findings:?}");
+
+    let good = std::fs::read_to_string(&env).unwrap();
+    let with = |name: &str, value: &str| {
+        let lines = good.lines().map(|line| match line.split_once('=') {
+            Some((found, _)) if found == name => format!("{name}={value}"),
+            _ => line.to_owned(),
+        });
+        let path = platform.folder("apps").join(format!("{name}.env"));
+        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let findings = doctor(&platform, &with("ACCOUNT_KEY", "17"), &state).await;
+    assert!(step(&findings, "subscribe to reports").contains("ACCOUNT_KEY"), "{findings:?}");
+    let port = crate::harness::ports::free();
+    let findings =
+        doctor(&platform, &with("GOTO_API_URL", &format!("http://127.0.0.1:{port}")), &state).await;
+    assert!(step(&findings, "reach API").contains("GOTO_API_URL"), "{findings:?}");
+    let listen = ["doctor", "--env", &env, "--state", &state, "--listen", "app.example:5555"];
+    let said = ask(&platform, &listen).await.stdout.join("\n");
+    assert!(
+        said.contains("BAD OAuth client and redirect URI")
+            && said.contains("http://app.example:5555/app/redirect"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_explained_counted_and_erased() {
+    let platform = Platform::start().await;
+    let state = platform.folder("state");
+    apps::log_in(&platform, &state).await;
+    let folder = state.to_string_lossy().into_owned();
+    let port = crate::harness::ports::free();
+    let address = format!("127.0.0.1:{port}");
+    let app = apps::start(&platform, "reports", &state, &["--json", "--health", &address]);
+    let flags = ["--speed", "50", "--from", "+13125550147"];
+    let space = play(&platform, "answered", &flags).await;
+    apps::printed(&app, &space).await;
+    let other = play(&platform, "answered", &["--speed", "50", "--from", "+13125550199"]).await;
+    apps::printed(&app, &other).await;
+
+    let http = crate::harness::http();
+    let health: Value = eventually("the collector is well", SOON, async || {
+        let answer = http.get(format!("http://{address}/healthz")).send().await.ok()?;
+        if answer.status() == 200 { answer.json().await.ok() } else { None }
+    })
+    .await;
+    assert_eq!(health["connected"], true, "{health}");
+    let metrics = http.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+    for name in ["connected 1", "lag_seconds ", "sign_in_days_left ", "output_waiting{output=\"terminal\"} "]
+    {
+        let line = format!("callfeed_collector_{name}");
+        assert!(metrics.lines().any(|found| found.starts_with(&line)), "{line}: {metrics}");
+    }
+
+    // A token for curl is one that the platform takes.
+    let env = platform.env_file().to_string_lossy().into_owned();
+    let token = ask(&platform, &["token", "--env", &env, "--state", &folder]).await;
+    let session = platform.with_token(&token.stdout[0]);
+    session.get(&format!("/call-events-report/v1/reports/{space}")).await.is(200);
+
+    eventually("the delivery is explained", LATER, async || {
+        let told = ask(&platform, &["explain", &space, "--state", &folder]).await.stdout.join("\n");
+        (told.contains("collected:") && told.contains("terminal: revision 1 was delivered")).then_some(())
+    })
+    .await;
+    let told = ask(&platform, &["explain", "no-such-call", "--state", &folder]).await.stdout.join("\n");
+    assert!(told.contains("nothing told the collector"), "{told}");
+
+    let exported = ask(&platform, &["export", "(312) 555-0147", "--state", &folder]).await;
+    let exported: Value = serde_json::from_str(&exported.stdout[0]).unwrap();
+    assert_eq!(exported["conversationSpaceId"], space);
+    let erased = ask(&platform, &["erase", "(312) 555-0147", "--state", &folder]).await;
+    assert!(erased.stdout[0].starts_with("1 calls are erased"), "{erased:?}");
+    app.stop().await;
+    assert_eq!(apps::spaces_of(&apps::stored(&platform, &state).await), [other]);
+
+    // The call is still in the list of the platform; the collector leaves it alone.
+    let app = apps::start(&platform, "reports", &state, &["--json"]);
+    let third = play(&platform, "missed", &["--speed", "50"]).await;
+    apps::printed(&app, &third).await;
+    app.stop().await;
+    assert!(!apps::spaces_of(&apps::stored(&platform, &state).await).contains(&space));
+}
+
+#[tokio::test]
+async fn a_token_of_nobody_says_how_to_sign_in() {
+    let platform = Platform::start().await;
+    let _session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    let env = platform.env_file().to_string_lossy().into_owned();
+    let state = platform.folder("state").to_string_lossy().into_owned();
+    let ended = ask(&platform, &["token", "--env", &env, "--state", &state]).await;
+    assert!(ended.code == Some(1) && ended.stdout.is_empty(), "{ended:?}");
+    assert!(ended.errors().contains("callfeed login"), "{}", ended.errors());
+}
