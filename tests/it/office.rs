@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::portal::{CLIENTS, Portal};
@@ -98,7 +98,7 @@ async fn a_practice_from_a_file_signs_in_subscribes_and_plays_calls() {
     let channels = "/notification-channel/v1/channels/office";
     let channel = session.post(channels, &json!({"channelType": "WebSocket"})).await.is(201);
     let body = json!({"channelId": channel.text_of("/channelId"), "accountKeys": [account]});
-    session.post("/call-events-report/v1/subscriptions", &body).await.is(200);
+    session.post("/call-events-report/v1/subscriptions", &body).await.is(201);
 
     let env = format!(
         "OAUTH_CLIENT_ID={}\nOAUTH_CLIENT_SECRET={}\nACCOUNT_KEY={account}\nGOTO_AUTH_URL={base}\nGOTO_API_URL={base}\n\
@@ -111,8 +111,9 @@ async fn a_practice_from_a_file_signs_in_subscribes_and_plays_calls() {
     for (scenario, to) in [("internal", "114"), ("answered", "103"), ("ring-group", "201")] {
         let mut call = platform.call(scenario, &["--speed", "1000", "--to", to]);
         assert_eq!(call.exit(LATER).await, Some(0), "{scenario}");
-        let space = call.stdout.all()[0].clone();
-        assert_eq!(platform.report(&session, &space).await["accountKey"], account);
+        let line: Value = serde_json::from_str(&call.stdout.all()[0]).unwrap();
+        let space = line["conversationSpaceId"].as_str().unwrap();
+        assert_eq!(platform.report(&session, space).await["accountKey"], account);
     }
 }
 

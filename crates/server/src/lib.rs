@@ -103,17 +103,18 @@ pub async fn run(
         connections_max: app.config.connections_max.unwrap_or_else(ops::listen::connections_max),
         head_timeout: app.config.head_timeout,
     };
+    // Before the first request is answered: who sees the platform ready finds its metrics too.
+    if let Some(address) = app.config.metrics_listen {
+        let bound = TcpListener::bind(address).await;
+        let listener = bound.map_err(|source| Error::MetricsListen { address, source })?;
+        tasks.spawn(ops::metrics::serve(Arc::clone(&app), listener));
+    }
     let server = Server::new(router::router(Arc::clone(&app)), tls, bounds, shutdown.clone());
     let server = tokio::spawn(server.run(listener));
     tasks.spawn(sweep(Arc::clone(&app)));
     if let Some(expires_s) = expires_s {
         app.metrics.certificate_expires(expires_s);
         tasks.spawn(watch_certificate(shutdown.clone(), expires_s));
-    }
-    if let Some(address) = app.config.metrics_listen {
-        let bound = TcpListener::bind(address).await;
-        let listener = bound.map_err(|source| Error::MetricsListen { address, source })?;
-        tasks.spawn(ops::metrics::serve(Arc::clone(&app), listener));
     }
     webhooks::start_all(&app);
     ready(&app.public_url);
