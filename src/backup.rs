@@ -21,6 +21,6 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     server::backup(&args.data, &args.to).await?;
     let size = std::fs::metadata(&args.to).context("the backup is gone again")?.len();
-    println!("{} ({size} bytes)", args.to.display());
+    crate::output::say(&format!("{} ({size} bytes)", args.to.display()))?;
     Ok(())
 }

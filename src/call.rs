@@ -1,6 +1,5 @@
 //! `callfeed call`: plays calls on a running platform.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use apps::env::{self, Settings};
 use jiff::SignedDuration;
 use server::CallRequest;
 
+use crate::output::say;
 use crate::simulator::{self, Told};
 use crate::{logging, stop};
 
@@ -54,6 +54,11 @@ pub struct Args {
     every: Duration,
 }
 
+/// From this on, a scenario's real time is told beforehand.
+const LONG_S: f64 = 90.0;
+/// What a long scenario takes at the speed that is proposed.
+const FAST_S: f64 = 10.0;
+
 /// A scenario by name, or a file's text under the file's name.
 #[derive(Clone, Debug)]
 struct Chosen {
@@ -91,11 +96,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
-    let api = &settings.hosts.api;
-    if *api == sdk::Hosts::default().api {
-        bail!(
-            "calls are played on a Callfeed platform, not on {api}: set GOTO_API_URL, or give --env DIR/example.env"
-        );
+    simulator::is_platform(settings)?;
+    let stands_still = simulator::has_virtual_clock(settings).await;
+    if stands_still {
+        eprintln!("The platform's clock stands still: `callfeed clock advance 1m` lets calls go on.");
+    } else if let Some(hint) = long(args) {
+        eprintln!("{hint}");
     }
     let request = CallRequest {
         scenario: args.scenario.name.clone(),
@@ -113,11 +119,39 @@ async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
     simulator::play(&simulator::client()?, settings, &request, tell).await
 }
 
+/// What is said of a scenario that takes long in real time.
+fn long(args: &Args) -> Option<String> {
+    let scenario = match &args.scenario.file {
+        Some(text) => engine::Scenario::parse(&args.scenario.name, text).ok()?,
+        None => args.scenario.name.parse().ok()?,
+    };
+    // Whatever the office, the times are the scenario's.
+    let request = engine::Request::new(scenario, args.seed.unwrap_or_default());
+    let script = engine::script(&engine::Office::example(0), &request).ok()?;
+    let scenario_s = script.duration_ms() as f64 / 1000.0;
+    let takes_s = scenario_s / args.speed;
+    if takes_s < LONG_S {
+        return None;
+    }
+    let faster = (scenario_s / FAST_S).ceil();
+    Some(format!(
+        "{} takes about {} in real time; --speed {faster} plays it in about {FAST_S:.0} seconds.",
+        args.scenario.name,
+        human(takes_s)
+    ))
+}
+
+fn human(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} seconds"),
+        s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
+        s => format!("{:.0} hours", s / 3600.0),
+    }
+}
+
 fn tell(told: Told) -> anyhow::Result<()> {
     if let Told::Started(id) = told {
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}", serde_json::json!({"conversationSpaceId": id}))?;
-        stdout.flush()?;
+        say(&serde_json::json!({"conversationSpaceId": id}))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use anyhow::bail;
 use server::Level;
 
+use crate::output::say;
 use crate::serve;
 
 /// Check the flags of `callfeed serve` and what they name, without starting anything.
@@ -27,7 +28,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let problems = findings.iter().filter(|finding| finding.level == Level::Problem).count();
     if args.json {
         let document = serde_json::json!({"ok": problems == 0, "findings": findings});
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        say(&serde_json::to_string_pretty(&document)?)?;
     } else {
         for finding in &findings {
             let level = match finding.level {
@@ -35,7 +36,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
                 Level::Warning => "warning",
                 Level::Problem => "PROBLEM",
             };
-            println!("{level}  {}: {}", finding.subject, finding.message);
+            say(&format!("{level}  {}: {}", finding.subject, finding.message))?;
         }
     }
     match problems {

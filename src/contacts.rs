@@ -203,5 +203,5 @@ async fn bench(rows: u64, home: Home) -> anyhow::Result<()> {
 
 /// A line on stdout; a reader that has gone ends the command.
 fn print(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{line}").context("nobody reads the output")
+    crate::output::say(&line)
 }

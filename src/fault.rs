@@ -1,6 +1,5 @@
 //! `callfeed fault`: bad days on demand, on a running platform.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
 use crate::call::duration;
+use crate::output::{self, say};
 use crate::{logging, simulator};
 
 pub const PATH: &str = "simulator/v1/faults";
@@ -74,19 +74,19 @@ fn setting(text: &str) -> Result<(String, String), String> {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
     logging::init(logging::level(&settings));
-    let mut out = std::io::stdout().lock();
+    simulator::is_platform(&settings)?;
     match args.command {
         Command::List { json } => {
             let all = ask(&settings, Method::GET, PATH, None).await?;
             if json {
-                writeln!(out, "{all}")?;
+                say(&all)?;
             } else {
-                print(&mut out, &all)?;
+                output::print(list(&all))?;
             }
         }
         Command::Add(add) => {
             let fault = start(&settings, &add).await?;
-            writeln!(out, "{fault}")?;
+            say(&fault)?;
         }
         Command::Clear { id } => {
             let path = id.map_or_else(|| PATH.to_owned(), |id| format!("{PATH}/{id}"));
@@ -145,29 +145,25 @@ pub async fn ask(
     bail!("the platform refuses ({status}): {}", error.message)
 }
 
-fn print(out: &mut impl std::io::Write, all: &Value) -> std::io::Result<()> {
+fn list(all: &Value) -> String {
+    let mut lines = Vec::new();
     for (title, list) in [("Active", &all["active"]), ("Ended", &all["ended"])] {
-        writeln!(out, "{title}:")?;
-        for fault in list.as_array().into_iter().flatten() {
-            let text = |name: &str| fault[name].as_str().unwrap_or_default().to_owned();
+        let faults = list.as_array().map(Vec::as_slice).unwrap_or_default();
+        lines.push(if faults.is_empty() { format!("{title}: none") } else { format!("{title}:") });
+        for fault in faults {
+            let text = |name: &str| fault[name].as_str().unwrap_or_default();
             let ended =
                 fault["ended"]["why"].as_str().map_or_else(String::new, |why| format!(", ended: {why}"));
-            writeln!(
-                out,
-                "  {}  {}  struck {}{ended}, {}",
-                text("id"),
-                text("fault"),
-                fault["struck"],
-                scope(fault)
-            )?;
+            let (id, name, struck) = (text("id"), text("fault"), &fault["struck"]);
+            lines.push(format!("  {id}  {name}  struck {struck}{ended}, {}", scope(fault)));
         }
     }
-    writeln!(out, "Can go wrong:")?;
+    lines.push("Can go wrong:".to_owned());
     for kind in all["catalogue"].as_array().into_iter().flatten() {
         let text = |name: &str| kind[name].as_str().unwrap_or_default();
-        writeln!(out, "  {:26} {}", text("fault"), text("what"))?;
+        lines.push(format!("  {:26} {}", text("fault"), text("what")));
     }
-    Ok(())
+    lines.join("\n") + "\n"
 }
 
 fn scope(fault: &Value) -> String {

@@ -5,12 +5,15 @@ mod backup;
 mod bench;
 mod call;
 mod check_config;
+mod clock;
 mod collector;
 mod contacts;
 mod demo;
 mod fault;
 mod grade;
 mod logging;
+mod office;
+mod output;
 mod outputs;
 mod password;
 mod plain_client;
@@ -42,6 +45,9 @@ enum Command {
     Password(password::Args),
     Backup(backup::Args),
     Call(call::Args),
+    Clock(clock::Args),
+    Office(office::Args),
+    Log(office::LogArgs),
     Fault(fault::Args),
     Grade(grade::Args),
     #[command(hide = true)]
@@ -82,6 +88,7 @@ fn main() -> std::process::ExitCode {
     };
     let code = match runtime.block_on(run(cli.command)) {
         Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) if error.is::<output::Closed>() => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("callfeed: {}", told(&error));
             std::process::ExitCode::FAILURE
@@ -115,6 +122,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Password(args) => password::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Call(args) => call::run(args).await,
+        Command::Clock(args) => clock::run(args).await,
+        Command::Office(args) => office::run(args).await,
+        Command::Log(args) => office::log(args).await,
         Command::Fault(args) => fault::run(args).await,
         Command::Grade(args) => grade::run(args).await,
         Command::PlainClient(args) => plain_client::run(args).await,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use url::Url;
 
@@ -67,6 +68,13 @@ pub struct Args {
     /// --public-url names another machine.
     #[arg(long)]
     allow_private_webhooks: bool,
+    /// The machine's time, or one that stands still until `callfeed clock advance` moves it: for tests.
+    #[arg(long, value_name = "KIND", default_value = "system")]
+    clock: ClockKind,
+    /// Where a virtual clock begins: an instant such as 2026-03-02T08:00:00Z, or now [default: 2026-01-05T00:00:00Z, a
+    /// Monday]; at a later start it goes on where it stood.
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    clock_start: Option<Timestamp>,
     /// error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "info",
           value_parser = ["error", "warn", "info", "debug", "trace"])]
@@ -74,6 +82,19 @@ pub struct Args {
     /// How log lines on stderr look.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ClockKind {
+    System,
+    Virtual,
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    if text == "now" {
+        return Ok(Timestamp::now());
+    }
+    text.parse().map_err(|_| "write an instant such as 2026-03-02T08:00:00Z, or now".to_owned())
 }
 
 /// An address to listen on; `localhost` is 127.0.0.1.
@@ -130,6 +151,12 @@ impl Args {
         config.example = self.example;
         config.office = self.office;
         config.allow_private_webhooks = self.allow_private_webhooks;
+        if self.clock == ClockKind::Virtual {
+            config.clock = match self.clock_start {
+                Some(start) => server::ClockKind::Virtual { start },
+                None => server::ClockKind::virtual_default(),
+            };
+        }
         match self.rate_limit {
             Some(limit) => config.rate_limit = limit.per_second(),
             None if self.example => config.rate_limit = None,

@@ -9,6 +9,8 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use server::CallRequest;
 
+use crate::{clock, fault};
+
 /// How long the platform may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The platform sends an empty line every few seconds; after this much silence it has gone.
@@ -40,6 +42,26 @@ pub fn client() -> anyhow::Result<reqwest::Client> {
     // Somebody else in this process may have been first; one provider is enough for all.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?)
+}
+
+/// Whether the settings name a Callfeed platform, as far as that can be told without asking it.
+///
+/// # Errors
+/// When they name the real service.
+pub fn is_platform(settings: &Settings) -> anyhow::Result<()> {
+    let api = &settings.hosts.api;
+    if *api == sdk::Hosts::default().api {
+        bail!(
+            "this is for a Callfeed platform, not for {api}: set GOTO_API_URL, or give --env DIR/example.env"
+        );
+    }
+    Ok(())
+}
+
+/// Whether the platform's time stands still; false where it does not say.
+pub async fn has_virtual_clock(settings: &Settings) -> bool {
+    let told = fault::ask(settings, reqwest::Method::GET, clock::PATH, None).await;
+    told.is_ok_and(|told| told["clock"] == "virtual")
 }
 
 /// Plays calls; returns when all of them have ended.

@@ -69,9 +69,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     platform.stopped().await;
     let card = graded?;
     if args.json {
-        println!("{}", card.json());
+        crate::output::say(&card.json())?;
     } else {
-        print!("{card}");
+        crate::output::print(card.to_string())?;
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ async fn a_developer_watches_plays_breaks_and_repeats() {
     browser.press("Send again").await;
     assert_eq!(socket.frame().await.unwrap()["data"]["id"], report["data"]["id"]);
 
-    browser.press("Start for all").await;
+    browser.press("Start").await;
     assert_eq!(socket.close_code().await, None, "the first fault of the list drops sockets");
     browser.sees(&["struck 1", "no reader"]).await;
     browser.press("End").await;

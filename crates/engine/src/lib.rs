@@ -15,6 +15,7 @@ mod ids;
 pub mod limits;
 mod moves;
 mod office;
+mod office_days;
 mod office_file;
 mod outcome;
 mod recording;
@@ -33,6 +34,7 @@ pub use ids::Nonce;
 pub use office::{
     CallQueue, CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User,
 };
+pub use office_days::{Arrival, office_days};
 pub use office_file::OfficeFileError;
 pub use report::{Names, fold};
 pub use revision::edition;

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::channels::hub::Hub;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::console::Journal;
 use crate::directory::Directory;
@@ -25,6 +26,8 @@ use crate::webhooks::Webhooks;
 
 pub struct App {
     pub config: Config,
+    /// The time that clients see, the store's too.
+    pub clock: Clock,
     /// What handed-out URLs begin with; never the Host header.
     pub public_url: Url,
     pub store: Store,

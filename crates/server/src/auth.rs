@@ -14,7 +14,6 @@ use crate::error::{ApiError, ApiResult};
 use crate::oauth::grants;
 use crate::secrets;
 use crate::store::{ClientRow, User};
-use crate::time;
 
 /// A request with a valid token, within its rate limit.
 #[derive(Clone, Debug)]
@@ -55,7 +54,7 @@ impl FromRequestParts<Arc<App>> for Caller {
             )
         })?;
         let row = &session.token;
-        if row.expires_us <= time::now_us() {
+        if row.expires_us <= app.clock.now_us() {
             return Err(ApiError::unauthorized(
                 code::AUTHN_EXPIRED_TOKEN,
                 "The supplied authentication token has expired.",
@@ -125,6 +124,6 @@ pub async fn secret_fits(app: &App, client: &ClientRow, secret: &str) -> ApiResu
         return Ok(true);
     }
     // A secret that was replaced works on for a while, so that its program can be changed without a gap.
-    let old = app.store.old_secrets(&client.client_id, time::now_us()).await?;
+    let old = app.store.old_secrets(&client.client_id, app.clock.now_us()).await?;
     Ok(old.iter().any(|(old, _)| secrets::same(old, &hash)))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::clock::ClockKind;
 use crate::limits;
 use crate::ops::client_address::TrustedProxy;
 use crate::ops::tls::TlsFiles;
@@ -39,6 +40,8 @@ pub struct Config {
     pub connections_max: Option<usize>,
     /// Proxies whose `X-Forwarded-For` tells the client's address; nobody's unless given.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// The machine's time, or one that is advanced on request.
+    pub clock: ClockKind,
     /// The head of a request must be there within this.
     pub head_timeout: Duration,
 }
@@ -60,6 +63,7 @@ impl Config {
             metrics_listen: None,
             connections_max: None,
             trusted_proxies: Vec::new(),
+            clock: ClockKind::default(),
             head_timeout: limits::REQUEST_HEAD_TIMEOUT,
         }
     }

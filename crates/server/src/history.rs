@@ -21,7 +21,6 @@ use crate::extract::{Body, PageKey, Params, Path};
 use crate::limits;
 use crate::store::{self, Api, HistoryQuery, KeyKind};
 use crate::subscriptions::{self, NewKey};
-use crate::time;
 
 /// `GET /calls`, newest first. Without `userKey` a super admin who names extensions sees those of the whole
 /// account [inferred]; everybody else sees the own rows.
@@ -159,7 +158,7 @@ pub async fn change(
     let channel_id = subscriptions::required_channel(Some(&request.channel_id), "channelId")?;
     let channel = crate::channels::owned(&app, &caller, None, channel_id)?;
     if *channel.id != *subscription.channel_id {
-        if !app.store.move_subscription(&id, &channel.id, time::now_us()).await? {
+        if !app.store.move_subscription(&id, &channel.id, app.clock.now_us()).await? {
             return Err(conflict());
         }
         if let Some(before) = app.hub.get(&subscription.channel_id) {

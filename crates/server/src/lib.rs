@@ -9,6 +9,7 @@ mod auth;
 mod calls;
 mod channels;
 mod check;
+mod clock;
 mod config;
 mod console;
 mod directory;
@@ -31,6 +32,7 @@ mod sources;
 mod store;
 mod subscriptions;
 mod summaries;
+pub mod testing;
 mod time;
 mod tone;
 mod webhooks;
@@ -47,6 +49,8 @@ use url::Url;
 use app::App;
 use channels::hub::Hub;
 pub use check::{Finding, Level, check};
+use clock::Clock;
+pub use clock::ClockKind;
 pub use config::Config;
 use directory::Directory;
 pub use directory::office::{OfficeError, PasswordError, set_password};
@@ -91,6 +95,16 @@ pub async fn run(
     shutdown: CancellationToken,
     ready: impl FnOnce(&Url),
 ) -> Result<(), Error> {
+    run_with(config, listener, shutdown, |app| ready(&app.public_url)).await
+}
+
+/// The same for who needs more than the address.
+async fn run_with(
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    ready: impl FnOnce(&Arc<App>),
+) -> Result<(), Error> {
     let tls = config.tls.as_ref().map(ops::tls::load).transpose()?;
     let expires_s = config.tls.as_ref().map(ops::tls::expires_s).transpose()?;
     let starting = start(config, listener.local_addr()?, shutdown.clone());
@@ -112,12 +126,15 @@ pub async fn run(
     let server = Server::new(router::router(Arc::clone(&app)), tls, bounds, shutdown.clone());
     let server = tokio::spawn(server.run(listener));
     tasks.spawn(sweep(Arc::clone(&app)));
+    if app.clock.is_virtual() {
+        tasks.spawn(sweep_in_virtual_time(Arc::clone(&app)));
+    }
     if let Some(expires_s) = expires_s {
         app.metrics.certificate_expires(expires_s);
         tasks.spawn(watch_certificate(shutdown.clone(), expires_s));
     }
     webhooks::start_all(&app);
-    ready(&app.public_url);
+    ready(&app);
     shutdown.cancelled().await;
     app.hub.stop();
     tasks.close();
@@ -151,7 +168,8 @@ async fn start(
     let public_url = public_url(&config, address)?;
     private_folder(&config.data_dir)?;
     let one_server = OneServer::take(&config.data_dir, config.database.as_deref()).await?;
-    let store = Store::open(&config.data_dir, config.database.as_deref()).await?;
+    let store = open_store(&config).await?;
+    let clock = store.clock.clone();
     if config.example {
         let origin = public_url.as_str().trim_end_matches('/');
         directory::example::seed(&store, &config.data_dir, origin).await?;
@@ -165,7 +183,7 @@ async fn start(
             "the database holds no account, so nobody can sign in: --office FILE makes one, --example an example"
         );
     }
-    store.grant_grace(time::now_us() + limits::CHANNEL_GRACE_S * 1_000_000).await?;
+    store.grant_grace(clock.now_us() + limits::CHANNEL_GRACE_S * 1_000_000).await?;
     let hub = Arc::new(Hub::load(&store).await?);
     let publish = Arc::clone(&hub);
     let metrics = ops::metrics::Metrics::new();
@@ -187,18 +205,40 @@ async fn start(
         throttle: oauth::throttle::Throttle::default(),
         passwords: oauth::password::Passwords::default(),
         logins: oauth::login::Waiting::default(),
-        player: sources::player::Player::default(),
+        player: sources::player::Player::new(store.entries_ever().await?.unsigned_abs()),
         metrics,
         webhooks,
-        faults: faults::Faults::default(),
-        journal: console::Journal::default(),
+        faults: faults::Faults::new(clock.clone()),
+        journal: console::Journal::new(clock.clone()),
         shutdown,
         tasks: TaskTracker::new(),
         _one_server: one_server,
         store,
+        clock,
         config,
     };
     Ok((Arc::new(app), writer))
+}
+
+/// The database, with the time that the platform goes by.
+async fn open_store(config: &Config) -> Result<Store, Error> {
+    let ClockKind::Virtual { start } = config.clock else {
+        let store = Store::open(&config.data_dir, config.database.as_deref()).await?;
+        if store.virtual_clock().await?.is_some() {
+            tracing::warn!(
+                "this database was used with a virtual clock: what it holds may lie in the future. Give --clock virtual, \
+                 or a fresh data folder"
+            );
+        }
+        return Ok(store);
+    };
+    let mut store = Store::open_with(&config.data_dir, config.database.as_deref(), true).await?;
+    let stood = store.virtual_clock().await?;
+    let now_us = stood.unwrap_or(i64::MIN).max(start.as_microsecond());
+    store.clock = Clock::standing(now_us);
+    store.put_virtual_clock(now_us).await?;
+    tracing::info!(now = %store.clock.now(), "the clock is virtual: it stands still until it is advanced");
+    Ok(store)
 }
 
 /// Brings the account in line with its file, and tells what that changed, without names.
@@ -254,6 +294,33 @@ async fn watch_certificate(shutdown: CancellationToken, expires_s: i64) {
     }
 }
 
+/// On a virtual clock: removes what has expired as its time goes by.
+async fn sweep_in_virtual_time(app: Arc<App>) {
+    let mut looks: u64 = 0;
+    let mut turn = clock::Busy::default();
+    loop {
+        turn = tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            next = app.clock.sleep(limits::CLOCK_LOOK_EVERY, turn) => next,
+        };
+        let now_us = app.clock.now_us();
+        for channel in app.hub.expired(now_us) {
+            channels::delete_expired(&app, &channel).await;
+        }
+        looks += 1;
+        if !looks.is_multiple_of(limits::CLOCK_LOOKS_PER_SWEEP) {
+            continue;
+        }
+        let swept = async {
+            ops::retention::sweep(&app, now_us).await?;
+            app.store.sweep_oauth(now_us, now_us - limits::EXPIRED_TOKEN_KEPT_S * 1_000_000).await
+        };
+        if let Err(error) = swept.await {
+            tracing::warn!("sweeping failed, trying again soon: {error}");
+        }
+    }
+}
+
 /// Removes what has expired and writes confirmed cursors, until the platform stops.
 async fn sweep(app: Arc<App>) {
     let mut ticks = tokio::time::interval(limits::SWEEP_EVERY);
@@ -263,7 +330,7 @@ async fn sweep(app: Arc<App>) {
             () = app.shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let now_us = time::now_us();
+        let now_us = app.clock.now_us();
         for channel in app.hub.expired(now_us) {
             channels::delete_expired(&app, &channel).await;
         }

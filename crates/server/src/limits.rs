@@ -33,6 +33,24 @@ pub const RATE_LIMIT_PER_S: u32 = 10;
 /// Clients and APIs that the rate limiter remembers before it forgets idle ones.
 pub const RATE_LIMIT_KEYS_MAX: usize = 10_000;
 
+/// Where a virtual clock begins: 2026-01-05T00:00:00Z, a Monday.
+pub const CLOCK_START_S: i64 = 1_767_571_200;
+/// Farthest that a virtual clock is advanced by one request; beyond it 400.
+pub const CLOCK_ADVANCE_DAYS_MAX: i64 = 3660;
+/// Real time that a virtual clock gives a client to refresh a channel, or to come back after its end; then it moves on.
+pub const CLOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// Real time that a virtual clock waits for work that was begun; then it says so and moves on.
+pub const CLOCK_SETTLE_MAX: Duration = Duration::from_secs(60);
+/// As good as never: where the machine's timer has nothing to say because the clock is virtual.
+pub const CLOCK_NEVER: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Between two looks for ended channels, in virtual time.
+pub const CLOCK_LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Every so many of these looks, what is too old is forgotten: once an hour.
+pub const CLOCK_LOOKS_PER_SWEEP: u64 = 60;
+
+/// Days of an office that are laid out by one request; beyond it 400.
+pub const OFFICE_DAYS_MAX: u32 = 366;
+
 /// A token that was looked up is not looked up again for this long, unless a token was taken away meanwhile.
 pub const SESSION_KNOWN: Duration = Duration::from_secs(1);
 /// Tokens known at the same time; beyond it all are forgotten and looked up again.

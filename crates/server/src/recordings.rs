@@ -21,7 +21,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Params, Path};
 use crate::store::{self, Api, KeyKind, RecordingRow};
 use crate::subscriptions::{self, NewKey};
-use crate::{limits, secrets, time, tone};
+use crate::{limits, secrets, tone};
 
 const EVENTS: [&str; 2] = [RECORDING_UPLOADED, RECORDING_TRANSCRIPT_UPLOADED];
 /// Content is there as soon as the call has ended.
@@ -203,7 +203,7 @@ async fn visible(app: &App, caller: &Caller, id: &str) -> ApiResult<RecordingRow
 
 async fn new_token(app: &App, recording: &RecordingRow) -> ApiResult<(String, i64)> {
     let token = secrets::token("");
-    let now_us = time::now_us();
+    let now_us = app.clock.now_us();
     let expires_us = now_us + limits::RECORDING_TOKEN_LIFE_S * 1_000_000;
     let hash = secrets::hash(&token);
     app.store.put_recording_token(&hash, &recording.recording_id, expires_us, now_us).await?;
@@ -211,7 +211,7 @@ async fn new_token(app: &App, recording: &RecordingRow) -> ApiResult<(String, i6
 }
 
 async fn of_token(app: &App, token: &str) -> ApiResult<RecordingRow> {
-    let recording = app.store.recording_of_token(&secrets::hash(token), time::now_us()).await?;
+    let recording = app.store.recording_of_token(&secrets::hash(token), app.clock.now_us()).await?;
     recording.ok_or_else(ApiError::not_found)
 }
 

@@ -48,6 +48,19 @@ pub fn nonce_of_call(now: Timestamp) -> engine::Nonce {
     engine::Nonce(time << 80 | nonce() >> 48)
 }
 
+/// The same for a call that is the same at each run: its bits follow from a text.
+pub fn nonce_of_call_from(now: Timestamp, text: &str) -> engine::Nonce {
+    let time = u128::try_from(now.as_millisecond()).unwrap_or_default();
+    engine::Nonce(time << 80 | derived(text) >> 48)
+}
+
+/// 128 bits that follow from a text; no secret.
+pub fn derived(text: &str) -> u128 {
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let (first, _) = digest.split_at(16);
+    u128::from_be_bytes(first.try_into().expect("16 of 32 bytes"))
+}
+
 /// What the store keeps of a secret.
 pub fn hash(secret: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))

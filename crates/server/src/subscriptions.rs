@@ -10,7 +10,6 @@ use crate::channels::hub::Channel;
 use crate::error::{ApiError, ApiResult};
 use crate::limits;
 use crate::store::{Api, KeyKind, Subscription};
-use crate::time;
 
 /// A key to subscribe to.
 pub struct NewKey {
@@ -41,7 +40,7 @@ pub async fn add(
     api: Api,
     keys: Vec<NewKey>,
 ) -> ApiResult<Arc<Vec<Subscription>>> {
-    let created_us = time::now_us();
+    let created_us = app.clock.now_us();
     let new: Vec<Subscription> = keys
         .into_iter()
         .map(|key| Subscription {

@@ -2,11 +2,6 @@
 
 use jiff::Timestamp;
 
-/// Microseconds since 1970, as stored.
-pub fn now_us() -> i64 {
-    Timestamp::now().as_microsecond()
-}
-
 /// Nine fractional digits, as in notification envelopes.
 pub fn nanos(us: i64) -> String {
     Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |at| format!("{at:.9}"))

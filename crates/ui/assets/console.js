@@ -144,7 +144,23 @@ function mini(title, sub, mark) {
   return line;
 }
 
+// The channels that a fault can be aimed at; what was chosen stays chosen while it is there.
+function aims(channels) {
+  const select = byId("fault-channel");
+  const chosen = select.value;
+  const options = channels.map((channel) => {
+    const option = element("option", "", `Channel ${channel.nickname || "(no nickname)"}, ${channel.channel}`);
+    option.value = channel.channel;
+    return option;
+  });
+  const known = [...select.options].slice(1).map((option) => option.textContent).join("\n");
+  if (known === options.map((option) => option.textContent).join("\n")) return;
+  select.replaceChildren(select.options[0], ...options);
+  select.value = options.some((option) => option.value === chosen) ? chosen : "";
+}
+
 function show(state) {
+  aims(state.channels);
   byId("channel-count").textContent = state.channels.length;
   byId("call-count").textContent = state.calls.length;
   fill("channels", state.channels, (channel) => {
@@ -200,8 +216,42 @@ function connect() {
   });
 }
 
+function parameter(one) {
+  const box = document.createDocumentFragment();
+  const id = `parameter-${one.name}`;
+  const label = element("label", "", one.name);
+  label.htmlFor = id;
+  let field;
+  if (one.values) {
+    field = element("select");
+    field.append(...one.values.map((value) => {
+      const option = element("option", "", value);
+      option.value = value;
+      return option;
+    }));
+  } else {
+    field = element("input");
+    field.type = one.min === undefined ? "text" : "number";
+    if (one.min !== undefined) [field.min, field.max] = [one.min, one.max];
+  }
+  field.value = one.default;
+  field.id = id;
+  field.name = `parameter.${one.name}`;
+  const hint = element("p", "hint", one.what);
+  hint.id = `${id}-what`;
+  field.setAttribute("aria-describedby", hint.id);
+  box.append(label, field, hint);
+  return box;
+}
+
 function explain() {
-  byId("fault-what").textContent = byId("fault-name").selectedOptions[0]?.dataset.what ?? "";
+  const chosen = byId("fault-name").selectedOptions[0];
+  byId("fault-what").textContent = chosen?.dataset.what ?? "";
+  const parameters = JSON.parse(chosen?.dataset.parameters || "[]");
+  byId("fault-parameters").replaceChildren(...parameters.map(parameter));
+  const aimed = chosen !== undefined && "ofChannel" in chosen.dataset;
+  byId("fault-channel").disabled = !aimed;
+  byId("fault-whom").hidden = aimed;
 }
 
 for (const form of [byId("play"), byId("fault")]) {

@@ -18,4 +18,8 @@ pub struct Console {
 pub struct ConsoleFault {
     pub name: &'static str,
     pub what: &'static str,
+    /// What can be chosen, as `GET /simulator/v1/faults` tells it: JSON for the script.
+    pub parameters: String,
+    /// Whether it can be aimed at one channel.
+    pub of_channel: bool,
 }

@@ -2,6 +2,7 @@
 //! to read.
 
 mod captured;
+mod captured_transfers;
 mod commands;
 mod documented;
 mod history;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::delivery::{Delivery, End, Frame, Outlet, fault};
 use super::signal::Signals;
 use super::system::Message;
+use crate::clock::Busy;
 use crate::console::Verdict;
 use crate::faults::Order;
 use crate::store::Entry;
@@ -26,7 +27,9 @@ impl Delivery {
         loop {
             match self.app.faults.order(&self.connection.channel) {
                 None => return out.flush().await,
-                Some(Order::Send(data)) => self.queue(None, &time::nanos(time::now_us()), &data, out),
+                Some(Order::Send(data)) => {
+                    self.queue(None, &time::nanos(self.app.clock.now_us()), &data, out)
+                }
                 Some(Order::ToBeClosed(content)) => self.tell(&Message::ToBeClosed(content), out).await?,
                 Some(Order::Close(code)) => {
                     out.flush().await?;
@@ -61,9 +64,9 @@ impl Delivery {
         let fate = self.app.faults.fate(&channel, entry);
         if !fate.wait.is_zero() {
             out.flush().await?;
-            self.pause(tokio::time::sleep(fate.wait)).await?;
+            self.pause(async { drop(self.app.clock.sleep(fate.wait, Busy::default()).await) }).await?;
         }
-        let timestamp = time::nanos(time::now_us());
+        let timestamp = time::nanos(self.app.clock.now_us());
         let id = Some(entry.notification_id.as_str());
         for data in fate.data {
             self.event_id += 1;
@@ -116,9 +119,10 @@ impl Delivery {
 
     fn look_after(&self, after: Duration) {
         let (channel, shutdown) = (Arc::clone(&self.connection.channel), self.app.shutdown.clone());
+        let clock = self.app.clock.clone();
         self.app.tasks.spawn(async move {
             tokio::select! {
-                () = tokio::time::sleep(after) => channel.touch(),
+                _turn = clock.sleep(after, Busy::default()) => channel.touch(),
                 () = shutdown.cancelled() => {}
             }
         });

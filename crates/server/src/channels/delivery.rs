@@ -16,6 +16,7 @@ use super::signal::Signals;
 use super::system::{Life, LifeEvent, Message};
 use super::topic::{Batch, Next, Places, Topic};
 use crate::app::App;
+use crate::clock::{Alarm, Grace};
 use crate::limits;
 use crate::store::{Entry, EntryKind, Subscription};
 use crate::time;
@@ -128,6 +129,10 @@ pub struct Delivery {
     pub(super) event_id: u64,
     life: Life,
     life_due: Instant,
+    /// On a virtual clock: wakes this reader when its life has something to say.
+    alarm: Option<Alarm>,
+    /// On a virtual clock: the client has a moment to refresh.
+    grace: Option<Grace>,
     /// Older entries are not sent: the `ttl`, or the resume window for a reader that resumes.
     pub(super) age_max_us: i64,
 }
@@ -144,14 +149,31 @@ impl Delivery {
     pub fn new(app: Arc<App>, connection: Connection) -> Self {
         let channel = &connection.channel;
         let life = Life::new(channel.lifetime_s(), channel.expires_us());
-        Self {
+        app.hub.is_back(channel);
+        let mut delivery = Self {
             places: channel.places(),
             app,
             event_id: 0,
-            life_due: life.next_due(),
+            life_due: Instant::now(),
             life,
+            alarm: None,
+            grace: None,
             age_max_us: limits::NOTIFICATION_TTL_S * 1_000_000,
             connection,
+        };
+        delivery.set_life_due();
+        delivery
+    }
+
+    /// On a virtual clock an alarm says when, and the machine's timer says nothing.
+    fn set_life_due(&mut self) {
+        let clock = &self.app.clock;
+        if clock.is_virtual() {
+            self.life_due = Instant::now() + limits::CLOCK_NEVER;
+            let channel = Arc::clone(&self.connection.channel);
+            self.alarm = clock.alarm(self.life.due_us(), move || channel.touch());
+        } else {
+            self.life_due = Instant::now() + self.life.next_due(clock.now_us());
         }
     }
 
@@ -195,8 +217,13 @@ impl Delivery {
         let mut passed = false;
         if signals.has(Signals::CHANGED) {
             let channel = &self.connection.channel;
-            self.life.restart(channel.lifetime_s(), channel.expires_us());
-            self.life_due = self.life.next_due();
+            if self.life.restart(channel.lifetime_s(), channel.expires_us()) {
+                self.grace = None;
+            }
+            self.set_life_due();
+            if self.app.clock.is_virtual() {
+                Box::pin(self.live_on(out)).await?;
+            }
             if self.app.faults.at_delivery() {
                 Box::pin(self.obey(out)).await?;
             }
@@ -211,12 +238,20 @@ impl Delivery {
 
     /// Does what the channel's life asks for now.
     pub async fn live_on(&mut self, out: &mut impl Outlet) -> Result<(), End> {
-        let event = self.life.pass(time::now_us());
-        self.life_due = self.life.next_due();
+        let event = self.life.pass(self.app.clock.now_us());
+        if event.is_some() || !self.app.clock.is_virtual() {
+            self.set_life_due();
+        }
         let message = match event {
-            Some(LifeEvent::RefreshRequired { remaining_s }) => Message::RefreshRequired { remaining_s },
+            Some(LifeEvent::RefreshRequired { remaining_s }) => {
+                self.grace = self.app.clock.grace();
+                Message::RefreshRequired { remaining_s }
+            }
             Some(LifeEvent::ToBeClosed) => Message::ToBeClosed(json!({})),
-            Some(LifeEvent::Over) => return Err(End::Expired),
+            Some(LifeEvent::Over) => {
+                self.app.hub.await_return(self.connection.channel.user_key());
+                return Err(End::Expired);
+            }
             None => return Ok(()),
         };
         Box::pin(self.tell(&message, out)).await?;
@@ -336,7 +371,7 @@ impl Delivery {
     }
 
     fn turn(&self) -> Turn {
-        let now_us = time::now_us();
+        let now_us = self.app.clock.now_us();
         let subscriptions = self.connection.channel.subscriptions();
         Turn { now_us, timestamp: time::nanos(now_us), subscriptions, sent: 0 }
     }

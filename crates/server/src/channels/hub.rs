@@ -9,12 +9,14 @@ use std::task::{Context, Poll};
 
 use super::signal::{Signal, Signals};
 use super::topic::{Batch, Places, Topic};
+use crate::clock::{Clock, Grace};
 use crate::store::{ChannelRow, Entry, Store, StoreResult, Subscription};
 
 /// All live channels of this node. The lock is never held across an await.
 #[derive(Default)]
 pub struct Hub {
     inner: Mutex<Inner>,
+    clock: Clock,
 }
 
 #[derive(Default)]
@@ -24,6 +26,8 @@ struct Inner {
     audiences: HashMap<String, Audience>,
     /// How many channels each user has. The key is shared by all of them.
     users: HashMap<Arc<str>, usize>,
+    /// Users whose channel has ended on a virtual clock, which waits for them to make another.
+    awaited: HashMap<Arc<str>, Grace>,
 }
 
 /// Channels with a subscription in an account.
@@ -40,6 +44,7 @@ pub struct Channel {
     application_tag: Box<str>,
     created_us: i64,
     state: Mutex<State>,
+    clock: Clock,
     /// Held over "write, read back, tell the hub": two changes of one channel never overtake each other.
     pub changing: tokio::sync::Mutex<()>,
 }
@@ -69,7 +74,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Hub {
     /// Everything the store knows.
     pub async fn load(store: &Store) -> StoreResult<Self> {
-        let hub = Self::default();
+        let hub = Self { clock: store.clock.clone(), ..Self::default() };
         let mut subscriptions: HashMap<String, Vec<Subscription>> = HashMap::new();
         for subscription in store.all_subscriptions().await? {
             subscriptions.entry(subscription.channel_id.clone()).or_default().push(subscription);
@@ -103,6 +108,7 @@ impl Hub {
             application_tag: row.application_tag.into(),
             created_us: row.created_us,
             state: Mutex::new(state),
+            clock: self.clock.clone(),
             changing: tokio::sync::Mutex::default(),
         });
         inner.channels.insert(Arc::clone(&channel.id), Arc::clone(&channel));
@@ -159,7 +165,9 @@ impl Hub {
         state.places.shrink_to_fit();
         state.subscriptions = Arc::new(subscriptions);
         drop(state);
+        drop(inner);
         channel.touch();
+        self.is_back(&channel);
     }
 
     /// Keeps new entries, in log order, and wakes the readers of their accounts.
@@ -216,6 +224,21 @@ impl Hub {
     pub fn counts(&self) -> (usize, usize) {
         let inner = lock(&self.inner);
         (inner.channels.len(), inner.channels.values().filter(|channel| channel.is_connected()).count())
+    }
+
+    /// The channel of a connected reader has ended: a virtual clock gives its client a moment to make another.
+    pub fn await_return(&self, user_key: &str) {
+        let Some(grace) = self.clock.grace() else { return };
+        let before = lock(&self.inner).awaited.insert(user_key.into(), grace);
+        drop(before);
+    }
+
+    /// A reader that hears of something is there: its user is awaited no more.
+    pub fn is_back(&self, channel: &Channel) {
+        if self.clock.is_virtual() && channel.is_connected() && !channel.subscriptions().is_empty() {
+            let awaited = lock(&self.inner).awaited.remove(&channel.user_key);
+            drop(awaited);
+        }
     }
 
     /// Channels whose life has ended.
@@ -342,7 +365,7 @@ impl Channel {
 
     /// A reader connects; one that was there before is closed.
     pub fn connect(self: &Arc<Self>) -> Connection {
-        let signal = Arc::new(Signal::default());
+        let signal = Arc::new(Signal::new(&self.clock));
         let mut state = lock(&self.state);
         if state.deleted {
             signal.raise(Signals::CLOSED);

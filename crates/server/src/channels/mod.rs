@@ -36,7 +36,6 @@ use crate::ops::listen::Seat;
 use crate::secrets;
 use crate::store::ChannelRow;
 use crate::subscriptions::to_the_end;
-use crate::time;
 use crate::webhooks;
 use upgrade::Upgrade;
 
@@ -74,7 +73,7 @@ async fn make(app: &Arc<App>, caller: &Caller, nickname: String, body: &Body) ->
         let message = "You have too many channels. Delete some that you no longer use.";
         return Err(ApiError::new(StatusCode::CONFLICT, code::CONFLICT, message));
     }
-    let created_us = time::now_us();
+    let created_us = app.clock.now_us();
     let row = ChannelRow {
         channel_id: secrets::channel_id(),
         nickname,
@@ -150,7 +149,7 @@ async fn prolong(app: &Arc<App>, channel: &Arc<hub::Channel>, lifetime_s: i64) -
     let (app, channel) = (Arc::clone(app), Arc::clone(channel));
     to_the_end(async move {
         let _changing = channel.changing.lock().await;
-        let expires_us = time::now_us() + lifetime_s * 1_000_000;
+        let expires_us = app.clock.now_us() + lifetime_s * 1_000_000;
         if !app.store.prolong_channel(&channel.id, lifetime_s, expires_us).await? {
             return Err(ApiError::channel_not_found(&channel.id));
         }
@@ -180,7 +179,7 @@ pub async fn read_by_name(
         return Ok(Json(describe(&app, &channel.row(), channel.is_connected())));
     }
     let key = &caller.user.user_key;
-    let rows = app.store.channels_of_user(key, time::now_us(), None, limits::PAGE_SIZE_MAX).await?;
+    let rows = app.store.channels_of_user(key, app.clock.now_us(), None, limits::PAGE_SIZE_MAX).await?;
     let row = rows.into_iter().find(|row| row.nickname == name);
     let row = row.ok_or_else(|| ApiError::channel_not_found(&name))?;
     Ok(Json(describe(&app, &row, is_connected(&app, &row))))
@@ -215,7 +214,7 @@ pub async fn list(
     let key = params.page_key()?;
     let before = key.as_ref().map(|key| (key.number, key.text.as_str()));
     let user = &caller.user.user_key;
-    let mut rows = app.store.channels_of_user(user, time::now_us(), before, size + 1).await?;
+    let mut rows = app.store.channels_of_user(user, app.clock.now_us(), before, size + 1).await?;
     let more = rows.len() as i64 > size;
     rows.truncate(size as usize);
     let next = rows
@@ -246,7 +245,7 @@ pub async fn remove(
 pub async fn delete_expired(app: &App, channel_id: &str) {
     let Some(channel) = app.hub.get(channel_id) else { return };
     let _changing = channel.changing.lock().await;
-    if channel.expires_us() > time::now_us() {
+    if channel.expires_us() > app.clock.now_us() {
         return;
     }
     match app.store.delete_channel(channel_id).await {
@@ -335,7 +334,7 @@ pub async fn events(
 }
 
 fn living(app: &App, id: &str) -> ApiResult<Arc<hub::Channel>> {
-    let live = app.hub.get(id).filter(|channel| channel.expires_us() > time::now_us());
+    let live = app.hub.get(id).filter(|channel| channel.expires_us() > app.clock.now_us());
     // A webhook channel has no URL to read from.
     live.filter(|_| !webhooks::is_id(id)).ok_or_else(|| ApiError::channel_not_found(id))
 }
@@ -344,7 +343,7 @@ fn living(app: &App, id: &str) -> ApiResult<Arc<hub::Channel>> {
 pub fn owned(app: &App, caller: &Caller, nickname: Option<&str>, id: &str) -> ApiResult<Arc<hub::Channel>> {
     let channel = app.hub.get(id).ok_or_else(|| ApiError::channel_not_found(id))?;
     let named = nickname.is_none_or(|nickname| nickname == channel.nickname());
-    if channel.user_key() == caller.user.user_key && named && channel.expires_us() > time::now_us() {
+    if channel.user_key() == caller.user.user_key && named && channel.expires_us() > app.clock.now_us() {
         Ok(channel)
     } else {
         Err(ApiError::channel_not_found(id))

@@ -10,7 +10,7 @@ use crate::time;
 impl Delivery {
     /// Moves right behind a notification; where that cannot be done wholly, says so and goes on from now.
     pub(super) async fn resume(&mut self, id: &str, out: &mut impl Outlet) -> Result<(), End> {
-        let now_us = time::now_us();
+        let now_us = self.app.clock.now_us();
         let accounts = self.accounts();
         let mut found = false;
         if accounts.is_empty()
@@ -54,7 +54,7 @@ impl Delivery {
     /// Queues one of the channel's own messages, under an id behind which a reader can resume.
     pub(super) async fn tell(&mut self, message: &Message, out: &mut impl Outlet) -> Result<(), End> {
         let id = self.own_id().await?;
-        self.queue(Some(&id), &time::nanos(time::now_us()), &message.data(&id), out);
+        self.queue(Some(&id), &time::nanos(self.app.clock.now_us()), &message.data(&id), out);
         Ok(())
     }
 

@@ -2,14 +2,25 @@
 //! the memory. Flags that were raised before the reader looked are seen once, together.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
+
+use crate::clock::{Busy, Clock};
 
 #[derive(Default)]
 pub struct Signal {
     raised: AtomicU8,
     waker: AtomicWaker,
+    /// On a virtual clock alone.
+    hold: Option<Box<Hold>>,
+}
+
+/// Keeps a virtual clock where it is from a flag's raising until the reader has done what it asks for and looks again.
+struct Hold {
+    clock: Clock,
+    busy: Mutex<Option<Busy>>,
 }
 
 /// Why a reader was woken; more than one at once.
@@ -36,7 +47,20 @@ impl Signals {
 }
 
 impl Signal {
+    pub fn new(clock: &Clock) -> Self {
+        let hold = || Box::new(Hold { clock: clock.clone(), busy: Mutex::default() });
+        Self { hold: clock.is_virtual().then(hold), ..Self::default() }
+    }
+
     pub fn raise(&self, signal: Signals) {
+        if let Some(hold) = &self.hold {
+            // Under the lock, so that a reader that goes to rest meanwhile does not let go of this flag.
+            let mut busy = hold.lock();
+            busy.get_or_insert_with(|| hold.clock.busy());
+            self.raised.fetch_or(signal.0, Ordering::AcqRel);
+            drop(busy);
+            return self.waker.wake();
+        }
         let before = self.raised.fetch_or(signal.0, Ordering::AcqRel);
         // Who raised the first flag has woken the reader, and it takes all flags at once.
         if before == 0 {
@@ -51,7 +75,18 @@ impl Signal {
         }
         self.waker.register(cx.waker());
         // A flag raised before the waker was there woke nobody.
-        self.take().map_or(Poll::Pending, Poll::Ready)
+        let taken = self.take().map_or(Poll::Pending, Poll::Ready);
+        if let (Some(hold), true) = (&self.hold, taken.is_pending()) {
+            self.rest(hold);
+        }
+        taken
+    }
+
+    fn rest(&self, hold: &Hold) {
+        let mut busy = hold.lock();
+        let done = if self.raised.load(Ordering::Acquire) == 0 { busy.take() } else { None };
+        drop(busy);
+        drop(done);
     }
 
     fn take(&self) -> Option<Signals> {
@@ -59,6 +94,13 @@ impl Signal {
             return None;
         }
         Some(Signals(self.raised.swap(0, Ordering::AcqRel))).filter(|signals| signals.0 != 0)
+    }
+}
+
+impl Hold {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Busy>> {
+        // Nothing panics while it is held.
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

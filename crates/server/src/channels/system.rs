@@ -3,12 +3,12 @@
 //! Seen on the live service: of a life of 1200 s, the refresh is asked for when 600 s remain. When
 //! `WEBSOCKET_TO_BE_CLOSED` comes and what ends an unrefreshed life is [inferred]; both stand here alone.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use wire::notification::{REFRESH_REQUIRED, SYSTEM_SOURCE, TO_BE_CLOSED, TTL_S, USAGE_BACKGROUND};
 
 use crate::limits;
-use crate::time;
 
 /// Where a channel stands in its life.
 #[derive(Debug)]
@@ -38,13 +38,15 @@ impl Life {
     }
 
     /// Begins anew if the channel was refreshed since.
-    pub fn restart(&mut self, lifetime_s: i64, expires_us: i64) {
-        if expires_us != self.expires_us {
+    pub fn restart(&mut self, lifetime_s: i64, expires_us: i64) -> bool {
+        let refreshed = expires_us != self.expires_us;
+        if refreshed {
             *self = Self::new(lifetime_s, expires_us);
         }
+        refreshed
     }
 
-    fn due_us(&self) -> i64 {
+    pub fn due_us(&self) -> i64 {
         match self.next {
             Stage::AskForRefresh => self.expires_us - self.lifetime_us / 2,
             Stage::AnnounceEnd => {
@@ -55,10 +57,9 @@ impl Life {
         }
     }
 
-    /// When [`Life::pass`] has something to say, by the clock of this moment.
-    pub fn next_due(&self) -> Instant {
-        let wait_us = (self.due_us() - time::now_us()).max(0);
-        Instant::now() + std::time::Duration::from_micros(wait_us.unsigned_abs())
+    /// How long until [`Life::pass`] has something to say.
+    pub fn next_due(&self, now_us: i64) -> Duration {
+        Duration::from_micros((self.due_us() - now_us).max(0).unsigned_abs())
     }
 
     /// What is due at `now_us`, once.

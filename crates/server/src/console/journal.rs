@@ -1,12 +1,14 @@
 //! The last requests and notifications, bounded and in memory.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::limits;
 use crate::store::Entry;
 use crate::time;
@@ -28,8 +30,11 @@ const SECRETS: [&str; 10] = [
 const CHANNEL_ID_SHOWN: usize = 12;
 
 pub struct Journal {
-    /// Nothing is recorded after this instant; 0 before anybody has looked.
-    until_us: AtomicI64,
+    clock: Clock,
+    /// Real time, from the first look on: nothing is recorded this many microseconds after `begun`; 0 before anybody
+    /// has looked.
+    until_us: AtomicU64,
+    begun: Instant,
     records: Mutex<Records>,
     /// Number of the last record, for those who wait.
     last: watch::Sender<u64>,
@@ -61,27 +66,31 @@ pub enum Verdict {
     Stale,
 }
 
-impl Default for Journal {
-    fn default() -> Self {
-        Self { until_us: AtomicI64::new(0), records: Mutex::default(), last: watch::Sender::new(0) }
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code that holds this lock can panic half-way through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Journal {
+    pub fn new(clock: Clock) -> Self {
+        let (until_us, records, last) = (AtomicU64::new(0), Mutex::default(), watch::Sender::new(0));
+        Self { clock, until_us, begun: Instant::now(), records, last }
+    }
+
+    /// Real time since the start of the platform: somebody looks for as long as that, whatever the platform's clock does.
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// Whether anything is recorded.
     pub fn is_on(&self) -> bool {
         let until_us = self.until_us.load(Ordering::Relaxed);
-        until_us > 0 && time::now_us() < until_us
+        until_us > 0 && self.elapsed_us() < until_us
     }
 
     /// Somebody looks: what happens from now on is recorded for a while.
     pub fn look(&self) {
-        let until_us = time::now_us() + limits::JOURNAL_ON_FOR.as_micros() as i64;
+        let until_us = self.elapsed_us() + limits::JOURNAL_ON_FOR.as_micros() as u64;
         self.until_us.store(until_us, Ordering::Relaxed);
     }
 
@@ -106,7 +115,7 @@ impl Journal {
         records.next += 1;
         let number = records.next;
         shown["number"] = json!(number);
-        shown["at"] = json!(time::nanos(time::now_us()));
+        shown["at"] = json!(time::nanos(self.clock.now_us()));
         if records.list.len() >= limits::JOURNAL_RECORDS_MAX {
             records.list.pop_front();
         }
@@ -208,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_journal_forgets_the_oldest_and_knows_accounts() {
-        let journal = Journal::default();
+        let journal = Journal::new(Clock::default());
         assert!(!journal.is_on());
         journal.look();
         assert!(journal.is_on());

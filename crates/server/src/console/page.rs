@@ -8,10 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use ui::{Console, ConsoleFault, Message};
 
+use super::journal::short;
+
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Body, Params};
 use crate::faults::{self, catalogue};
+use crate::limits;
 use crate::oauth::portal::PortalError;
 use crate::oauth::portal::session::{ANY, Session};
 use crate::sources::simulator::{self, CallRequest};
@@ -31,7 +34,12 @@ pub(super) fn admin(session: &Session) -> Result<(), PortalError> {
 pub async fn show(State(app): State<Arc<App>>, session: Session) -> Answer {
     admin(&session)?;
     app.journal.look();
-    let fault = |kind: &catalogue::Kind| ConsoleFault { name: kind.name, what: kind.what };
+    let fault = |kind: &catalogue::Kind| ConsoleFault {
+        name: kind.name,
+        what: kind.what,
+        parameters: kind.describe()["parameters"].to_string(),
+        of_channel: kind.scopes().contains(&"channel"),
+    };
     let page = Console {
         visitor: session.visitor(),
         scenarios: simulator::scenarios(),
@@ -61,7 +69,7 @@ pub async fn play(State(app): State<Arc<App>>, session: Session, body: Body) -> 
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `POST /console/faults`: starts a fault for the whole account.
+/// `POST /console/faults`: starts a fault for the whole account, or for the channel that the page knows by this name.
 pub async fn add_fault(State(app): State<Arc<App>>, session: Session, body: Body) -> Answer {
     let form = form(&session, &body)?;
     let mut wish = json!({"fault": form.one("fault").unwrap_or_default(), "forS": 60});
@@ -69,8 +77,23 @@ pub async fn add_fault(State(app): State<Arc<App>>, session: Session, body: Body
     if form.one("times").is_some() {
         wish["times"] = json!(form.integer("times")?);
     }
-    wish["parameters"] = Value::Object(Map::new());
     let account = &session.user.account_key;
+    if let Some(shown) = form.one("channel").filter(|shown| !shown.is_empty()) {
+        let office = app.directory.office(account);
+        let is_ours =
+            |key: &str| office.is_some_and(|office| office.users.iter().any(|user| user.key == key));
+        let known = app.hub.newest(limits::CONSOLE_CHANNELS_MAX, is_ours);
+        let channel = known.iter().find(|channel| short(&channel.id) == shown);
+        let channel =
+            channel.ok_or_else(|| ApiError::conflict("That channel is gone. Choose another one."))?;
+        wish["channelId"] = json!(*channel.id);
+    }
+    let kind = catalogue::find(form.one("fault").unwrap_or_default());
+    let given = kind.into_iter().flat_map(|kind| kind.parameters).filter_map(|parameter| {
+        let value = form.one(&format!("parameter.{}", parameter.name))?;
+        Some((parameter.name.to_owned(), json!(value)))
+    });
+    wish["parameters"] = Value::Object(given.collect::<Map<_, _>>());
     let wish = faults::api::wish(&app, account, &wish).await?;
     faults::start(&app, account, wish)?;
     Ok(StatusCode::NO_CONTENT.into_response())

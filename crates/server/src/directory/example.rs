@@ -10,7 +10,6 @@ use uuid::Uuid;
 use crate::oauth::{grants, password};
 use crate::secrets;
 use crate::store::{ClientRow, Store, StoreError, StoreResult, User};
-use crate::time;
 
 /// Redirect URIs of the two tutorials (spec/oauth.md, Redirect handling on the client).
 pub const REDIRECT_URIS: [&str; 2] =
@@ -20,7 +19,8 @@ pub const REDIRECT_URIS: [&str; 2] =
 /// `--listen` works with the example's client: any port on loopback with the same path (RFC 8252 §7.3).
 pub const REDIRECT_PATH: &str = "/app/redirect";
 
-const FILE: &str = "example.env";
+/// The settings of the office's client, in the data folder.
+pub const FILE: &str = "example.env";
 
 /// Seeds the office unless the database holds an account already; the file comes first, so that the secrets of a
 /// seeded office are never lost.
@@ -29,7 +29,9 @@ pub async fn seed(store: &Store, folder: &Path, public_url: &str) -> StoreResult
     if !store.accounts().await?.is_empty() {
         return come_back(store, &path).await;
     }
-    let office = Office::example(secrets::nonce());
+    // The same at each run where time is the same at each run, or no two runs could be alike.
+    let nonce = if store.clock.is_virtual() { secrets::derived("example office") } else { secrets::nonce() };
+    let office = Office::example(nonce);
     let secret = secrets::token("cfs_");
     let client_id = Uuid::new_v4().to_string();
     let mut people = Vec::new();
@@ -59,7 +61,7 @@ pub async fn seed(store: &Store, folder: &Path, public_url: &str) -> StoreResult
         redirect_uris: REDIRECT_URIS.map(str::to_owned).to_vec(),
         scopes: wire::scope::ALL.iter().map(|(name, _)| (*name).to_owned()).collect(),
         grants: grants::EXAMPLE.map(str::to_owned).to_vec(),
-        created_us: time::now_us(),
+        created_us: store.clock.now_us(),
     };
     let logins: Vec<(&str, &str)> =
         people.iter().map(|(user, password)| (user.email.as_str(), password.as_str())).collect();

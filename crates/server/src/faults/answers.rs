@@ -220,12 +220,17 @@ fn empty_items(_: &Fault, _: &Asked<'_>) -> Option<Response> {
 }
 
 fn report_later(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
-    let first = fault.first_seen(asked.segment(3));
-    (first.elapsed() < fault.duration("delayMs")).then(|| not_found(fault, asked)).flatten()
+    is_young(fault, asked).then(|| not_found(fault, asked)).flatten()
+}
+
+/// Whether the report was first asked for less than the fault's delay ago.
+fn is_young(fault: &Fault, asked: &Asked<'_>) -> bool {
+    let now = asked.app.clock.instant();
+    now - fault.first_seen(asked.segment(3), now) < fault.duration("delayMs")
 }
 
 fn incomplete(fault: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
-    if fault.first_seen(asked.segment(3)).elapsed() >= fault.duration("delayMs") {
+    if !is_young(fault, asked) {
         return false;
     }
     let Some(report) = answer.json.as_object_mut().filter(|_| answer.status == StatusCode::OK) else {

@@ -215,10 +215,10 @@ impl Faults {
             OnDelivery::Again if entry.kind == EntryKind::State && self.strike(fault) => {
                 data.push_back(again(entry.data()));
             }
-            OnDelivery::Foreign if self.strike(fault) => data.push_front(foreign()),
+            OnDelivery::Foreign if self.strike(fault) => data.push_front(foreign(self.clock.now_us())),
             OnDelivery::Delay if self.strike(fault) => {
                 let due_us = entry.at_us + fault.number("delayMs") as i64 * 1_000;
-                let wait_us = (due_us - time::now_us()).max(0);
+                let wait_us = (due_us - self.clock.now_us()).max(0);
                 fate.wait = fate.wait.max(Duration::from_micros(wait_us.unsigned_abs()));
             }
             OnDelivery::Reorder if self.strike(fault) => {
@@ -230,7 +230,7 @@ impl Faults {
             OnDelivery::RevisionLater if entry.kind == EntryKind::Report && self.strike(fault) => {
                 let wait = fault.duration("delayMs");
                 // From now on, too, the report itself lacks members for so long.
-                fault.first_seen(&entry.conversation_space_id);
+                fault.first_seen(&entry.conversation_space_id, self.clock.instant());
                 self.hold(channel_id, wait, false, HeldThing::Send(revision(entry.data())));
                 fate.look_after = Some(wait);
             }
@@ -248,7 +248,7 @@ impl Faults {
         if inner.held.values().map(Vec::len).sum::<usize>() >= limits::FAULT_MEMORY_MAX {
             inner.held.clear();
         }
-        let held = Held { due: Instant::now() + wait, swaps, what };
+        let held = Held { due: self.clock.instant() + wait, swaps, what };
         inner.held.entry(channel_id.to_owned()).or_default().push(held);
         self.count(&inner);
     }
@@ -276,7 +276,7 @@ impl Faults {
     /// What is due for a channel from what is held, if anything is.
     fn due(&self, channel_id: &str) -> Option<HeldThing> {
         let mut inner = lock(&self.inner);
-        let now = Instant::now();
+        let now = self.clock.instant();
         let list = inner.held.get_mut(channel_id)?;
         let place = list.iter().position(|one| one.due <= now)?;
         let due = list.remove(place);
@@ -304,7 +304,7 @@ impl Faults {
             {
                 continue;
             }
-            fault.remember(&channel.id, time::now_us());
+            fault.remember(&channel.id, self.clock.now_us());
             return Some(match on {
                 OnDelivery::Drop => Order::Close(u16::try_from(fault.number("code")).unwrap_or(0)),
                 OnDelivery::HalfOpen => Order::Stay(fault.ended.clone()),
@@ -317,7 +317,7 @@ impl Faults {
         // Whoever holds something for this channel wants the reader to look again.
         let inner = lock(&self.inner);
         let next = inner.held.get(&*channel.id)?.iter().map(|one| one.due).min()?;
-        Some(Order::Look(next.saturating_duration_since(Instant::now())))
+        Some(Order::Look(next.saturating_duration_since(self.clock.instant())))
     }
 
     /// Whether a returning reader of this channel is to begin at the end of the log.
@@ -340,7 +340,7 @@ fn closed(fault: &Fault, asked: &Asked<'_>) -> Option<axum::response::Response> 
     let id = asked.channel()?;
     let announced_us = fault.remembered(id)?;
     let closed_us = announced_us + fault.number("leadMs") as i64 * 1_000;
-    (time::now_us() >= closed_us)
+    (asked.app.clock.now_us() >= closed_us)
         .then(|| axum::response::IntoResponse::into_response(ApiError::channel_not_found(id)))
 }
 
@@ -382,13 +382,13 @@ fn revision(data: &str) -> String {
     value.to_string()
 }
 
-fn foreign() -> String {
+fn foreign(now_us: i64) -> String {
     json!({
         "id": Uuid::new_v4(),
         "source": "presence",
         "type": "appearance-changed",
         "usage": null,
-        "timestamp": time::nanos(time::now_us()),
+        "timestamp": time::nanos(now_us),
         "ttl": 600,
         "topic": null,
         "displayNotification": null,

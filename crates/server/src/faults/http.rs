@@ -13,12 +13,12 @@ use serde_json::Value;
 use super::{Fault, Scope};
 use crate::app::App;
 use crate::auth;
+use crate::clock::Busy;
 use crate::error::ApiError;
 use crate::extract::Params;
 use crate::limits;
 use crate::secrets;
 use crate::store::{StoreResult, TokenKind};
-use crate::time;
 use crate::webhooks;
 
 /// Names the fault on each answer that it changed.
@@ -225,7 +225,7 @@ async fn before(
         if request.slow && app.faults.strike(fault) {
             struck.push(fault.kind.name);
             tokio::select! {
-                () = tokio::time::sleep(fault.duration("delayMs")) => {}
+                _turn = app.clock.sleep(fault.duration("delayMs"), Busy::default()) => {}
                 () = fault.ended_early() => {}
             }
         }
@@ -320,7 +320,7 @@ async fn asked<'a>(app: &'a App, parts: &'a mut Parts, body: Bytes) -> StoreResu
     let Some(Who { account_key, email, client_id, token }) = who(app, parts, &body, &channels).await? else {
         return Ok(Err(body));
     };
-    let at_us = time::now_us();
+    let at_us = app.clock.now_us();
     let note = None;
     Ok(Ok(Asked { app, parts, body, path, account_key, email, at_us, client_id, token, channels, note }))
 }

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::clock::{Busy, Clock};
 use crate::error::{ApiError, ApiResult};
 use crate::limits;
 use crate::time;
@@ -31,8 +32,9 @@ use catalogue::Kind;
 pub use delivery::Order;
 
 /// The faults of this node; in memory alone, so a restart ends them all.
-#[derive(Default)]
 pub struct Faults {
+    /// They last and delay by the platform's time.
+    clock: Clock,
     /// Active ones that concern requests, and deliveries.
     requests: AtomicUsize,
     deliveries: AtomicUsize,
@@ -95,6 +97,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Faults {
+    pub fn new(clock: Clock) -> Self {
+        let (requests, deliveries, inner) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
+        Self { clock, requests, deliveries, inner }
+    }
+
     /// Whether any fault concerns requests.
     pub fn at_requests(&self) -> bool {
         self.requests.load(Ordering::Acquire) > 0
@@ -149,7 +156,7 @@ impl Faults {
         }
         self.count(&inner);
         let mut told = fault.describe();
-        told["ended"] = json!({"why": why, "at": time::nanos(time::now_us())});
+        told["ended"] = json!({"why": why, "at": time::nanos(self.clock.now_us())});
         if inner.ended.len() >= limits::FAULTS_ENDED_KEPT {
             inner.ended.pop_front();
         }
@@ -193,12 +200,12 @@ impl Fault {
     }
 
     /// When `key` was seen first, which is now if it is new.
-    fn first_seen(&self, key: &str) -> Instant {
+    fn first_seen(&self, key: &str, now: Instant) -> Instant {
         let mut memory = lock(&self.memory);
         if memory.first.len() >= limits::FAULT_MEMORY_MAX && !memory.first.contains_key(key) {
             memory.first.clear();
         }
-        *memory.first.entry(key.to_owned()).or_insert_with(Instant::now)
+        *memory.first.entry(key.to_owned()).or_insert(now)
     }
 
     fn remember(&self, key: &str, number: i64) {
@@ -240,7 +247,7 @@ impl Fault {
 /// # Errors
 /// 409 when [`limits::FAULTS_ACTIVE_MAX`] are active.
 pub fn start(app: &Arc<App>, account_key: &str, wish: Wish) -> ApiResult<Arc<Fault>> {
-    let now_us = time::now_us();
+    let now_us = app.clock.now_us();
     let fault = Arc::new(Fault {
         id: Uuid::new_v4().to_string(),
         kind: wish.kind,
@@ -258,9 +265,9 @@ pub fn start(app: &Arc<App>, account_key: &str, wish: Wish) -> ApiResult<Arc<Fau
     tracing::info!(fault = fault.kind.name, id = fault.id, "a fault has begun");
     let (app_of_end, of_end) = (Arc::clone(app), Arc::clone(&fault));
     app.tasks.spawn(async move {
-        let ends = tokio::time::sleep(std::time::Duration::from_secs(wish.for_s));
+        let ends = app_of_end.clock.sleep(std::time::Duration::from_secs(wish.for_s), Busy::default());
         tokio::select! {
-            () = ends => { app_of_end.faults.end(&of_end, "time"); }
+            _turn = ends => { app_of_end.faults.end(&of_end, "time"); }
             () = of_end.ended.cancelled() => {}
             () = app_of_end.shutdown.cancelled() => return,
         }

@@ -17,7 +17,6 @@ use crate::app::App;
 use crate::extract::Body;
 use crate::secrets;
 use crate::store::TokenKind;
-use crate::time;
 
 /// `POST /oauth/revoke`.
 pub async fn revoke(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
@@ -83,7 +82,7 @@ async fn inspect(app: &App, headers: &HeaderMap, body: &Body) -> Result<Introspe
     let Some((kind, token)) = app.store.token_of_any_kind(&hash).await? else {
         return Ok(Introspection::default());
     };
-    if token.client_id != client.client_id || token.expires_us <= time::now_us() {
+    if token.client_id != client.client_id || token.expires_us <= app.clock.now_us() {
         return Ok(Introspection::default());
     }
     let Some(user) = app.store.user(&token.user_key).await? else { return Ok(Introspection::default()) };

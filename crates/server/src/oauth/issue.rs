@@ -8,7 +8,6 @@ use crate::app::App;
 use crate::limits;
 use crate::secrets;
 use crate::store::{ClientRow, StoreResult, TokenKind, TokenRow};
-use crate::time;
 
 /// What tokens are issued for.
 pub struct Grant<'a> {
@@ -24,7 +23,7 @@ pub struct Grant<'a> {
 /// `None` if the user does not exist any more.
 pub async fn issue(app: &App, grant: Grant<'_>) -> StoreResult<Option<TokenResponse>> {
     let Some(user) = app.store.user(grant.user_key).await? else { return Ok(None) };
-    let created_us = time::now_us();
+    let created_us = app.clock.now_us();
     let row = |life_s: i64| TokenRow {
         client_id: grant.client.client_id.clone(),
         user_key: grant.user_key.to_owned(),

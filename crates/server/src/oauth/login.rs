@@ -27,7 +27,6 @@ use crate::limits;
 use crate::ops::client_address::one_client;
 use crate::secrets;
 use crate::store::{CodeRow, StoreError, StoreResult, User};
-use crate::time;
 
 const COOKIE: &str = "callfeed_sign_in";
 const COOKIE_PATH: &str = "/OAuth";
@@ -124,7 +123,7 @@ pub async fn sign_in(
 
 async fn begin_sign_in(app: &App, user: &User, request: &AuthorizationRequest) -> StoreResult<Response> {
     let sign_in = secrets::token("cfi_");
-    let expires_us = time::now_us() + limits::SIGN_IN_LIFE_S * 1_000_000;
+    let expires_us = app.clock.now_us() + limits::SIGN_IN_LIFE_S * 1_000_000;
     app.store.put_sign_in(&secrets::hash(&sign_in), &user.user_key, expires_us).await?;
     let cookie = Cookie::build((COOKIE, sign_in))
         .path(COOKIE_PATH)
@@ -229,7 +228,7 @@ fn sign_in_first(app: &App, request: &AuthorizationRequest) -> Response {
 
 async fn signed_in(app: &App, jar: &CookieJar) -> StoreResult<Option<(User, String)>> {
     let Some(cookie) = jar.get(COOKIE) else { return Ok(None) };
-    let Some(key) = app.store.sign_in(&secrets::hash(cookie.value()), time::now_us()).await? else {
+    let Some(key) = app.store.sign_in(&secrets::hash(cookie.value()), app.clock.now_us()).await? else {
         return Ok(None);
     };
     Ok(app.store.user(&key).await?.map(|user| (user, cookie.value().to_owned())))
@@ -335,7 +334,7 @@ async fn location_with_code(app: &App, request: &AuthorizationRequest, user: &Us
         redirect_uri: if request.redirect_uri_sent { request.redirect_uri.clone() } else { String::new() },
         scopes: request.scopes.clone(),
         challenge: request.challenge.clone(),
-        expires_us: time::now_us() + limits::CODE_LIFE_S * 1_000_000,
+        expires_us: app.clock.now_us() + limits::CODE_LIFE_S * 1_000_000,
     };
     app.store.put_code(&secrets::hash(&code), &row).await?;
     Ok(request.return_with(&[("code", &code)]))

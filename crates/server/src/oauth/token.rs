@@ -22,7 +22,6 @@ use crate::faults;
 use crate::limits;
 use crate::secrets;
 use crate::store::{ClientRow, StoreError, TokenKind};
-use crate::time;
 
 pub(super) enum TokenError {
     Refused { status: StatusCode, error: &'static str, description: String },
@@ -149,7 +148,7 @@ async fn code_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<To
     // What a replayed code gave before goes on (RFC 6749 §4.1.2 leaves it to us): whoever comes here has proved to be
     // the client, so a replay is far more often a retry after a lost answer than a theft.
     let code = app.store.take_code(&hash).await?.ok_or_else(invalid)?;
-    if code.client_id != client.client_id || code.expires_us <= time::now_us() {
+    if code.client_id != client.client_id || code.expires_us <= app.clock.now_us() {
         return Err(invalid());
     }
     if code.redirect_uri != fields.one("redirect_uri").unwrap_or_default() && !code.redirect_uri.is_empty() {
@@ -186,7 +185,7 @@ fn check_verifier(challenge: &str, verifier: Option<&str>) -> Result<(), TokenEr
 async fn refresh_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<TokenResponse, TokenError> {
     let invalid = || TokenError::bad("invalid_grant", "invalid refresh token");
     let hash = secrets::hash(required(fields, "refresh_token")?);
-    let now_us = time::now_us();
+    let now_us = app.clock.now_us();
     let present = app.store.token(TokenKind::Refresh, &hash).await?.ok_or_else(invalid)?;
     if present.client_id != client.client_id || present.expires_us <= now_us {
         return Err(invalid());
@@ -215,7 +214,7 @@ async fn refresh_grant(app: &App, client: &ClientRow, fields: &Params) -> Result
 /// The token's user is the caller; a refresh token does not come with it (spec/oauth.md, Personal access tokens).
 async fn personal_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<TokenResponse, TokenError> {
     let hash = secrets::hash(required(fields, "pat")?);
-    let token = app.store.use_personal_token(&hash, time::now_us()).await?;
+    let token = app.store.use_personal_token(&hash, app.clock.now_us()).await?;
     let token = token.ok_or_else(|| TokenError::bad("invalid_grant", "invalid personal access token"))?;
     let granted = common(&token.scopes, &client.scopes);
     if granted.is_empty() {

@@ -3,6 +3,7 @@
 use schemars::json_schema;
 use serde_json::{Value, json};
 
+use crate::clock::api::{self as clock, ClockRequest};
 use crate::console;
 use crate::faults::api::{self as faults, FaultRequest};
 use crate::limits;
@@ -11,7 +12,8 @@ use crate::openapi::operation::{Operation, op};
 use crate::openapi::parameters::Parameter;
 use crate::openapi::routes::Routes;
 use crate::ops::metrics;
-use crate::sources::simulator;
+use crate::sources::office::{self, OfficeRequest};
+use crate::sources::{log, simulator};
 
 pub fn routes() -> Routes {
     Routes::new("Callfeed", "")
@@ -20,6 +22,10 @@ pub fn routes() -> Routes {
         .post("/simulator/v1/faults", faults::add, start_fault())
         .delete("/simulator/v1/faults", faults::clear_all, end_all_faults())
         .delete("/simulator/v1/faults/{id}", faults::clear, end_fault())
+        .post("/simulator/v1/office", office::office, office_days())
+        .get("/simulator/v1/log", log::log, read_log())
+        .get("/simulator/v1/clock", clock::read, read_clock())
+        .post("/simulator/v1/clock", clock::advance, advance_clock())
         .get("/simulator/v1/journal", console::list, read_journal())
         .get(
             "/healthz",
@@ -89,6 +95,53 @@ fn end_all_faults() -> Operation {
 
 fn end_fault() -> Operation {
     op("endFault", "End one fault").client().answer(204, "It has ended.").errors(&[403, 404])
+}
+
+fn office_days() -> Operation {
+    op("playOffice", "Lay out days of the office")
+        .about(
+            "Calls by the hour, with lunch, evenings and weekends, from now on; they are played as a virtual clock is \
+             advanced. The same seed on a fresh platform gives the same log, byte for byte.",
+        )
+        .client()
+        .body::<OfficeRequest>("", json!({"properties": {"days": {"minimum": 1, "maximum": limits::OFFICE_DAYS_MAX}}}))
+        .answer(202, "How many `calls`, `from` when and `until` when.")
+        .content("application/json", |_| json_schema!({"type": "object", "required": ["calls", "from", "until"]}), None)
+        .errors(&[403, 404, 409])
+}
+
+fn read_log() -> Operation {
+    op("readLog", "The account's event log")
+        .about(
+            "JSON lines in the order of the log: states of calls, reports, revisions, history, recordings.",
+        )
+        .client()
+        .query([Parameter::integer("after", "Only entries behind this `position`.", i64::MIN, i64::MAX)])
+        .answer(200, "JSON lines.")
+        .bytes("application/x-ndjson")
+        .errors(&[403])
+}
+
+fn read_clock() -> Operation {
+    op("readClock", "What time it is on the platform")
+        .about("`clock` is `system` or `virtual`. The client's owner must be a super admin.")
+        .client()
+        .answer(200, "The time.")
+        .content("application/json", |_| json_schema!({"type": "object", "required": ["clock", "now"]}), None)
+        .errors(&[403])
+}
+
+fn advance_clock() -> Operation {
+    op("advanceClock", "Move a virtual clock forwards")
+        .about(
+            "Answers when everything that was due on the way has happened, in the order in which it was due: steps of \
+             calls, ends of channels, retries of webhooks. 409 unless the platform was started with a virtual clock.",
+        )
+        .client()
+        .body::<ClockRequest>("", json!({}))
+        .answer(200, "The time now, the one before (`from`), and how many things happened (`events`).")
+        .content("application/json", |_| json_schema!({"type": "object", "required": ["clock", "now"]}), None)
+        .errors(&[403, 409])
 }
 
 fn read_journal() -> Operation {

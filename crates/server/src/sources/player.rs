@@ -1,10 +1,10 @@
 //! Plays scripts: one task a script, each state durable before the next step.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::{Afterwards, Later, Office, Playback, Script, Step};
+use engine::{Afterwards, Later, Nonce, Office, Playback, Script, Step};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use wire::report::{Report, Summary};
 
 use super::recovery;
 use crate::app::App;
+use crate::clock::{Busy, Clock};
 use crate::limits;
 use crate::secrets;
 use crate::store::{Append, Ending, Revision};
@@ -21,6 +22,8 @@ use crate::store::{Append, Ending, Revision};
 #[derive(Default)]
 pub struct Player {
     under_way: Arc<AtomicUsize>,
+    /// Scripts that were played on a virtual clock, from the start of its time on.
+    played: AtomicU64,
 }
 
 /// The place of so many calls among those under way; given back when it is dropped.
@@ -36,6 +39,26 @@ impl Drop for Place {
 }
 
 impl Player {
+    /// One that counts on from here; never from a number that was used on the same database.
+    pub fn new(played: u64) -> Self {
+        Self { under_way: Arc::default(), played: AtomicU64::new(played) }
+    }
+
+    /// From which a script's calls have their ids: chance, or on a virtual clock the seed and how many were played
+    /// before, so that the same seeds in the same order give the same ids.
+    pub fn nonce(&self, clock: &Clock, seed: u64) -> Nonce {
+        if !clock.is_virtual() {
+            return secrets::nonce_of_call(clock.now());
+        }
+        let number = self.played.fetch_add(1, Ordering::AcqRel);
+        secrets::nonce_of_call_from(clock.now(), &format!("script {number} {seed}"))
+    }
+
+    /// A seed for who names none: chance, or on a virtual clock the number of scripts that were played.
+    pub fn seed(&self, clock: &Clock) -> u64 {
+        if clock.is_virtual() { self.played.load(Ordering::Acquire) } else { fastrand::u64(..) }
+    }
+
     pub fn under_way(&self) -> usize {
         self.under_way.load(Ordering::Acquire)
     }
@@ -63,6 +86,10 @@ pub enum Progress {
 pub struct Play {
     pub office: Arc<Office>,
     pub script: Script,
+    /// The script's; on a virtual clock the calls' ids come from it, too.
+    pub seed: u64,
+    /// Keeps a virtual clock where it is until the call has begun.
+    pub busy: Busy,
     /// Divides the script's times.
     pub speed: f64,
     pub place: Place,
@@ -91,10 +118,11 @@ async fn run(app: &App, play: Play) -> Result<(), String> {
         script: &play.script,
         speed: play.speed,
         progress: &play.progress,
-        playback: Playback::new(secrets::nonce_of_call(Timestamp::now()), play.office.account_key.clone()),
+        playback: Playback::new(app.player.nonce(&app.clock, play.seed), play.office.account_key.clone()),
         histories: vec![Vec::new(); play.script.calls()],
         ended: Vec::new(),
         revisions: Vec::new(),
+        turn: play.busy,
     };
     let played = stage.play().await;
     if played.is_err() {
@@ -122,6 +150,8 @@ struct Stage<'a> {
     ended: Vec<Ended>,
     /// When a report is revised, soonest first.
     revisions: Vec<(Instant, Afterwards)>,
+    /// Keeps a virtual clock where it is until the wait for the next step is known to it.
+    turn: Busy,
 }
 
 /// A finished call whose report will be revised.
@@ -134,21 +164,23 @@ struct Ended {
 
 impl Stage<'_> {
     async fn play(&mut self) -> Result<(), String> {
-        let mut due = Instant::now();
+        let mut due = self.app.clock.instant();
         for step in &self.script.steps {
             due += scaled(step.after_ms, self.speed);
             self.revise_until(Some(due)).await?;
-            // The timer counts milliseconds: what is nearer than one would be late by going to sleep.
-            if due > Instant::now() + Duration::from_millis(1) {
-                tokio::time::sleep_until(due).await;
-            }
+            self.wait_until(due).await;
             self.step(step, due).await?;
         }
         self.revise_until(None).await
     }
 
+    async fn wait_until(&mut self, due: Instant) {
+        let before = std::mem::take(&mut self.turn);
+        self.turn = self.app.clock.sleep_until(due, before).await;
+    }
+
     async fn step(&mut self, step: &Step, due: Instant) -> Result<(), String> {
-        let events = self.playback.apply(Timestamp::now(), step).map_err(|error| error.to_string())?;
+        let events = self.playback.apply(self.app.clock.now(), step).map_err(|error| error.to_string())?;
         let Some(id) = events.first().map(|event| event.metadata.conversation_space_id.clone()) else {
             return Ok(());
         };
@@ -190,7 +222,7 @@ impl Stage<'_> {
             && end.is_none_or(|end| *due < end)
         {
             let (due, later) = self.revisions.remove(0);
-            tokio::time::sleep_until(due).await;
+            self.wait_until(due).await;
             let Some(revision) = self.revision(&later) else { continue };
             self.app.log.revise(revision).await.map_err(|error| error.to_string())?;
         }
@@ -199,7 +231,7 @@ impl Stage<'_> {
 
     fn revision(&mut self, later: &Afterwards) -> Option<Revision> {
         let ended = self.ended.iter_mut().find(|ended| ended.call == later.call)?;
-        ended.known.push((later.what, Timestamp::now()));
+        ended.known.push((later.what, self.app.clock.now()));
         let done = |what: Later| ended.known.iter().any(|(known, _)| *known == what);
         let awaited: Vec<Later> =
             self.script.later(later.call).map(|later| later.what).filter(|what| !done(*what)).collect();

@@ -53,12 +53,17 @@ async fn missing_end(
     for content in store.states(id, 1, i64::MAX, i64::MAX).await? {
         history.push(serde_json::from_str::<CallEvent>(&content)?);
     }
-    Ok(truncate(directory, account_key, history))
+    Ok(truncate(store.clock.now(), directory, account_key, history))
 }
 
-fn truncate(directory: &Directory, account_key: &str, mut history: Vec<CallEvent>) -> Option<Append> {
+fn truncate(
+    now: Timestamp,
+    directory: &Directory,
+    account_key: &str,
+    mut history: Vec<CallEvent>,
+) -> Option<Append> {
     let mut call = Call::resume(history.last()?);
-    let events = call.apply(Timestamp::now(), &Command::Truncate).ok()?;
+    let events = call.apply(now, &Command::Truncate).ok()?;
     history.extend(events.iter().cloned());
     let office = directory.office(account_key).map(|office| office.as_ref());
     let (report, summary) = engine::fold(&history, true, &office)?;

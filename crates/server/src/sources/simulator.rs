@@ -25,6 +25,7 @@ use wire::error::code;
 use super::player::{self, Play, Progress};
 use crate::app::App;
 use crate::auth;
+use crate::clock::Busy;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
 use crate::limits;
@@ -64,6 +65,52 @@ pub struct CallRequest {
     pub at_once: Option<u64>,
 }
 
+impl CallRequest {
+    /// One call of a scenario, with everything else left open.
+    #[must_use]
+    pub fn new(scenario: &str) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            file: None,
+            from: None,
+            from_name: None,
+            to: None,
+            speed: one(),
+            seed: None,
+            record: false,
+            count: one_call(),
+            every_ms: one_second_ms(),
+            at_once: None,
+        }
+    }
+
+    fn scenario(&self) -> Result<Scenario, engine::ScenarioError> {
+        match &self.file {
+            Some(text) => Scenario::parse(&self.scenario, text),
+            None => self.scenario.parse(),
+        }
+    }
+
+    fn asked(&self, scenario: Scenario, seed: u64) -> Request {
+        let (from, from_name, to) = (self.from.clone(), self.from_name.clone(), self.to.clone());
+        Request { scenario, from, from_name, to, seed, record: self.record }
+    }
+}
+
+/// How long the calls take, with what their reports are told later; nothing where they cannot be played.
+pub fn lasts(office: &Office, request: &CallRequest) -> Duration {
+    let Ok(scenario) = request.scenario() else { return Duration::ZERO };
+    let asked = request.asked(scenario, request.seed.unwrap_or_default());
+    let mut longest_ms = 0;
+    for number in 0..request.count.min(limits::SIMULATOR_COUNT_MAX) {
+        let asked = Request { seed: asked.seed.wrapping_add(number), ..asked.clone() };
+        let Ok(script) = engine::script(office, &asked) else { continue };
+        let later_ms: u64 = script.afterwards.iter().map(|later| later.after_ms).sum();
+        longest_ms = longest_ms.max(number * request.every_ms + script.duration_ms() + later_ms);
+    }
+    Duration::from_secs_f64(longest_ms as f64 / 1000.0 / request.speed) + Duration::from_millis(1)
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -93,10 +140,8 @@ pub async fn calls(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) 
 /// # Errors
 /// 400 for what the office cannot play.
 pub fn begin(app: &Arc<App>, office: Arc<Office>, request: CallRequest) -> ApiResult<mpsc::Receiver<Bytes>> {
-    let scenario = match &request.file {
-        Some(text) => Scenario::parse(&request.scenario, text).map_err(refused("file"))?,
-        None => request.scenario.parse().map_err(refused("scenario"))?,
-    };
+    let field = if request.file.is_some() { "file" } else { "scenario" };
+    let scenario = request.scenario().map_err(refused(field))?;
     if !limits::SIMULATOR_SPEED.contains(&request.speed) {
         let message =
             format!("speed is {} to {}.", limits::SIMULATOR_SPEED.start(), limits::SIMULATOR_SPEED.end());
@@ -113,22 +158,17 @@ pub fn begin(app: &Arc<App>, office: Arc<Office>, request: CallRequest) -> ApiRe
     if request.at_once == Some(0) {
         return Err(ApiError::bad_request("atOnce", "InvalidRange").with_message("atOnce is at least 1."));
     }
-    let asked = Request {
-        scenario,
-        from: request.from.clone(),
-        from_name: request.from_name.clone(),
-        to: request.to.clone(),
-        seed: request.seed.unwrap_or_else(|| fastrand::u64(..)),
-        record: request.record,
-    };
+    let seed = request.seed.unwrap_or_else(|| app.player.seed(&app.clock));
+    let asked = request.asked(scenario, seed);
     // Whether the office can play it is told before the stream begins.
     engine::script(&office, &asked).map_err(refused("to"))?;
     let (lines, inbox) = mpsc::channel(limits::SIMULATOR_LINES_MAX);
-    app.tasks.spawn(start_calls(Arc::clone(app), office, asked, request, lines));
+    let begun = app.clock.busy();
+    app.tasks.spawn(start_calls(Arc::clone(app), office, asked, request, (lines, begun)));
     Ok(inbox)
 }
 
-async fn office_of_client(app: &App, headers: &HeaderMap) -> ApiResult<Arc<Office>> {
+pub async fn office_of_client(app: &App, headers: &HeaderMap) -> ApiResult<Arc<Office>> {
     let owner = owner_of_client(app, headers).await?;
     if !owner.super_admin {
         return Err(ApiError::forbidden(
@@ -165,28 +205,45 @@ async fn start_calls(
     office: Arc<Office>,
     asked: Request,
     request: CallRequest,
-    lines: mpsc::Sender<Bytes>,
+    (lines, begun): (mpsc::Sender<Bytes>, Busy),
 ) {
     let (progress, mut inbox) = mpsc::channel(limits::SIMULATOR_LINES_MAX);
     let starter = {
         let (app, shutdown) = (Arc::clone(&app), app.shutdown.clone());
         async move {
             let pause = Duration::from_secs_f64(request.every_ms as f64 / 1000.0 / request.speed);
-            let mut due = tokio::time::Instant::now();
+            let clock = app.clock.clone();
+            let mut due = clock.instant();
+            let mut turn = begun;
             let room = room(request.at_once);
             for number in 0..request.count {
-                let turn = async {
-                    tokio::time::sleep_until(due).await;
+                let next = async {
+                    let busy = clock.sleep_until(due, turn).await;
                     due += pause;
-                    Arc::clone(&room).acquire_owned().await
+                    // A virtual clock moves on while this one waits for another call's end.
+                    let permit = match Arc::clone(&room).try_acquire_owned() {
+                        Ok(permit) => permit,
+                        Err(_) => {
+                            drop(busy);
+                            Arc::clone(&room).acquire_owned().await.ok()?
+                        }
+                    };
+                    Some((permit, clock.busy()))
                 };
-                let permit = tokio::select! {
+                let (permit, busy) = tokio::select! {
                     () = shutdown.cancelled() => return,
-                    permit = turn => permit,
+                    next = next => match next {
+                        Some(next) => next,
+                        None => return,
+                    },
                 };
+                turn = busy;
                 let asked = Request { seed: asked.seed.wrapping_add(number), ..asked.clone() };
                 match engine::script(&office, &asked) {
-                    Ok(script) => start(&app, &office, script, (request.speed, permit.ok()), &progress).await,
+                    Ok(script) => {
+                        let play = (asked.seed, request.speed, permit);
+                        start(&app, &office, script, play, &progress).await;
+                    }
                     Err(error) => {
                         let _ = progress.send(Progress::Failed(error.to_string())).await;
                     }
@@ -230,7 +287,7 @@ async fn start(
     app: &Arc<App>,
     office: &Arc<Office>,
     script: Script,
-    (speed, permit): (f64, Option<OwnedSemaphorePermit>),
+    (seed, speed, permit): (u64, f64, OwnedSemaphorePermit),
     progress: &mpsc::Sender<Progress>,
 ) {
     let Some(place) = app.player.place(script.calls()) else {
@@ -239,7 +296,8 @@ async fn start(
         return;
     };
     let (app_of_call, office) = (Arc::clone(app), Arc::clone(office));
-    let play = Play { office, script, speed, place, progress: progress.clone() };
+    let busy = app.clock.busy();
+    let play = Play { office, script, seed, busy, speed, place, progress: progress.clone() };
     app.tasks.spawn(async move {
         player::play(app_of_call, play).await;
         drop(permit);

@@ -12,12 +12,14 @@ use super::recordings::write_recordings;
 use super::rows::Writing;
 use super::writer::{NewReport, Prepared};
 use super::{revisions, summaries};
-use crate::time;
 
-/// Writes all appends; returns their entries in the order of the log. The caller commits.
-pub(super) async fn write(tx: &mut Writing<'_>, batch: &[&Prepared]) -> StoreResult<Vec<Arc<Entry>>> {
+/// Writes all appends, as entries of this time; returns their entries in the order of the log. The caller commits.
+pub(super) async fn write(
+    tx: &mut Writing<'_>,
+    batch: &[&Prepared],
+    at_us: i64,
+) -> StoreResult<Vec<Arc<Entry>>> {
     let mut next = take_positions(tx, batch).await?;
-    let at_us = time::now_us();
     let mut written: Vec<(Arc<Entry>, i64)> = Vec::new();
     for append in batch {
         let position = next.get_mut(append.account_key.as_str()).expect("every account was given positions");

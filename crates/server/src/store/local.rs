@@ -14,6 +14,7 @@ use crate::limits;
 /// Connections to the database's file, opened when they are first needed.
 pub(super) struct Local {
     file: PathBuf,
+    fleeting: bool,
     readers: Mutex<Readers>,
 }
 
@@ -34,16 +35,18 @@ impl ToSql for Value<'_> {
 }
 
 impl Local {
-    pub(super) fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), readers: Mutex::default() }
+    /// `fleeting`: what is written need not survive a power cut.
+    pub(super) fn new(file: &Path, fleeting: bool) -> Self {
+        Self { file: file.to_owned(), fleeting, readers: Mutex::default() }
     }
 
     /// The connection that the log is written with.
     pub(super) fn writer(&self) -> StoreResult<Connection> {
         let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let (pages, cache_kib) = (limits::SQLITE_CHECKPOINT_PAGES, limits::SQLITE_WRITER_CACHE_KIB);
+        let synchronous = if self.fleeting { "normal" } else { "full" };
         connection.execute_batch(&format!(
-            "pragma synchronous = full; pragma wal_autocheckpoint = {pages}; pragma cache_size = -{cache_kib};"
+            "pragma synchronous = {synchronous}; pragma wal_autocheckpoint = {pages}; pragma cache_size = -{cache_kib};"
         ))?;
         Ok(connection)
     }

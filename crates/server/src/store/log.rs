@@ -28,7 +28,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    pub(super) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::State => "state",
             Self::Report => "report",

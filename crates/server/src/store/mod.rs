@@ -9,6 +9,7 @@ mod calls;
 mod channels;
 mod check;
 mod clients;
+mod clock;
 mod commit;
 mod history;
 mod insert;
@@ -29,6 +30,8 @@ mod subscriptions;
 mod summaries;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_clock;
 #[cfg(test)]
 mod tests_local;
 #[cfg(test)]
@@ -57,6 +60,7 @@ use std::sync::Arc;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyPool, Executor as _};
 
+use crate::clock::Clock;
 use crate::limits;
 
 pub use accounts::{Account, User};
@@ -118,6 +122,8 @@ pub struct Store {
     write: AnyPool,
     /// On SQLite.
     local: Option<Arc<local::Local>>,
+    /// The platform's.
+    pub clock: Clock,
     sessions: Arc<sessions::Sessions>,
     recent: Arc<recent::RecentReports>,
     call_lines: Arc<call_lines::CallLines>,
@@ -129,6 +135,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached or is newer than this program.
     pub async fn open(folder: &Path, database: Option<&str>) -> StoreResult<Self> {
+        Self::open_with(folder, database, false).await
+    }
+
+    /// The same; one for a virtual clock is not made to survive a power cut, since its time is no time to keep.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(folder: &Path, database: Option<&str>, fleeting: bool) -> StoreResult<Self> {
         sqlx::any::install_default_drivers();
         let url = match database {
             Some(url) => url.to_owned(),
@@ -143,17 +157,18 @@ impl Store {
         }
         let options = AnyConnectOptions::from_str(&url)?;
         let writers = if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES };
-        let write = pool(writers, sqlite.then(sqlite_writer), &options).await?;
+        let write = pool(writers, sqlite.then(|| sqlite_writer(fleeting)), &options).await?;
         MIGRATIONS.run(&write).await?;
         let read = pool(limits::DATABASE_READERS, sqlite.then(|| SQLITE.to_owned()), &options).await?;
         let local = if sqlite {
             let options = sqlx::sqlite::SqliteConnectOptions::from_str(&url)?;
-            Some(Arc::new(local::Local::new(options.get_filename())))
+            Some(Arc::new(local::Local::new(options.get_filename(), fleeting)))
         } else {
             None
         };
         let (sessions, recent, call_lines) = (Arc::default(), Arc::default(), Arc::default());
-        let store = Self { read, write, local, sessions, recent, call_lines };
+        let clock = Clock::default();
+        let store = Self { read, write, local, clock, sessions, recent, call_lines };
         store.upgrade().await?;
         Ok(store)
     }
@@ -171,9 +186,10 @@ impl Store {
 /// FULL: a power cut loses nothing that was notified.
 const SQLITE: &str = "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 10000;";
 
-fn sqlite_writer() -> String {
+fn sqlite_writer(fleeting: bool) -> String {
     let (pages, cache_kib) = (limits::SQLITE_CHECKPOINT_PAGES, limits::SQLITE_WRITER_CACHE_KIB);
-    format!("{SQLITE} pragma wal_autocheckpoint = {pages}; pragma cache_size = -{cache_kib};")
+    let synchronous = if fleeting { " pragma synchronous = normal;" } else { "" };
+    format!("{SQLITE}{synchronous} pragma wal_autocheckpoint = {pages}; pragma cache_size = -{cache_kib};")
 }
 
 /// `sqlite`: what each connection to a SQLite file begins with.

@@ -10,7 +10,6 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::{Store, StoreResult};
-use crate::time;
 
 /// The variant of a UUID takes two bits of its second half.
 const HALF_BITS: u64 = (1 << 62) - 1;
@@ -80,7 +79,7 @@ impl Store {
             return Ok(None);
         }
         if self.log_head(account_key).await? == position {
-            return Ok(Some((position, time::now_us())));
+            return Ok(Some((position, self.clock.now_us())));
         }
         let next = self.entry_id(account_key, position + 1).await?;
         Ok(next.map(|(_, at_us)| (position, at_us)))

@@ -10,7 +10,6 @@ use tempfile::TempDir;
 use super::tests::new_postgres_database;
 use super::*;
 use crate::secrets;
-use crate::time;
 
 const FIRST_MIGRATION: &str = include_str!("../../migrations/0001_platform.sql");
 const CONTENT: &str = include_str!("fixtures/first_schema.sql");
@@ -33,7 +32,7 @@ async fn first_schema(folder: &Path) -> Option<String> {
     let mut connection = sqlx::AnyConnection::connect(&url).await.expect("a database");
     let first = Migrator::new(migrations.path()).await.expect("one migration");
     first.run(&mut connection).await.expect("the first schema");
-    let content = CONTENT.replace("__NOW_US__", &time::now_us().to_string());
+    let content = CONTENT.replace("__NOW_US__", &jiff::Timestamp::now().as_microsecond().to_string());
     sqlx::raw_sql(sqlx::AssertSqlSafe(content)).execute(&mut connection).await.expect("the content fits");
     connection.close().await.expect("written");
     database

@@ -9,7 +9,6 @@ use super::rows::Writing;
 use super::summaries::{parties, write_parties};
 use super::{Store, StoreResult};
 use crate::limits;
-use crate::time;
 
 /// Who was in a call (`report_parties`) and its rows of call history.
 const REPORT_DETAILS: &str = "report-details";
@@ -32,7 +31,7 @@ impl Store {
         }
         sqlx::query("insert into upgrade_steps (step, done_us) values ($1, $2)")
             .bind(REPORT_DETAILS)
-            .bind(time::now_us())
+            .bind(self.clock.now_us())
             .execute(&self.write)
             .await?;
         if calls > 0 {

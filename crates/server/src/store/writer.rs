@@ -305,7 +305,8 @@ impl Log {
         let entries = match &self.store.local {
             None => {
                 let mut tx = self.store.write.begin().await?;
-                let entries = commit::write(&mut Writing::Any(&mut tx), &appends).await?;
+                let entries =
+                    commit::write(&mut Writing::Any(&mut tx), &appends, self.store.clock.now_us()).await?;
                 tx.commit().await?;
                 entries
             }
@@ -317,7 +318,8 @@ impl Log {
                     none => none.insert(local.writer()?),
                 };
                 local::begin(connection)?;
-                let written = commit::write(&mut Writing::Local(connection), &appends).await;
+                let written =
+                    commit::write(&mut Writing::Local(connection), &appends, self.store.clock.now_us()).await;
                 local::end(connection, written)?
             }
         };

@@ -84,7 +84,7 @@ pub async fn resend(
     Path((nickname, id, notification_id)): Path<(String, String, String)>,
 ) -> ApiResult<StatusCode> {
     let (channel, _) = durable(&app, &caller, &nickname, &id)?;
-    if !app.store.resend_delivery(&id, &notification_id, time::now_us()).await? {
+    if !app.store.resend_delivery(&id, &notification_id, app.clock.now_us()).await? {
         return Err(ApiError::not_found());
     }
     channel.touch();
@@ -117,7 +117,7 @@ pub async fn recover(
     let request: RecoverRequest = body.json()?;
     let since = request.since.ok_or_else(|| ApiError::bad_request("since", "REQUIRED"))?;
     let since: Timestamp = since.parse().map_err(|_| ApiError::bad_request("since", "INVALID"))?;
-    let (since_us, now_us) = (since.as_microsecond(), time::now_us());
+    let (since_us, now_us) = (since.as_microsecond(), app.clock.now_us());
     let count = app.store.recover_deliveries(&id, since_us, request.include_delivered, now_us).await?;
     channel.touch();
     Ok((StatusCode::ACCEPTED, Json(Recovered { notifications: count })))
@@ -147,7 +147,7 @@ pub async fn rotate(
     let Some(present) = endpoint.signing() else {
         return Err(conflict("This webhook is not signed. Make it with webhookChannelData.signature."));
     };
-    let until_us = time::now_us() + overlap_s as i64 * 1_000_000;
+    let until_us = app.clock.now_us() + overlap_s as i64 * 1_000_000;
     let rotated = present.rotated(secrets::bytes(), until_us);
     let shown = rotated.describe(true);
     endpoint.set_signing(&app.store, rotated).await?;

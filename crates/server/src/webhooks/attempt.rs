@@ -10,7 +10,6 @@ use super::Endpoint;
 use super::outbound::{Answer, OutboundError};
 use crate::app::App;
 use crate::store::Entry;
-use crate::time;
 
 /// What was tried and what came of it.
 #[derive(Clone, Debug)]
@@ -75,7 +74,7 @@ fn verdict_of(status: StatusCode) -> Verdict {
 
 /// Tells the receiver of an entry once, and notes on the endpoint what its answer says about it.
 pub async fn attempt(app: &App, endpoint: &Endpoint, entry: &Entry) -> Attempt {
-    let (at_us, started) = (time::now_us(), Instant::now());
+    let (at_us, started) = (app.clock.now_us(), Instant::now());
     let body = entry.webhook_body();
     let headers = endpoint.signing().map(|signing| signing.headers(&entry.notification_id, at_us, &body));
     let headers: HeaderMap = headers.unwrap_or_default();

@@ -20,7 +20,6 @@ use crate::error::{ApiError, ApiResult};
 use crate::limits;
 use crate::secrets;
 use crate::store::{ChannelRow, WebhookRow};
-use crate::time;
 
 /// Where the address stands in the body, for the constraint of a refusal.
 const URL_FIELD: &str = "webhookChannelData.webhook.url";
@@ -113,7 +112,7 @@ pub async fn create(app: &Arc<App>, caller: &Caller, nickname: String, body: &Va
         return Err(ApiError::new(StatusCode::CONFLICT, code::CONFLICT, message));
     }
     prove(app, url).await?;
-    let created_us = time::now_us();
+    let created_us = app.clock.now_us();
     let row = ChannelRow {
         channel_id: webhook.channel_id.clone(),
         nickname: webhook.nickname.clone(),
@@ -186,7 +185,7 @@ async fn existing(app: &App, webhook: &WebhookRow) -> Option<(ChannelRow, Arc<En
     let endpoint = app.webhooks.find(webhook)?;
     let channel_id = lock(&endpoint.row).channel_id.clone();
     let row = app.hub.get(&channel_id)?.row();
-    if row.expires_us > time::now_us() {
+    if row.expires_us > app.clock.now_us() {
         return Some((row, endpoint));
     }
     crate::channels::delete_expired(app, &channel_id).await;

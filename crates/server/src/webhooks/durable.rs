@@ -6,8 +6,8 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -18,23 +18,38 @@ use crate::app::App;
 use crate::channels::hub::Connection;
 use crate::channels::interest;
 use crate::channels::signal::Signals;
+use crate::clock::Busy;
 use crate::limits;
 use crate::store::{DeliveryState, DueDelivery, Entry, StoreResult, TriedDelivery};
-use crate::time;
 
 struct Durable<'a> {
     app: &'a Arc<App>,
     endpoint: &'a Arc<Endpoint>,
     connection: Connection,
-    running: JoinSet<(DueDelivery, Attempt)>,
+    running: JoinSet<Tried>,
     /// Calls with a request under way, or one that is not recorded yet.
     busy: HashSet<String>,
     /// Tries that the store does not know yet, with their calls.
-    unrecorded: Vec<(String, TriedDelivery)>,
+    unrecorded: Vec<(String, TriedDelivery, Busy)>,
     breaker: Breaker,
     /// The log may hold more than was copied.
     behind: bool,
     swept: Option<Instant>,
+    /// When the next try is due, where nothing else is to be done before.
+    next_us: Option<i64>,
+}
+
+/// A delivery with its try; a virtual clock waits until it is recorded.
+type Tried = (DueDelivery, Attempt, Busy);
+
+/// Waits for a time on a virtual clock; on the machine's, whose timers do that, for ever.
+async fn due_in_virtual_time(app: &App, due_us: Option<i64>, working: Busy) -> Busy {
+    let Some(due_us) = due_us.filter(|_| app.clock.is_virtual()) else {
+        drop(working);
+        return std::future::pending().await;
+    };
+    let wait_us = (due_us - app.clock.now_us()).max(0);
+    app.clock.sleep(Duration::from_micros(wait_us.unsigned_abs()), working).await
 }
 
 /// Delivers until the channel is deleted or the platform stops.
@@ -49,14 +64,20 @@ pub async fn deliver(app: &Arc<App>, endpoint: &Arc<Endpoint>, connection: Conne
         breaker: Breaker::default(),
         behind: true,
         swept: None,
+        next_us: None,
     };
     durable.run().await;
 }
 
 impl Durable<'_> {
     async fn run(&mut self) {
+        let mut turn = Busy::default();
         loop {
-            let wake = match self.work().await {
+            // Until the wait for what comes next is known to the clock.
+            let working = self.app.clock.busy();
+            drop(std::mem::take(&mut turn));
+            let done = self.work().await;
+            let wake = match done {
                 Ok(wake) => wake,
                 Err(error) => {
                     tracing::warn!("a webhook's deliveries could not be read or written: {error}");
@@ -79,6 +100,7 @@ impl Durable<'_> {
                 }
                 Some(done) = self.running.join_next() => self.finished(done),
                 () = tokio::time::sleep_until(wake) => {}
+                due = due_in_virtual_time(self.app, self.next_us, working) => turn = due,
             }
         }
     }
@@ -119,7 +141,7 @@ impl Durable<'_> {
                     }
                 }
                 if !entries.is_empty() {
-                    self.app.store.add_deliveries(&channel.id, &entries, time::now_us()).await?;
+                    self.app.store.add_deliveries(&channel.id, &entries, self.app.clock.now_us()).await?;
                 }
                 channel.confirm([(account.as_str(), place)]);
                 if !more {
@@ -133,23 +155,29 @@ impl Durable<'_> {
     /// Tries what is due, as far as the receiver and the limits allow.
     async fn launch(&mut self) -> StoreResult<Instant> {
         let now = Instant::now();
-        let allowed = self.breaker.allowed(now);
+        let clock = &self.app.clock;
+        self.next_us = None;
+        let allowed = self.breaker.allowed(clock.instant());
         if allowed == 0 {
-            return Ok(self.breaker.until().unwrap_or(now).min(now + limits::WEBHOOK_SWEEP_EVERY));
+            let closed = self.breaker.until().map(|until| until.saturating_duration_since(clock.instant()));
+            let closed = closed.unwrap_or_default();
+            self.next_us = Some(clock.now_us().saturating_add(closed.as_micros() as i64));
+            return Ok(now + closed.clamp(limits::WEBHOOK_LOOK_MIN, limits::WEBHOOK_SWEEP_EVERY));
         }
         let channel_id = &self.connection.channel.id;
         let store = &self.app.store;
         if self.running.len() < allowed {
             let limit = (limits::WEBHOOK_CONCURRENCY + self.busy.len()) as i64;
-            for due in store.due_deliveries(channel_id, time::now_us(), limit).await? {
+            for due in store.due_deliveries(channel_id, self.app.clock.now_us(), limit).await? {
                 if self.running.len() >= allowed {
                     break;
                 }
                 if self.busy.insert(due.entry.conversation_space_id.clone()) {
                     let (app, endpoint) = (Arc::clone(self.app), Arc::clone(self.endpoint));
+                    let busy = app.clock.busy();
                     self.running.spawn(async move {
                         let attempt = attempt(&app, &endpoint, &due.entry).await;
-                        (due, attempt)
+                        (due, attempt, busy)
                     });
                 }
             }
@@ -159,19 +187,21 @@ impl Durable<'_> {
             return Ok(now + limits::WEBHOOK_LOOK_EVERY);
         }
         let next_us = store.next_delivery_us(channel_id).await?;
-        let wait_us = next_us.map_or(i64::MAX, |next_us| next_us - time::now_us());
+        self.next_us = next_us;
+        let wait_us = next_us.map_or(i64::MAX, |next_us| next_us - self.app.clock.now_us());
         let wait = std::time::Duration::from_micros(wait_us.max(0).unsigned_abs());
         Ok(now + wait.clamp(limits::WEBHOOK_LOOK_MIN, limits::WEBHOOK_SWEEP_EVERY))
     }
 
-    fn finished(&mut self, done: Result<(DueDelivery, Attempt), tokio::task::JoinError>) {
-        let (due, attempt) = match done {
+    fn finished(&mut self, done: Result<Tried, tokio::task::JoinError>) {
+        let (due, attempt, busy) = match done {
             Ok(done) => done,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        let now = Instant::now();
+        let now = self.app.clock.instant();
         let verdict = attempt.verdict();
-        let asked = attempt.retry_after().and_then(|value| schedule::retry_after(value, Timestamp::now()));
+        let asked =
+            attempt.retry_after().and_then(|value| schedule::retry_after(value, self.app.clock.now()));
         match verdict {
             Verdict::Delivered => self.breaker.succeeded(),
             Verdict::Failed | Verdict::Gone => self.breaker.failed(now),
@@ -184,7 +214,7 @@ impl Durable<'_> {
         let wait = schedule::wait_after(tries, fastrand::f64(), asked);
         let (state, next_us) = match (verdict, wait) {
             (Verdict::Delivered, _) => (DeliveryState::Delivered, 0),
-            (_, Some(wait)) => (DeliveryState::Pending, time::now_us() + wait.as_micros() as i64),
+            (_, Some(wait)) => (DeliveryState::Pending, self.app.clock.now_us() + wait.as_micros() as i64),
             (_, None) => (DeliveryState::Failed, 0),
         };
         if state == DeliveryState::Failed {
@@ -201,7 +231,7 @@ impl Durable<'_> {
             tries,
             next_us,
         };
-        self.unrecorded.push((due.entry.conversation_space_id, tried));
+        self.unrecorded.push((due.entry.conversation_space_id, tried, busy));
     }
 
     /// Writes what ended since, in one commit.
@@ -212,10 +242,11 @@ impl Durable<'_> {
         if self.unrecorded.is_empty() {
             return Ok(());
         }
-        let tried: Vec<TriedDelivery> = self.unrecorded.iter().map(|(_, tried)| tried.clone()).collect();
+        let tried: Vec<TriedDelivery> = self.unrecorded.iter().map(|(_, tried, _)| tried.clone()).collect();
         self.app.store.record_attempts(&self.connection.channel.id, &tried).await?;
-        for (call, _) in self.unrecorded.drain(..) {
+        for (call, _, busy) in self.unrecorded.drain(..) {
             self.busy.remove(&call);
+            drop(busy);
         }
         Ok(())
     }
@@ -225,7 +256,7 @@ impl Durable<'_> {
         if self.swept.is_some_and(|swept| now - swept < limits::WEBHOOK_SWEEP_EVERY) {
             return Ok(());
         }
-        let before_us = time::now_us() - limits::WEBHOOK_DELIVERIES_KEPT_S * 1_000_000;
+        let before_us = self.app.clock.now_us() - limits::WEBHOOK_DELIVERIES_KEPT_S * 1_000_000;
         self.app.store.sweep_deliveries(&self.connection.channel.id, before_us).await?;
         self.swept = Some(now);
         Ok(())

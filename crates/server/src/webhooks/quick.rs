@@ -13,9 +13,9 @@ use crate::channels::hub::Connection;
 use crate::channels::interest;
 use crate::channels::signal::Signals;
 use crate::channels::topic::Next;
+use crate::clock::Busy;
 use crate::limits;
 use crate::store::{Entry, StoreResult};
-use crate::time;
 
 struct Quick<'a> {
     app: &'a Arc<App>,
@@ -133,8 +133,9 @@ impl Quick<'_> {
         while self.running.len() < limits::WEBHOOK_CONCURRENCY {
             let Some(entry) = self.window.next() else { return };
             let (app, endpoint) = (Arc::clone(self.app), Arc::clone(self.endpoint));
+            let busy = app.clock.busy();
             self.running.spawn(async move {
-                tell(&app, &endpoint, &entry).await;
+                tell(&app, &endpoint, &entry, busy).await;
                 entry
             });
         }
@@ -167,17 +168,17 @@ impl Quick<'_> {
 }
 
 /// Tells the receiver, again if it fails, and then leaves it.
-async fn tell(app: &App, endpoint: &Endpoint, entry: &Entry) {
+async fn tell(app: &App, endpoint: &Endpoint, entry: &Entry, mut busy: Busy) {
     let mut waits = limits::WEBHOOK_QUICK_RETRIES.iter();
     loop {
         // As on a socket: what is older than its ttl is of no use to anybody.
-        if time::now_us() - entry.at_us > limits::NOTIFICATION_TTL_S * 1_000_000 {
+        if app.clock.now_us() - entry.at_us > limits::NOTIFICATION_TTL_S * 1_000_000 {
             return;
         }
         if attempt(app, endpoint, entry).await.verdict() != Verdict::Failed {
             return;
         }
         let Some(wait) = waits.next() else { return };
-        tokio::time::sleep(*wait).await;
+        busy = app.clock.sleep(*wait, busy).await;
     }
 }

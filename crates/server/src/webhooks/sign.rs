@@ -112,7 +112,7 @@ mod tests {
     const BODY: &[u8] = br#"{"id":"a"}"#;
 
     fn now_us() -> i64 {
-        crate::time::now_us()
+        jiff::Timestamp::now().as_microsecond()
     }
 
     fn secret(signing: &Signing) -> String {

@@ -12,7 +12,6 @@ use crate::faults::catalogue::{Bounds, Kind, Parameter};
 use crate::faults::delivery::OnDelivery;
 use crate::faults::http::{Answer, Asked, OnRequest};
 use crate::faults::shapes::{each_object, items, rename};
-use crate::time;
 
 const EVENTS: &[&str] = &["GET /call-events/v1/conversation-spaces/*/events$"];
 /// Where states are read.
@@ -123,7 +122,7 @@ pub const KINDS: &[Kind] = &[
 fn list_lags(fault: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
     let channel = asked.query().one("channelId").and_then(|id| asked.app.hub.get(id));
     let Some(channel) = channel else { return false };
-    let young_us = time::now_us() - fault.number("lagMs") as i64 * 1_000;
+    let young_us = asked.app.clock.now_us() - fault.number("lagMs") as i64 * 1_000;
     let subscriptions = channel.subscriptions();
     let fresh =
         |key: &Value| subscriptions.iter().any(|one| *key == one.key_value && one.created_us > young_us);

@@ -11,7 +11,6 @@ use crate::faults::body::{bad_request, refusal};
 use crate::faults::catalogue::{Bounds, Kind, Parameter};
 use crate::faults::http::{Answer, Asked, OnRequest};
 use crate::faults::shapes::items;
-use crate::time;
 
 const CHANNELS: &str = "/notification-channel/v1/channels";
 const CREATE: &[&str] = &["POST /notification-channel/v1/channels"];
@@ -95,7 +94,7 @@ fn url_at_top(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
 fn list_lags(fault: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
     let Some(items) = items(&mut answer.json) else { return false };
     let count = items.len();
-    let young_us = time::now_us() - fault.number("lagMs") as i64 * 1_000;
+    let young_us = asked.app.clock.now_us() - fault.number("lagMs") as i64 * 1_000;
     items.retain(|item| {
         let channel = asked.app.hub.get(item["channelId"].as_str().unwrap_or_default());
         channel.is_none_or(|channel| channel.row().created_us <= young_us)

@@ -17,7 +17,6 @@ use crate::limits;
 use crate::oauth::grants;
 use crate::secrets;
 use crate::store::{ClientRow, StoreResult};
-use crate::time;
 
 /// `GET /clients`.
 pub async fn list(State(app): State<Arc<App>>, session: Session, params: Params) -> Answer {
@@ -101,7 +100,7 @@ pub async fn create(State(app): State<Arc<App>>, session: Session, body: Body) -
         redirect_uris: typed.uris(),
         scopes: typed.scopes,
         grants: typed.grants,
-        created_us: time::now_us(),
+        created_us: app.clock.now_us(),
     };
     if app.store.add_client(&client).await? {
         let text = "Store the secret now. It is shown this once and never again.";
@@ -131,7 +130,7 @@ async fn own(app: &App, session: &Session, id: &str) -> Result<ClientRow, Portal
 }
 
 async fn credentials(app: &App, session: &Session, id: &str) -> StoreResult<Credentials> {
-    let old = app.store.old_secrets(id, time::now_us()).await?;
+    let old = app.store.old_secrets(id, app.clock.now_us()).await?;
     Ok(Credentials {
         proof: session.proof(ANY),
         full: old.len() >= limits::OLD_SECRETS_MAX,
@@ -194,7 +193,7 @@ pub async fn rotate(
 ) -> Answer {
     session.fields(&body, ANY)?;
     let client = own(&app, &session, &id).await?;
-    let now_us = time::now_us();
+    let now_us = app.clock.now_us();
     if app.store.old_secrets(&id, now_us).await?.len() >= limits::OLD_SECRETS_MAX {
         return Ok(see_other(&format!("/clients/{id}")));
     }

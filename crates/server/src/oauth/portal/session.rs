@@ -17,7 +17,6 @@ use crate::limits;
 use crate::oauth::login;
 use crate::secrets;
 use crate::store::{StoreResult, User};
-use crate::time;
 
 pub const COOKIE: &str = "callfeed_portal";
 
@@ -65,7 +64,7 @@ impl FromRequestParts<Arc<App>> for Session {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PortalError> {
         let jar = CookieJar::from_headers(&parts.headers);
         if let Some(secret) = session_cookie(&jar) {
-            let key = app.store.portal_session(&secrets::hash(secret), time::now_us()).await?;
+            let key = app.store.portal_session(&secrets::hash(secret), app.clock.now_us()).await?;
             if let Some(key) = key
                 && let Some(user) = app.store.user(&key).await?
             {
@@ -95,7 +94,7 @@ pub fn from_another_site(headers: &HeaderMap) -> bool {
 /// Begins a session and leads to the page that was asked for.
 pub async fn begin(app: &App, user: &User, path: &str) -> StoreResult<Response> {
     let secret = secrets::token("cfw_");
-    let expires_us = time::now_us() + limits::PORTAL_SESSION_LIFE_S * 1_000_000;
+    let expires_us = app.clock.now_us() + limits::PORTAL_SESSION_LIFE_S * 1_000_000;
     app.store.put_portal_session(&secrets::hash(&secret), &user.user_key, expires_us).await?;
     let cookie = cookie(app, secret, limits::PORTAL_SESSION_LIFE_S);
     Ok((CookieJar::new().add(cookie), see_other(&format!("/{path}"))).into_response())

@@ -16,7 +16,6 @@ use crate::extract::{Body, Params, Path};
 use crate::limits;
 use crate::secrets;
 use crate::store::{PersonalToken, StoreResult};
-use crate::time;
 
 const PATH: &str = "/personal-access-tokens";
 
@@ -80,7 +79,7 @@ pub async fn create(State(app): State<Arc<App>>, session: Session, body: Body) -
         user_key: session.user.user_key.clone(),
         name: name.clone(),
         scopes,
-        created_us: time::now_us(),
+        created_us: app.clock.now_us(),
         used_us: 0,
     };
     if !app.store.add_personal_token(&secrets::hash(&secret), &token).await? {
