@@ -199,6 +199,45 @@ fn refused<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> ApiError 
     move |error| ApiError::bad_request(field, "INVALID").with_message(format!("{error}."))
 }
 
+/// Starts the calls one after the other.
+async fn start_each(
+    app: Arc<App>,
+    office: Arc<Office>,
+    asked: Request,
+    request: CallRequest,
+    (progress, begun): (mpsc::Sender<Progress>, Busy),
+) {
+    let pause = Duration::from_secs_f64(request.every_ms as f64 / 1000.0 / request.speed);
+    let mut due = app.clock.instant();
+    let mut turn = begun;
+    let room = room(request.at_once);
+    for number in 0..request.count {
+        let next = async {
+            let busy = app.clock.sleep_until(due, turn).await;
+            due += pause;
+            if let Ok(permit) = Arc::clone(&room).try_acquire_owned() {
+                return Some((permit, busy));
+            }
+            // A virtual clock moves on while this one waits for another call's end.
+            drop(busy);
+            let permit = Arc::clone(&room).acquire_owned().await.ok()?;
+            Some((permit, app.clock.busy()))
+        };
+        let Some(Some((permit, busy))) = app.shutdown.run_until_cancelled(next).await else { return };
+        turn = busy;
+        let asked = Request { seed: asked.seed.wrapping_add(number), ..asked.clone() };
+        match engine::script(&office, &asked) {
+            Ok(script) => {
+                let play = (asked.seed, request.speed, permit);
+                start(&app, &office, script, play, &progress).await;
+            }
+            Err(error) => {
+                let _ = progress.send(Progress::Failed(error.to_string())).await;
+            }
+        }
+    }
+}
+
 /// Starts the calls one after the other and passes on what they tell.
 async fn start_calls(
     app: Arc<App>,
@@ -208,49 +247,7 @@ async fn start_calls(
     (lines, begun): (mpsc::Sender<Bytes>, Busy),
 ) {
     let (progress, mut inbox) = mpsc::channel(limits::SIMULATOR_LINES_MAX);
-    let starter = {
-        let (app, shutdown) = (Arc::clone(&app), app.shutdown.clone());
-        async move {
-            let pause = Duration::from_secs_f64(request.every_ms as f64 / 1000.0 / request.speed);
-            let clock = app.clock.clone();
-            let mut due = clock.instant();
-            let mut turn = begun;
-            let room = room(request.at_once);
-            for number in 0..request.count {
-                let next = async {
-                    let busy = clock.sleep_until(due, turn).await;
-                    due += pause;
-                    // A virtual clock moves on while this one waits for another call's end.
-                    let permit = match Arc::clone(&room).try_acquire_owned() {
-                        Ok(permit) => permit,
-                        Err(_) => {
-                            drop(busy);
-                            Arc::clone(&room).acquire_owned().await.ok()?
-                        }
-                    };
-                    Some((permit, clock.busy()))
-                };
-                let (permit, busy) = tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    next = next => match next {
-                        Some(next) => next,
-                        None => return,
-                    },
-                };
-                turn = busy;
-                let asked = Request { seed: asked.seed.wrapping_add(number), ..asked.clone() };
-                match engine::script(&office, &asked) {
-                    Ok(script) => {
-                        let play = (asked.seed, request.speed, permit);
-                        start(&app, &office, script, play, &progress).await;
-                    }
-                    Err(error) => {
-                        let _ = progress.send(Progress::Failed(error.to_string())).await;
-                    }
-                }
-            }
-        }
-    };
+    let starter = start_each(Arc::clone(&app), office, asked, request, (progress, begun));
     app.tasks.spawn(starter);
     let mut failed = false;
     loop {
