@@ -30,12 +30,14 @@ impl std::fmt::Debug for Virtual {
 struct State {
     now_us: i64,
     /// By due time; what is due at the same time goes in the order in which it was asked for.
-    timers: BTreeMap<Key, Box<dyn FnOnce(Busy) + Send>>,
+    timers: BTreeMap<Key, Then>,
     asked: u64,
     busy: usize,
 }
 
 type Key = (i64, u64);
+/// What happens at a time; it keeps the clock there until it drops what it is given.
+type Then = Box<dyn FnOnce(Busy) + Send>;
 
 /// Keeps the clock where it is. On the machine's clock it is empty.
 #[derive(Default)]
@@ -147,7 +149,7 @@ impl Virtual {
         )
     }
 
-    fn put(self: &Arc<Self>, state: &mut State, due_us: i64, then: Box<dyn FnOnce(Busy) + Send>) -> Alarm {
+    fn put(self: &Arc<Self>, state: &mut State, due_us: i64, then: Then) -> Alarm {
         state.asked += 1;
         let key = (due_us, state.asked);
         state.timers.insert(key, then);
@@ -179,7 +181,7 @@ impl Virtual {
     }
 
     /// Moves to what is due next, or to the end.
-    fn next(self: &Arc<Self>, to_us: i64) -> Option<(Box<dyn FnOnce(Busy) + Send>, Busy)> {
+    fn next(self: &Arc<Self>, to_us: i64) -> Option<(Then, Busy)> {
         let mut state = self.lock();
         let first = state.timers.first_entry().filter(|first| first.key().0 <= to_us);
         let Some(first) = first else {
