@@ -11,6 +11,7 @@ mod check_config;
 mod clients;
 mod clock;
 mod collector;
+mod collector_chaos;
 mod connections;
 mod console;
 mod crash;

@@ -37,7 +37,7 @@ async fn ask(platform: &Platform, method: reqwest::Method, path: &str, body: &Va
 }
 
 /// Starts a fault and returns its id.
-async fn add(platform: &Platform, fault: &Value) -> String {
+pub async fn add(platform: &Platform, fault: &Value) -> String {
     let answer = ask(platform, reqwest::Method::POST, FAULTS, fault).await.is(201);
     answer.text_of("/id")
 }
@@ -46,7 +46,7 @@ async fn clear(platform: &Platform, id: &str) {
     ask(platform, reqwest::Method::DELETE, &format!("{FAULTS}/{id}"), &Value::Null).await.is(204);
 }
 
-async fn clear_all(platform: &Platform) {
+pub async fn clear_all(platform: &Platform) {
     ask(platform, reqwest::Method::DELETE, FAULTS, &Value::Null).await.is(204);
 }
 
