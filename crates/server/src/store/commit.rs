@@ -7,19 +7,22 @@ use super::StoreResult;
 use super::history::write_history;
 use super::insert::{Insert, insert};
 use super::log::Entry;
-use super::notification_ids::notification_id;
+use super::notification_ids::{notification_id, repeated_id};
 use super::recordings::write_recordings;
 use super::rows::Writing;
 use super::writer::{NewReport, Prepared};
 use super::{revisions, summaries};
+use crate::clock::Clock;
 
-/// Writes all appends, as entries of this time; returns their entries in the order of the log. The caller commits.
+/// Writes all appends, as entries of the clock's time; returns their entries in the order of the log. The caller commits.
 pub(super) async fn write(
     tx: &mut Writing<'_>,
     batch: &[&Prepared],
-    at_us: i64,
+    clock: &Clock,
 ) -> StoreResult<Vec<Arc<Entry>>> {
     let mut next = take_positions(tx, batch).await?;
+    let at_us = clock.now_us();
+    let new_id = if clock.is_virtual() { repeated_id } else { notification_id };
     let mut written: Vec<(Arc<Entry>, i64)> = Vec::new();
     for append in batch {
         let position = next.get_mut(append.account_key.as_str()).expect("every account was given positions");
@@ -29,7 +32,7 @@ pub(super) async fn write(
                 *position,
                 append.conversation_space_id.clone(),
                 new.kind,
-                notification_id(&append.account_key, *position),
+                new_id(&append.account_key, *position),
                 at_us,
                 new.content.clone(),
             );

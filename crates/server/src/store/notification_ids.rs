@@ -23,6 +23,13 @@ pub(super) fn notification_id(account_key: &str, position: i64) -> String {
     id(account_key, fastrand::u64(..), 0, position)
 }
 
+/// The same id at each run, for a virtual clock: two runs can be compared.
+pub(super) fn repeated_id(account_key: &str, position: i64) -> String {
+    let digest: [u8; 32] = Sha256::digest(format!("entry {account_key} {position}").as_bytes()).into();
+    let first_half = digest[..8].iter().fold(0, |half, byte| half << 8 | u64::from(*byte));
+    id(account_key, first_half, 0, position)
+}
+
 fn id(account_key: &str, first_half: u64, number: u64, position: i64) -> String {
     let place = number << PLACE_BITS | position.unsigned_abs() & ((1 << PLACE_BITS) - 1);
     let second_half = (mask(account_key) ^ place) & HALF_BITS;

@@ -305,8 +305,7 @@ impl Log {
         let entries = match &self.store.local {
             None => {
                 let mut tx = self.store.write.begin().await?;
-                let entries =
-                    commit::write(&mut Writing::Any(&mut tx), &appends, self.store.clock.now_us()).await?;
+                let entries = commit::write(&mut Writing::Any(&mut tx), &appends, &self.store.clock).await?;
                 tx.commit().await?;
                 entries
             }
@@ -319,7 +318,7 @@ impl Log {
                 };
                 local::begin(connection)?;
                 let written =
-                    commit::write(&mut Writing::Local(connection), &appends, self.store.clock.now_us()).await;
+                    commit::write(&mut Writing::Local(connection), &appends, &self.store.clock).await;
                 local::end(connection, written)?
             }
         };
