@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use apps::env;
-use apps::screen_pop::{self, Listening, Options};
+use apps::screen_pop::{self, Access, Listening, Options};
 
 use crate::{logging, stop};
 
@@ -22,6 +22,9 @@ pub struct Args {
     /// Host and port of the page.
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:5000")]
     listen: String,
+    /// The address that browsers know the page by, when that is another: https://calls.example.com, behind a proxy.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Where contacts are looked up (docs/contacts.md) [default: sources.toml in the state folder, if it is there].
     #[arg(long, value_name = "FILE")]
     sources: Option<PathBuf>,
@@ -33,13 +36,17 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
     logging::init(logging::level(&settings));
-    let listening = Listening::open(&args.listen).await?;
+    let mut listening = Listening::open(&args.listen).await?;
+    if let Some(public) = &args.public_url {
+        listening = listening.known_as(public)?;
+    }
     eprintln!("The screen pop is at {}", listening.page());
     let options = Options {
         state_dir: args.state,
         listening,
         no_browser: args.no_browser,
         sources: args.sources,
+        access: Access::SignedIn,
         on_pop: None,
     };
     screen_pop::run(settings, options, stop::token()).await

@@ -138,6 +138,8 @@ impl Office {
             listening,
             no_browser: true,
             sources: None,
+            // Its calls are invented, and whoever started it watches.
+            access: screen_pop::Access::Anyone,
             on_pop: Some(on_pop),
         };
         self.part("the screen pop", stop, screen_pop::run(self.settings.clone(), options, stop.clone()));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::harness::calls::{self, Channel, play};
 use crate::harness::socket::{follow, space_of};
 use crate::harness::{
-    App, LATER, Log, Person, Platform, SCOPES, SOON, Session, apps, eventually, http, ports, seed,
+    App, LATER, Log, Person, Platform, SCOPES, SOON, Session, apps, eventually, ports, seed,
 };
 
 /// Scenarios of one round with their share: 200 calls, all started within a few seconds.
@@ -219,13 +219,12 @@ async fn stored_exactly(platform: &Platform, state: &Path, spaces: &BTreeSet<Str
 }
 
 /// A fresh call pops on the page again, and no card rings for ever.
-async fn screen_pop_is_back(platform: &Platform, page: &str, round: usize) -> String {
+async fn screen_pop_is_back(platform: &Platform, agent: &Person, page: &str, round: usize) -> String {
     let name = format!("After Cut {round}");
-    let client = http();
     // The page may still be reconnecting when the call starts; what it missed is delivered afterwards.
     let space = play(platform, "missed", &["--speed", "20", "--from-name", &name]).await;
     eventually("the screen pop shows a call after the cut", LATER, async || {
-        let html = client.get(page).send().await.ok()?.text().await.ok()?;
+        let html = agent.read(page).await.text;
         let live = ["ringing", "waiting", "answered"]
             .iter()
             .any(|phase| html.contains(&format!("data-phase=\"{phase}\"")));
@@ -263,10 +262,14 @@ async fn the_apps_come_back_without_a_person_when_the_platform_was_killed() {
     let listen = format!("localhost:{}", ports::free());
     let mut pop_app = apps::start(&platform, "screen-pop", &pop_state, &["--listen", &listen]);
     let mut witness = Witness::new_beside(&platform, 3).await;
+    let agent = Person::admin(&platform);
+    agent.sign_in_at_desk(&format!("http://{listen}")).await;
     for round in 1..=ROUNDS {
         witness.spaces.extend(calls_until_the_power_cut(&mut platform, &mut random).await);
         platform.restart().await;
-        witness.spaces.insert(screen_pop_is_back(&platform, &format!("http://{listen}/"), round).await);
+        witness
+            .spaces
+            .insert(screen_pop_is_back(&platform, &agent, &format!("http://{listen}/"), round).await);
         witness.check(&platform).await;
         stored_exactly(&platform, &state, &witness.spaces).await;
     }

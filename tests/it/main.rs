@@ -16,6 +16,7 @@ mod connections;
 mod console;
 mod crash;
 mod demo;
+mod desks;
 mod directory;
 mod docs;
 mod endpoints;

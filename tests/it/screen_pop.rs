@@ -91,7 +91,7 @@ async fn markup_in_the_callers_name_is_shown_as_text() {
     let session = admin(&platform).await;
     let (app, page) = signed_in(&platform, &session).await;
     let browser = Browser::start().await;
-    browser.open(&page).await;
+    browser.sign_in_at_desk(&page, &Person::admin(&platform)).await;
     let name = "<img src=x onerror=\"document.title='hacked'\"><b>Bold</b>";
     let space = play(&platform, "missed", &["--speed", "4", "--from-name", name]).await;
     phase(&browser, &space, "missed").await;
@@ -101,7 +101,7 @@ async fn markup_in_the_callers_name_is_shown_as_text() {
     browser.sees(&[name]).await;
     let title = browser.page.title().await.unwrap();
     assert!(!title.contains("hacked"), "{title}");
-    assert_eq!(browser.complaints(&[&page]).await, Vec::<String>::new());
+    assert_eq!(browser.complaints(&[&page, &platform.base]).await, Vec::<String>::new());
     browser.close().await;
     app.stop().await;
 }
@@ -112,7 +112,7 @@ async fn a_page_follows_a_ring_group_and_a_menu_and_an_anonymous_caller() {
     let session = admin(&platform).await;
     let (app, page) = signed_in(&platform, &session).await;
     let browser = Browser::start().await;
-    browser.open(&page).await;
+    browser.sign_in_at_desk(&page, &Person::admin(&platform)).await;
     for scenario in ["ring-group", "dial-plan"] {
         let space = play(&platform, scenario, &["--speed", "4"]).await;
         phase(&browser, &space, "ended").await;
@@ -138,7 +138,7 @@ async fn a_caller_who_calls_again_is_recognised() {
     let session = admin(&platform).await;
     let (app, page) = signed_in(&platform, &session).await;
     let browser = Browser::start().await;
-    browser.open(&page).await;
+    browser.sign_in_at_desk(&page, &Person::admin(&platform)).await;
     let flags = ["--speed", "10", "--from", "+13125550147", "--from-name", "Ada Example"];
     let first = play(&platform, "answered", &flags).await;
     phase(&browser, &first, "ended").await;

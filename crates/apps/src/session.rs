@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
+use sdk::wire::scope;
 use sdk::{Client, Config, TokenFile};
 use url::Url;
 
 use crate::env::Settings;
 
-/// What the apps ask for at sign-in.
-pub const SCOPES: [&str; 3] = sdk::wire::scope::TUTORIALS;
+/// What the apps ask for at sign-in: calls and reports, and, where the client may, the people whose lines ring.
+pub const SCOPES: [&str; 5] = {
+    let [notify, calls, reports] = scope::TUTORIALS;
+    [notify, calls, reports, scope::USERS_READ, scope::SCIM_ME]
+};
 
 /// Name of the token file in the state folder, shared by the apps that use the same folder. Unless the settings
 /// name another key, `tokens.key` beside it holds the key.

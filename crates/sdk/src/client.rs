@@ -100,6 +100,23 @@ impl Client {
         Ok(Self { inner })
     }
 
+    /// A client of the same program for another person: nobody is signed in, and the tokens of whoever signs in are
+    /// kept in memory alone, are not refreshed before they are refused, and end with the client.
+    #[must_use]
+    pub fn visitor(&self) -> Self {
+        let inner = Inner {
+            config: self.inner.config.clone(),
+            http: self.inner.http.clone(),
+            file: TokenFile::in_memory(),
+            paces: Paces::default(),
+            held: Mutex::default(),
+            refreshing: tokio::sync::Mutex::new(()),
+            verifier: Mutex::default(),
+            changed: watch::channel(0).0,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.inner.config

@@ -18,6 +18,8 @@ use crate::{files, limits};
 pub struct TokenFile {
     path: PathBuf,
     key: KeySource,
+    /// Nothing is read or written.
+    in_memory: bool,
 }
 
 impl TokenFile {
@@ -26,7 +28,12 @@ impl TokenFile {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let key = KeySource::File(path.with_extension("key"));
-        Self { path, key }
+        Self { path, key, in_memory: false }
+    }
+
+    /// No file: the tokens end with the client.
+    pub(crate) fn in_memory() -> Self {
+        Self { in_memory: true, ..Self::new("") }
     }
 
     /// The same file with a key from elsewhere.
@@ -43,6 +50,9 @@ impl TokenFile {
     /// The tokens of this client at this authorization server; those of another are not to be sent there.
     /// A file that an earlier version wrote without a seal is taken up and sealed.
     pub(crate) fn load(&self, client_id: &str, issuer: &str) -> Result<Option<Tokens>, Error> {
+        if self.in_memory {
+            return Ok(None);
+        }
         let Some(bytes) = files::read_private(&self.path).map_err(|error| self.error("read", &error))? else {
             return Ok(None);
         };
@@ -76,6 +86,9 @@ impl TokenFile {
     }
 
     pub(crate) fn save(&self, tokens: &Tokens) -> Result<(), Error> {
+        if self.in_memory {
+            return Ok(());
+        }
         let bytes = serde_json::to_vec(tokens).expect("strings and numbers serialize");
         let sealed = SealedFile::seal(&self.key.existing_or_new()?, bytes)?;
         let bytes = serde_json::to_vec(&sealed).expect("strings and numbers serialize");
@@ -85,13 +98,16 @@ impl TokenFile {
     /// Waits until no other process changes the tokens, for at most [`limits::TOKEN_LOCK_WAIT`]. Held until the
     /// value is dropped; a crash lets go of it.
     pub(crate) async fn lock(&self) -> Result<TokenLock, Error> {
+        if self.in_memory {
+            return Ok(TokenLock { _file: None });
+        }
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
         let file = files::open_lock(Path::new(&path)).map_err(|error| self.error("lock", &error))?;
         let deadline = tokio::time::Instant::now() + limits::TOKEN_LOCK_WAIT;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(TokenLock { _file: file }),
+                Ok(()) => return Ok(TokenLock { _file: Some(file) }),
                 Err(TryLockError::Error(error)) => return Err(self.error("lock", &error)),
                 Err(TryLockError::WouldBlock) if tokio::time::Instant::now() >= deadline => {
                     return Err(Error::local(format!(
@@ -122,7 +138,7 @@ impl TokenFile {
 /// The right to change the tokens.
 #[derive(Debug)]
 pub(crate) struct TokenLock {
-    _file: File,
+    _file: Option<File>,
 }
 
 /// Content of the token file. `Debug` hides the tokens.

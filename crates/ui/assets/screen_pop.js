@@ -1,10 +1,19 @@
-// Keeps the board in step with the app: the server sends whole cards, this script puts them in their place.
+// Keeps the board in step with the app: the server sends whole cards of this person, this script puts them in their place.
+
+import { keepNotes, noteCarried, notesFrom } from "./screen_pop_notes.js";
+import { closeAlert, ring, setUpAlerts } from "./screen_pop_alerts.js";
 
 const RETRY_MS = 1000;
 const LOST_AFTER_MS = 1200;
-const DISMISSED_MAX = 500;
-const DISMISSED_KEY = "callfeed.dismissed";
+const TICK_MS = 250;
+// Cards of a tab that are shown at first; the others wait behind "N more".
+const CARDS_SHOWN_MAX = 50;
 const LIVE = new Set(["waiting", "ringing", "answered"]);
+const EMPTY = {
+  active: ["No calls yet", "When your phone rings, the caller's card appears here. Keep this page open, or call in to try it."],
+  recent: ["No recent calls", "Calls that are over stand here."],
+  missed: ["Nothing missed", "Calls that nobody took stand here until somebody talks with the caller."],
+};
 
 const board = document.querySelector(".board");
 const calls = document.getElementById("calls");
@@ -13,24 +22,25 @@ const link = document.getElementById("link");
 const linkWord = document.getElementById("link-word");
 const problemBox = document.getElementById("problem");
 const problemText = document.getElementById("problem-text");
+const operator = document.getElementById("operator");
 const lost = document.getElementById("lost");
-const dismissed = new Set(readDismissed());
+const search = document.getElementById("search");
+const more = document.getElementById("more");
+const settings = document.getElementById("settings");
 
 // The app's clock minus ours, so that timers agree with the app.
 let clockLead = Number(board.dataset.now) - Date.now();
 let lostTimer = 0;
 let source = null;
-
-function readDismissed() {
-  try {
-    return JSON.parse(sessionStorage.getItem(DISMISSED_KEY)) ?? [];
-  } catch {
-    return [];
-  }
-}
+let tab = "active";
+let shownMax = CARDS_SHOWN_MAX;
 
 function cards() {
-  return calls ? [...calls.querySelectorAll(".card")] : [];
+  return [...calls.querySelectorAll(".card")];
+}
+
+function visibleCards() {
+  return cards().filter((card) => !card.hidden);
 }
 
 function cardOf(id) {
@@ -41,6 +51,23 @@ function parse(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
   return [...template.content.querySelectorAll(".card")];
+}
+
+// Sends what a person does; resolves to the answer's status, and whether it was kept.
+async function send(path, fields) {
+  const headers = { "x-callfeed-proof": board.dataset.proof };
+  try {
+    const answer = await fetch(path, { method: "POST", headers, body: new URLSearchParams(fields), redirect: "manual" });
+    return { status: answer.status, kept: answer.ok || answer.type === "opaqueredirect" };
+  } catch {
+    return { status: 0, kept: false };
+  }
+}
+
+function notKept() {
+  say.textContent = "This was not kept. Try again.";
+  problemText.textContent = "This was not kept. Try again.";
+  problemBox.hidden = false;
 }
 
 function clockText(seconds) {
@@ -54,6 +81,8 @@ function tick() {
   for (const timer of document.querySelectorAll("[data-since]")) {
     timer.textContent = clockText(Math.max(0, Math.floor((now - Number(timer.dataset.since)) / 1000)));
   }
+  const due = cards().some((card) => !card.hidden && tab === "active" && !isIn(card, "active"));
+  if (due) arrange();
 }
 
 function title() {
@@ -68,13 +97,86 @@ function title() {
   }
 }
 
+// Whether a card stands in a tab. What is pinned or just over is among the active ones too.
+function isIn(card, name) {
+  if (name === "active") {
+    const until = Number(card.dataset.until ?? 0);
+    return card.dataset.tab === "active" || "pinned" in card.dataset || until > Date.now() + clockLead;
+  }
+  return card.dataset.tab === name;
+}
+
+// Missed calls of one caller are one card, the newest; it tells how many there are.
+function group(list) {
+  const newest = new Map();
+  const first = [];
+  for (const card of list) {
+    const key = card.dataset.caller ?? card.dataset.call;
+    const others = newest.get(key);
+    if (others) {
+      others.push(card);
+    } else {
+      newest.set(key, [card]);
+      first.push(card);
+    }
+  }
+  for (const card of first) {
+    const count = newest.get(card.dataset.caller ?? card.dataset.call).length;
+    const words = card.querySelector("[data-more]");
+    words.hidden = count < 2;
+    words.textContent = `${count} missed calls`;
+  }
+  return first;
+}
+
+// Decides which cards are shown, and in which order.
+function arrange() {
+  const all = cards();
+  const sorted = [...all].sort(
+    (a, b) => ("pinned" in b.dataset) - ("pinned" in a.dataset) || Number(b.dataset.created) - Number(a.dataset.created),
+  );
+  // Moving a node takes the focus away, so only what stands wrong is moved.
+  sorted.forEach((card, at) => {
+    if (calls.children[at] !== card) calls.insertBefore(card, calls.children[at] ?? null);
+  });
+  const words = search.value.trim().toLowerCase();
+  const found = (card) => words === "" || `${card.textContent} ${card.querySelector("[data-notes]").value}`.toLowerCase().includes(words);
+  for (const badge of document.querySelectorAll("[data-count]")) {
+    const inTab = sorted.filter((card) => isIn(card, badge.dataset.count));
+    const count = badge.dataset.count === "missed" ? group(inTab).length : inTab.length;
+    badge.textContent = count > 0 ? String(count) : "";
+  }
+  for (const card of all) card.querySelector("[data-more]").hidden = true;
+  let list = sorted.filter((card) => isIn(card, tab) && found(card));
+  if (tab === "missed") list = group(list);
+  const shown = new Set(list.slice(0, shownMax));
+  for (const card of all) card.hidden = !shown.has(card);
+  more.hidden = list.length <= shownMax;
+  more.textContent = `${list.length - shownMax} more`;
+  const [head, text] = words === "" ? EMPTY[tab] : ["Nothing found", "No call in this tab has these words."];
+  document.getElementById("empty").hidden = shown.size > 0;
+  document.getElementById("empty-title").textContent = head;
+  document.getElementById("empty-text").textContent = text;
+}
+
 function settle() {
+  arrange();
   tick();
   title();
 }
 
+function showTab(name) {
+  tab = name;
+  shownMax = CARDS_SHOWN_MAX;
+  for (const button of document.querySelectorAll("[data-show]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.show === name));
+  }
+  arrange();
+}
+
 // What is being written on a card stays when its new state takes its place.
 function carry(old, card) {
+  noteCarried(old, card);
   const [before, after] = [old.querySelector("details"), card.querySelector("details")];
   if (!before || !after) return;
   after.open = before.open;
@@ -89,8 +191,9 @@ function focusOn(card) {
   const at = document.activeElement;
   if (at === card) return (next) => next;
   if (!card.contains(at)) return null;
-  if (at.matches("[data-dismiss]")) return (next) => next.querySelector("[data-dismiss]");
-  if (at.matches("summary")) return (next) => next.querySelector("summary") ?? next;
+  for (const part of ["[data-dismiss]", "[data-pin]", "[data-notes]", "summary"]) {
+    if (at.matches(part)) return (next) => next.querySelector(part) ?? next;
+  }
   const same = (other) => other.name === at.name && (at.localName !== "button" || other.value === at.value);
   return (next) => [...next.querySelectorAll(at.localName)].find(same) ?? next;
 }
@@ -100,11 +203,12 @@ function replace(old, card) {
   const find = focusOn(old);
   const caret = document.activeElement.selectionStart;
   carry(old, card);
+  card.hidden = old.hidden;
   old.replaceWith(card);
   if (!find) return;
   const target = find(card);
   target.focus({ preventScroll: true });
-  if (target.matches("input") && caret != null) target.setSelectionRange(caret, caret);
+  if (target.matches("input, textarea") && caret != null) target.setSelectionRange(caret, caret);
 }
 
 // Forms on cards are sent without leaving the page; the changed card comes by itself.
@@ -112,22 +216,14 @@ async function sendForm(event) {
   const form = event.target.closest("form[data-quiet]");
   if (!form) return;
   event.preventDefault();
-  const body = new URLSearchParams(new FormData(form, event.submitter));
-  try {
-    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
-    if (answer.type !== "opaqueredirect") throw new Error(String(answer.status));
-    form.closest("details")?.removeAttribute("open");
-    form.closest(".card")?.focus({ preventScroll: true });
-  } catch {
-    say.textContent = "This was not kept. Try again.";
-    problemText.textContent = "This was not kept. Try again.";
-    problemBox.hidden = false;
-  }
+  if (!(await send(form.action, new FormData(form, event.submitter))).kept) return notKept();
+  form.closest("details")?.removeAttribute("open");
+  form.closest(".card")?.focus({ preventScroll: true });
 }
 
-function show({ id, position, html }) {
+function show({ id, html, alert }) {
   const [card] = parse(html);
-  if (!card || dismissed.has(id)) return;
+  if (!card) return;
   const old = cardOf(id);
   if (old) {
     if (old.dataset.say !== card.dataset.say) say.textContent = card.dataset.say;
@@ -135,30 +231,36 @@ function show({ id, position, html }) {
   } else {
     card.classList.add("new");
     say.textContent = card.dataset.say;
-    // Dismissed cards are missing here, so the place is found by the ids that stand above.
-    calls.insertBefore(card, cards()[visiblePosition(position)] ?? null);
+    calls.prepend(card);
   }
+  if (alert) ring(card);
+  else if (card.dataset.phase !== "ringing" && card.dataset.phase !== "waiting") closeAlert(id);
   settle();
-}
-
-let order = [];
-function visiblePosition(position) {
-  return order.slice(0, position).filter((id) => cardOf(id)).length;
 }
 
 function snapshot({ cards: list }) {
   const before = new Map(cards().map((card) => [card.dataset.call, card.dataset.say]));
-  order = list.map((item) => item.id);
-  const focused = document.activeElement?.closest?.(".card")?.dataset.call;
-  const fresh = list.filter((item) => !dismissed.has(item.id)).flatMap((item) => parse(item.html));
-  for (const card of fresh) {
-    const old = cardOf(card.dataset.call);
-    if (old) carry(old, card);
+  const ids = new Set(list.map((item) => item.id));
+  for (const card of cards()) if (!ids.has(card.dataset.call)) card.remove();
+  let news = null;
+  for (const item of list) {
+    const [card] = parse(item.html);
+    if (!card) continue;
+    const old = cardOf(item.id);
+    if (old) replace(old, card);
+    else calls.append(card);
+    if (LIVE.has(card.dataset.phase) && before.get(item.id) !== card.dataset.say) news ??= card;
+    if (item.alert) ring(card);
   }
-  calls.replaceChildren(...fresh);
-  if (focused) cardOf(focused)?.focus({ preventScroll: true });
-  const news = fresh.find((card) => LIVE.has(card.dataset.phase) && before.get(card.dataset.call) !== card.dataset.say);
   if (news) say.textContent = news.dataset.say;
+  settle();
+}
+
+function remove(ids) {
+  for (const id of ids) {
+    closeAlert(id);
+    cardOf(id)?.remove();
+  }
   settle();
 }
 
@@ -167,23 +269,26 @@ function setLink({ key, word, problem }) {
   if (linkWord.textContent !== word) linkWord.textContent = word;
   problemText.textContent = problem ?? "";
   problemBox.hidden = !problem;
+  // The page has the login address only if it was loaded with it.
+  if ((key === "sign-in") === operator.hidden) location.reload();
 }
 
-function dismiss(card) {
-  const next = card.nextElementSibling ?? card.previousElementSibling;
-  dismissed.add(card.dataset.call);
+async function close(card) {
+  const list = visibleCards();
+  const next = list[list.indexOf(card) + 1] ?? list[list.indexOf(card) - 1];
   card.remove();
   next?.focus({ preventScroll: false });
-  try {
-    sessionStorage.setItem(DISMISSED_KEY, JSON.stringify([...dismissed].slice(-DISMISSED_MAX)));
-  } catch {
-    // Without storage a dismissed card comes back with the next load of the page; no harm.
-  }
   settle();
+  if (!(await send(`/calls/${encodeURIComponent(card.dataset.call)}/close`, {})).kept) notKept();
+}
+
+async function pin(card) {
+  const pinned = !("pinned" in card.dataset);
+  if (!(await send(`/calls/${encodeURIComponent(card.dataset.call)}/pin`, { pinned })).kept) notKept();
 }
 
 function move(step) {
-  const all = cards();
+  const all = visibleCards();
   if (all.length === 0) return;
   const at = all.indexOf(document.activeElement?.closest?.(".card"));
   const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
@@ -191,30 +296,35 @@ function move(step) {
   all[next].scrollIntoView({ block: "nearest" });
 }
 
+const KEYS = {
+  j: () => move(1),
+  ArrowDown: () => move(1),
+  k: () => move(-1),
+  ArrowUp: () => move(-1),
+  x: (card) => card && close(card),
+  Escape: (card) => card && close(card),
+  p: (card) => card && pin(card),
+  n: (card) => card?.querySelector("[data-notes]").focus(),
+  c: (card) => card?.querySelector("[data-call-back]")?.click(),
+  1: () => showTab("active"),
+  2: () => showTab("recent"),
+  3: () => showTab("missed"),
+  "/": () => search.focus(),
+};
+
 function onKey(event) {
-  // Keys that are written into a field are no commands.
-  if (event.target.matches?.("input, textarea, select")) return;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const card = document.activeElement?.closest?.(".card");
-  switch (event.key) {
-    case "j":
-    case "ArrowDown":
-      move(1);
-      break;
-    case "k":
-    case "ArrowUp":
-      move(-1);
-      break;
-    case "x":
-    case "Escape": {
-      const target = card ?? cards()[0];
-      if (target) dismiss(target);
-      break;
-    }
-    default:
-      return;
+  const field = event.target.matches?.("input, textarea, select");
+  if (field && event.key === "Escape") {
+    (event.target.closest(".card") ?? document.body).focus();
+    event.target.blur();
+    return;
   }
+  // Keys that are written into a field are no commands.
+  if (field || event.ctrlKey || event.metaKey || event.altKey) return;
+  const act = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : null;
+  if (!act) return;
   event.preventDefault();
+  act(document.activeElement?.closest?.(".card") ?? visibleCards()[0]);
 }
 
 function alive() {
@@ -235,40 +345,77 @@ function connect() {
   source.onerror = () => {
     lostTimer ||= setTimeout(() => {
       lost.hidden = false;
-      setLink({ key: "lost", word: "Reconnecting" });
+      link.dataset.link = "lost";
+      linkWord.textContent = "Reconnecting";
     }, LOST_AFTER_MS);
-    // A closed source does not come back by itself.
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
+    // A closed source does not come back by itself: signed out, or too many pages.
+    if (source.readyState === EventSource.CLOSED) setTimeout(again, RETRY_MS);
   };
-  on("snapshot", (data) => (calls ? snapshot(data) : undefined));
-  on("card", (data) => {
-    if (!calls) return;
-    order = order.filter((id) => id !== data.id);
-    order.splice(data.position, 0, data.id);
-    show(data);
-    for (const id of data.gone) {
-      order = order.filter((other) => other !== id);
-      cardOf(id)?.remove();
-    }
-  });
-  on("link", (data) => {
-    // Signed in or signed out: the page itself is another one.
-    if ((data.key === "sign-in") === Boolean(calls)) location.reload();
-    else setLink(data);
-  });
+  on("snapshot", snapshot);
+  on("card", show);
+  on("gone", (data) => remove(data.ids));
+  on("notes", (data) => notesFrom(cardOf(data.id), data.notes));
+  on("link", setLink);
 }
 
-calls?.addEventListener("submit", sendForm);
-calls?.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-dismiss]");
-  if (button) dismiss(button.closest(".card"));
+// Browsers open six connections to one address, so of the pages that nobody looks at one keeps its events, to ring; the
+// others take them up again, and with them the truth, when somebody looks. A page with a lock is not frozen.
+let isListener = !navigator.locks;
+function follow() {
+  const wanted = isListener || !document.hidden;
+  if (wanted && !source) connect();
+  if (!wanted && source) {
+    source.close();
+    source = null;
+  }
+}
+
+// Whoever was signed out meanwhile gets the page that says so.
+async function again() {
+  try {
+    const answer = await fetch("/calls/-", { method: "HEAD" });
+    if (answer.status === 401) return location.reload();
+  } catch {
+    // The app is away: the next try tells.
+  }
+  source = null;
+  follow();
+}
+
+calls.addEventListener("submit", sendForm);
+calls.addEventListener("click", (event) => {
+  const card = event.target.closest(".card");
+  if (event.target.closest("[data-dismiss]")) close(card);
+  if (event.target.closest("[data-pin]")) pin(card);
 });
+document.getElementById("close-all").addEventListener("click", async () => {
+  if (!(await send("/calls/close-finished", {})).kept) notKept();
+});
+settings.addEventListener("change", async () => {
+  const form = new FormData(settings);
+  board.toggleAttribute("data-sound", form.has("sound"));
+  if (!(await send("/settings", form)).kept) notKept();
+});
+more.addEventListener("click", () => {
+  shownMax += CARDS_SHOWN_MAX;
+  arrange();
+});
+search.addEventListener("input", arrange);
+for (const button of document.querySelectorAll("[data-show]")) {
+  button.addEventListener("click", () => showTab(button.dataset.show));
+}
 document.addEventListener("keydown", onKey);
 addEventListener("pagehide", () => source?.close());
 // A page that comes back from the browser's memory is out of date.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
-for (const card of cards()) if (dismissed.has(card.dataset.call)) card.remove();
-order = cards().map((card) => card.dataset.call);
-setInterval(tick, 250);
+setUpAlerts(board, send);
+keepNotes(board, calls, send);
+setInterval(tick, TICK_MS);
 settle();
-connect();
+document.addEventListener("visibilitychange", follow);
+navigator.locks?.request(`callfeed.desk.${board.dataset.desk}`, () => {
+  isListener = true;
+  follow();
+  return new Promise(() => {});
+});
+follow();

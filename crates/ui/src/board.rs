@@ -10,12 +10,59 @@ pub struct ScreenPop {
     pub cards: Vec<Card>,
     /// How the app stands with the phone system.
     pub link: Link,
-    /// Login address, while nobody is signed in.
+    /// Login address for the phone system, while the app is signed out of it; for admins.
     pub sign_in: Option<String>,
     /// What only a person can mend.
     pub problem: Option<String>,
     /// The app's clock, milliseconds since 1970; timers run against it.
     pub now_ms: i64,
+    /// Whose page it is.
+    pub desk: Desk,
+}
+
+/// Whose page it is, and what they chose.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    /// Empty on a board without sign-in.
+    pub email: String,
+    /// Proof of the session, which each form carries.
+    pub proof: String,
+    /// Names the person to the page's own storage.
+    pub key: String,
+    /// May see every call, and choose to.
+    pub admin: bool,
+    pub everybody: bool,
+    pub team: bool,
+    pub do_not_disturb: bool,
+    pub sound: bool,
+}
+
+/// The screen pop for somebody who has not signed in.
+#[derive(Clone, Debug, Template)]
+#[template(path = "screen_pop_sign_in.html")]
+pub struct DeskSignIn {
+    /// Where to sign in.
+    pub address: String,
+}
+
+/// Where on the page a card stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    Active,
+    Recent,
+    Missed,
+}
+
+impl Tab {
+    /// Name for the stylesheet and the script.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Recent => "recent",
+            Self::Missed => "missed",
+        }
+    }
 }
 
 /// How the app stands with the phone system.
@@ -117,6 +164,18 @@ pub struct MatchLine {
 pub struct Card {
     /// Conversation space id.
     pub id: String,
+    pub tab: Tab,
+    /// Over, but among the active ones until then, milliseconds since 1970.
+    pub active_until_ms: Option<i64>,
+    pub pinned: bool,
+    /// What the person wrote down.
+    pub notes: String,
+    /// When the call came in, milliseconds since 1970.
+    pub created_ms: i64,
+    /// Calls with the same one are the same caller's; none when the number is withheld.
+    pub caller_key: Option<String>,
+    /// A `tel:` address.
+    pub call_back: Option<String>,
     pub phase: Phase,
     /// The phase in words: "Ringing".
     pub word: String,

@@ -12,7 +12,7 @@ mod portal;
 mod respond;
 
 pub use assets::{asset, assets};
-pub use board::{Card, Dialled, Fact, Link, MatchLine, Phase, ScreenPop};
+pub use board::{Card, Desk, DeskSignIn, Dialled, Fact, Link, MatchLine, Phase, ScreenPop, Tab};
 pub use console::{Console, ConsoleFault};
 pub use docs::{AnswerLine, Docs, Group, OperationPage, ParameterLine, Reference, Step, Tutorial};
 pub use pages::{Consent, Login, Message, ScopeGroup};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{SOON, eventually, http, ports};
+use super::{Person, SOON, eventually, http, ports};
 
 /// No sandbox (tests may run as root), nothing that talks to the outside by itself.
 const FLAGS: &[&str] = &[
@@ -98,6 +98,22 @@ impl Browser {
         let button = self.page.wait().at_most(SOON).for_element(Locator::XPath(&path)).await;
         let button = button.unwrap_or_else(|error| panic!("no button {label}: {error}"));
         button.click().await.expect("the button can be pressed");
+    }
+
+    /// Signs in at the screen pop with this address; ends when the page shows the calls of this person.
+    pub async fn sign_in_at_desk(&self, page: &str, person: &Person) {
+        self.open(page).await;
+        self.press("Sign in").await;
+        self.type_into("input[type=email]", &person.email).await;
+        self.type_into("input[type=password]", &person.password).await;
+        self.press("Sign in").await;
+        let allow = "//button[normalize-space()='Allow'] | //*[@id='calls']";
+        let next = self.page.wait().at_most(SOON).for_element(Locator::XPath(allow)).await;
+        let next = next.unwrap_or_else(|error| panic!("neither consent nor calls: {error}"));
+        if next.tag_name().await.is_ok_and(|tag| tag == "button") {
+            next.click().await.expect("the button can be pressed");
+        }
+        self.sees(&["Live", "Sign out"]).await;
     }
 
     /// Console messages of level SEVERE so far, and requests to anywhere but these origins.

@@ -158,6 +158,24 @@ impl Person {
         Grant { access_token, refresh_token: answer.text_of("/refresh_token"), session }
     }
 
+    /// Signs in at the screen pop with this address, as a browser of its own.
+    pub async fn sign_in_at_desk(&self, page: &str) {
+        let login = self.open(&format!("{page}/sign-in")).await.elsewhere();
+        let landed = self.sign_in(login.as_str()).await;
+        let answer = self.deliver(&landed).await;
+        assert_eq!((answer.status, answer.header("location")), (303, "/"), "{}", answer.text);
+    }
+
+    /// A page with the cookies of this browser.
+    pub async fn read(&self, url: &str) -> Answer {
+        Answer::of(url, self.http.get(url)).await
+    }
+
+    /// Its requests, with its cookies.
+    pub fn requests(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// Delivers the code to an app that waits at its redirect URI, and returns the page it shows.
     pub async fn deliver(&self, landed: &Url) -> Answer {
         Answer::of("the app's redirect URI", self.http.get(landed.clone())).await

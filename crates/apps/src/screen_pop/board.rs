@@ -3,13 +3,18 @@
 //! Calls pop once, follow their states by sequence number and never ring for ever: after a reconnect
 //! [`Board::reconcile`] compares them with the calls under way, and [`Board::close`] ends what is gone.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use wire::{Direction, call_events::CallEvent};
 
+use crate::people::parties::{Account, in_talk, parties};
+
 use super::{
-    call::{Call, History, Outcome},
+    call::{Call, History, Outcome, Stage},
     callers::Known,
     limits::{FINISHED_CARDS_MAX, FORGOTTEN_IDS_MAX, LIVE_CARDS_MAX, STALE_AFTER, WANTED_MAX},
 };
@@ -21,6 +26,7 @@ pub struct Board {
     forgotten: VecDeque<String>,
     forgotten_ids: HashSet<String>,
     wanted: HashSet<String>,
+    account: Arc<Account>,
 }
 
 /// What an event did to the board.
@@ -31,6 +37,12 @@ pub enum Applied {
     Changed(Change),
     /// An inbound call whose caller this state does not tell: its earlier states are needed ([`Board::replay`]).
     NeedsHistory(String),
+    /// Somebody called this number and reached it: what was missed from it is settled. Ids of those cards.
+    Reached {
+        number: String,
+        at: Timestamp,
+        settled: Vec<String>,
+    },
 }
 
 /// One card that is new or different.
@@ -43,14 +55,23 @@ pub struct Change {
     pub moved: bool,
     /// Cards that had to leave.
     pub gone: Vec<String>,
+    /// Cards of earlier missed calls of the same caller, which this call has settled.
+    pub settled: Vec<String>,
 }
 
 impl Change {
+    /// A card whose call is as it was.
+    #[must_use]
+    pub fn of_card(id: &str) -> Self {
+        Self { id: id.to_owned(), new: false, moved: false, gone: Vec::new(), settled: Vec::new() }
+    }
+
     /// Two changes of one card as one.
     fn then(mut self, next: Self) -> Self {
         self.new |= next.new;
         self.moved |= next.moved;
         self.gone.extend(next.gone);
+        self.settled.extend(next.settled);
         self
     }
 }
@@ -71,7 +92,10 @@ impl Board {
     /// Takes in one state of a call; repeats and late ones change nothing.
     pub fn apply(&mut self, now: Timestamp, event: &CallEvent) -> Applied {
         let id = &event.metadata.conversation_space_id;
-        if event.metadata.direction != Direction::Inbound || self.forgotten_ids.contains(id) {
+        if event.metadata.direction != Direction::Inbound {
+            return self.apply_outbound(now, event);
+        }
+        if self.forgotten_ids.contains(id) {
             return Applied::Nothing;
         }
         if let Some(call) = self.calls.iter_mut().find(|call| call.id == *id) {
@@ -81,9 +105,13 @@ impl Board {
             let before = call.stage.clone();
             call.take(&event.state, now);
             let moved = call.stage != before;
-            return Applied::Changed(Change { id: id.clone(), new: false, moved, gone: self.trim() });
+            let answered =
+                (moved && call.stage == Stage::Answered).then(|| call.caller.key().map(str::to_owned));
+            let settled = answered.flatten().map(|number| self.settle(&number, now)).unwrap_or_default();
+            let change = Change { moved, gone: self.trim(), settled, ..Change::of_card(id) };
+            return Applied::Changed(change);
         }
-        match Call::first_seen(event, now) {
+        match Call::first_seen(event, &Arc::clone(&self.account), now) {
             Some(call) => self.insert(call),
             None => self.want(id),
         }
@@ -157,7 +185,7 @@ impl Board {
         let call = self.calls.iter_mut().find(|call| call.id == id && call.is_live())?;
         let outcome = if call.answered_at.is_some() { Outcome::Answered } else { Outcome::Unknown };
         call.end(outcome, now);
-        Some(Change { id: id.to_owned(), new: false, moved: true, gone: self.trim() })
+        Some(Change { moved: true, gone: self.trim(), ..Change::of_card(id) })
     }
 
     pub fn set_history(&mut self, id: &str, history: History) {
@@ -188,7 +216,47 @@ impl Board {
         let id = call.id.clone();
         let at = self.place_of(&call);
         self.calls.insert(at, call);
-        Applied::Changed(Change { id, new: true, moved: true, gone: self.trim() })
+        let gone = self.trim();
+        Applied::Changed(Change { new: true, moved: true, gone, ..Change::of_card(&id) })
+    }
+
+    /// An outbound call is no card, but reaching somebody settles what was missed from them.
+    fn apply_outbound(&mut self, now: Timestamp, event: &CallEvent) -> Applied {
+        let talks = event.state.participants.iter().filter(|party| in_talk(&party.status.value)).count() >= 2;
+        if !talks {
+            return Applied::Nothing;
+        }
+        let outside = parties(&[event], &self.account, &[]).and_then(|found| found.outside);
+        match outside.as_ref().and_then(|outside| outside.number.key()) {
+            Some(number) => {
+                let settled = self.settle(number, now);
+                if settled.is_empty() {
+                    return Applied::Nothing;
+                }
+                Applied::Reached { number: number.to_owned(), at: now, settled }
+            }
+            None => Applied::Nothing,
+        }
+    }
+
+    /// Somebody talks with this number: its missed calls are settled.
+    pub fn settle(&mut self, number: &str, at: Timestamp) -> Vec<String> {
+        let missed = |call: &&mut Call| {
+            call.stage == Stage::Ended(Outcome::Missed)
+                && !call.settled
+                && call.created <= at
+                && call.caller.key() == Some(number)
+        };
+        let settle = |call: &mut Call| {
+            call.settled = true;
+            call.id.clone()
+        };
+        self.calls.iter_mut().filter(missed).map(settle).collect()
+    }
+
+    /// What is known of the account from now on.
+    pub fn set_account(&mut self, account: Arc<Account>) {
+        self.account = account;
     }
 
     /// Newest first; of two created at the same instant the one heard of last.

@@ -29,6 +29,12 @@ pub struct Call {
     pub rang: Vec<Line>,
     /// Talk now, or talked last.
     pub answered_by: Vec<Line>,
+    /// Talked at any time.
+    pub talked: Vec<Line>,
+    /// The caller waits in a parking spot.
+    pub parked: bool,
+    /// Missed, and somebody has talked with the caller since.
+    pub settled: bool,
     pub answered_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     /// Voicemail took the call.
@@ -94,8 +100,8 @@ pub struct LastCall {
 
 impl Call {
     /// A call seen for the first time; none if the state does not tell who calls.
-    pub(super) fn first_seen(event: &CallEvent, now: Timestamp) -> Option<Self> {
-        let found = parties(&[event], &Account::default(), &[])?;
+    pub(super) fn first_seen(event: &CallEvent, account: &Account, now: Timestamp) -> Option<Self> {
+        let found = parties(&[event], account, &[])?;
         let (outside, ours) = (found.outside?, found.ours?);
         let mut call = Self {
             id: event.metadata.conversation_space_id.clone(),
@@ -108,6 +114,9 @@ impl Call {
             ringing: Vec::new(),
             rang: Vec::new(),
             answered_by: Vec::new(),
+            talked: Vec::new(),
+            parked: false,
+            settled: false,
             answered_at: None,
             ended_at: None,
             voicemail: false,
@@ -163,9 +172,13 @@ impl Call {
             self.answered_at.get_or_insert(at);
             let talking = lines(state, in_talk);
             if !talking.is_empty() {
+                for line in &talking {
+                    remember(&mut self.talked, line);
+                }
                 self.answered_by = talking;
             }
         }
+        self.parked = state.participants.iter().any(|party| party.status.value == Status::Parked);
         self.stage = self.stage_of(state, place);
     }
 
@@ -192,6 +205,7 @@ impl Call {
     /// The call is over.
     pub(super) fn end(&mut self, outcome: Outcome, at: Timestamp) {
         self.ringing.clear();
+        self.parked = false;
         self.ended_at = Some(at.max(self.created));
         self.stage = Stage::Ended(outcome);
     }

@@ -16,7 +16,7 @@ use super::{
     limits::{RESTORED_MAX, WRITES_MAX},
     view,
 };
-use crate::store::screen_pop as store;
+use crate::store::{desks, screen_pop as store};
 
 /// A call popped up on the pages.
 #[derive(Clone, Debug)]
@@ -38,6 +38,7 @@ pub struct Desk {
     callers: Arc<Callers>,
     /// Cards that are being filled.
     filling: TaskTracker,
+    pool: SqlitePool,
     writes: mpsc::Sender<Call>,
     writer: JoinHandle<()>,
     pops: Option<mpsc::Sender<Pop>>,
@@ -62,9 +63,10 @@ impl Desk {
             callers.restore(&mut call).await?;
             hub.board(|board| board.restore(call));
         }
+        settle(&hub, &pool, now).await?;
         let (writes, queue) = mpsc::channel(WRITES_MAX);
-        let writer = tokio::spawn(write(pool, queue));
-        Ok(Self { hub, callers, filling: TaskTracker::new(), writes, writer, pops, screen })
+        let writer = tokio::spawn(write(pool.clone(), queue));
+        Ok(Self { hub, callers, filling: TaskTracker::new(), pool, writes, writer, pops, screen })
     }
 
     #[must_use]
@@ -116,6 +118,13 @@ impl Desk {
         match applied {
             Applied::Nothing => None,
             Applied::NeedsHistory(id) => Some(id),
+            Applied::Reached { number, at, settled } => {
+                if let Err(error) = desks::reached(&self.pool, &number, at).await {
+                    tracing::warn!(%error, "that a missed caller was reached could not be stored");
+                }
+                settled.iter().for_each(|id| self.hub.publish_card(id));
+                None
+            }
             Applied::Changed(change) => {
                 self.show(change).await;
                 None
@@ -148,6 +157,20 @@ impl Desk {
             tracing::error!("calls are no longer stored: start the screen pop again");
         }
     }
+}
+
+/// Missed calls that were followed by a talk before the last stop are settled.
+async fn settle(hub: &Hub, pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()> {
+    let oldest = hub.board(|board| board.calls().iter().map(|call| call.created).min()).unwrap_or(now);
+    let reached = desks::all_reached(pool, oldest).await?;
+    let talk = |call: &Call| Some((call.caller.key()?.to_owned(), call.answered_at?));
+    hub.board(|board| {
+        let answered: Vec<_> = board.calls().iter().filter_map(talk).collect();
+        for (number, at) in reached.into_iter().chain(answered) {
+            board.settle(&number, at);
+        }
+    });
+    Ok(())
 }
 
 /// Writes calls to the store, all that wait in one transaction.

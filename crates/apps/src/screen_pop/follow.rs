@@ -12,13 +12,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use ui::Link;
-use wire::call_events::CallEvent;
+use wire::{call_events::CallEvent, directory::User};
 
 use super::{
     desk::Desk,
     hub::{Hub, SignIn},
-    limits::{HISTORIES_MAX, SIGN_IN_RETRY, STALE_CHECK},
-    server::Code,
+    limits::{DIRECTORY_EVERY, HISTORIES_MAX, SIGN_IN_RETRY, STALE_CHECK},
+    routes::Code,
+    sight::Directory,
 };
 use crate::SCOPES;
 
@@ -40,6 +41,7 @@ enum Done {
     Compared { suspects: Vec<String>, live: Result<Vec<CallEvent>, Error> },
     History { id: String, gone: bool, events: Result<Vec<CallEvent>, Error> },
     Asked(Authorization),
+    People(Result<Vec<User>, Error>),
     Exchanged { result: Result<(), Error>, done: oneshot::Sender<Result<(), String>> },
 }
 
@@ -73,6 +75,10 @@ pub async fn follow(
     let mut follower = Follower { source, desk, hub, work: JoinSet::new(), comparing: false, asking: false };
     let mut stale = interval(STALE_CHECK);
     stale.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut people = interval(DIRECTORY_EVERY);
+    people.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first reading comes with the connection.
+    people.reset();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
@@ -85,6 +91,7 @@ pub async fn follow(
                 Ok(done) => follower.done(done).await,
                 Err(error) => tracing::error!(%error, "work beside the feed failed"),
             },
+            _ = people.tick() => follower.read_people(),
             _ = stale.tick() => {
                 if follower.hub.board(|board| board.is_stale(Timestamp::now())) {
                     follower.compare();
@@ -112,6 +119,9 @@ impl Follower {
                 tracing::info!(resumed, "connected: calls appear as they ring");
                 self.hub.set_problem(None);
                 self.hub.set_link(Link::Live);
+                // Subscribing to the calls of an account asks for a super admin (spec/oauth.md, Scopes).
+                self.hub.set_operator(self.source.client.principal());
+                self.read_people();
                 self.compare();
             }
             FeedEvent::Disconnected { reason } => {
@@ -159,6 +169,9 @@ impl Follower {
                 (self.source.invite)(&login_url);
                 self.hub.invite(SignIn { login_url, state: authorization.state });
             }
+            Done::People(Ok(users)) => self.hub.set_directory(Directory::new(&users)),
+            // Without it names of lines come from the calls, and lines of people from their sign-in.
+            Done::People(Err(error)) => tracing::info!("{error}"),
             Done::Exchanged { result, done } => {
                 if result.is_ok() {
                     tracing::info!("signed in");
@@ -168,6 +181,12 @@ impl Follower {
                 let _ = done.send(result.map_err(|error| error.to_string()));
             }
         }
+    }
+
+    fn read_people(&mut self) {
+        let client = self.source.client.clone();
+        let Some(key) = self.source.account_keys.first().cloned() else { return };
+        self.work.spawn(async move { Done::People(client.account_users(&key).await) });
     }
 
     fn compare(&mut self) {

@@ -1,9 +1,14 @@
-//! What all open pages share: the board, how the app stands with the phone system, and a queue to each page.
+//! What all open pages share: the board, the people at their desks, how the app stands with the phone system, and a
+//! queue to each page.
 //!
-//! A change is rendered and encoded once; the pages share the bytes. A page that does not keep up is closed: its
-//! browser comes back by itself and starts from a fresh snapshot.
+//! A page hears of the calls of its own person alone ([`super::sight`]). A change is rendered once for each person whom it
+//! concerns; that person's pages share the bytes. A page that does not keep up is closed: its browser comes back by
+//! itself and starts from a fresh snapshot.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use axum::body::Bytes;
 use jiff::{Timestamp, tz::TimeZone};
@@ -13,13 +18,19 @@ use ui::{Card, Link, ScreenPop};
 
 use super::{
     board::{Board, Change},
-    limits::{PAGE_QUEUE_MAX, PAGE_RETRY, PAGES_MAX},
+    call::Call,
+    limits::{PAGE_QUEUE_MAX, PAGE_RETRY, PAGES_MAX, PAGES_OF_ONE_MAX},
+    seat::Seat,
+    sight::{self, Choice, Directory, Person, Sight, Tab},
     view,
 };
+use crate::store::desks::Mark;
 
 /// Shared by the server and by whoever feeds the board.
 pub struct Hub {
     zone: TimeZone,
+    /// Differs from run to run, so that a page knows whose event ids it has.
+    run: i64,
     // A std mutex: held for a look or a render, never over an await.
     inner: Mutex<Inner>,
 }
@@ -32,7 +43,10 @@ struct Inner {
     /// State of the last sign-in that worked.
     signed_in: Option<String>,
     problem: Option<String>,
-    pages: Vec<mpsc::Sender<Bytes>>,
+    /// Whose sign-in brings the calls; the phone system shows this person every call.
+    operator: Option<String>,
+    directory: Arc<Directory>,
+    seats: HashMap<String, Seat>,
     closed: bool,
 }
 
@@ -47,10 +61,21 @@ pub struct SignIn {
 #[derive(Serialize)]
 struct CardFrame<'a> {
     id: &'a str,
-    position: usize,
     html: String,
-    gone: &'a [String],
+    /// This page is to ask whether it may ring.
+    alert: bool,
     now: i64,
+}
+
+#[derive(Serialize)]
+struct GoneFrame<'a> {
+    ids: &'a [String],
+}
+
+#[derive(Serialize)]
+struct NotesFrame<'a> {
+    id: &'a str,
+    notes: &'a str,
 }
 
 #[derive(Serialize)]
@@ -63,6 +88,7 @@ struct SnapshotFrame {
 struct SnapshotCard {
     id: String,
     html: String,
+    alert: bool,
 }
 
 #[derive(Serialize)]
@@ -76,7 +102,8 @@ impl Hub {
     /// A board without calls; pages tell times in `zone`.
     #[must_use]
     pub fn new(zone: TimeZone) -> Arc<Self> {
-        Arc::new(Self { zone, inner: Mutex::default() })
+        let run = Timestamp::now().as_millisecond();
+        Arc::new(Self { zone, run, inner: Mutex::default() })
     }
 
     #[must_use]
@@ -89,32 +116,63 @@ impl Hub {
         work(&mut self.lock().board)
     }
 
-    /// Sends a changed card to all pages.
+    /// Sends a changed card to the pages of everyone whom it concerns, and takes it from those whom it does no more.
     pub fn publish(&self, change: &Change) {
         let now = Timestamp::now();
-        let mut inner = self.lock();
-        let Some((position, call)) = inner.board.find(&change.id) else { return };
-        let card = CardFrame {
-            id: &change.id,
-            position,
-            html: ui::fragment(&view::card(call, now, &self.zone)),
-            gone: &change.gone,
-            now: now.as_millisecond(),
-        };
-        let bytes = frame("card", &card);
-        inner.send(&bytes);
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let cards = [&change.id].into_iter().chain(&change.settled);
+        let calls: Vec<&Call> = cards.filter_map(|id| inner.board.find(id)).map(|(_, call)| call).collect();
+        for seat in inner.seats.values_mut().filter(|seat| seat.is_taken()) {
+            for call in &calls {
+                self.tell(seat, call, inner.operator.as_deref(), &inner.directory, now);
+            }
+            for id in &change.gone {
+                seat.told.remove(id);
+            }
+            let gone: Vec<String> = change.gone.iter().filter(|id| seat.shown.remove(*id)).cloned().collect();
+            if !gone.is_empty() {
+                seat.send(self.run, "gone", &GoneFrame { ids: &gone });
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        seat: &mut Seat,
+        call: &Call,
+        operator: Option<&str>,
+        directory: &Directory,
+        now: Timestamp,
+    ) {
+        match seat.sight(call, operator, directory) {
+            Some(sight) => {
+                seat.shown.insert(call.id.clone());
+                let card = CardFrame {
+                    id: &call.id,
+                    html: ui::fragment(&self.card(seat, call, &sight, now)),
+                    alert: sight.alerts && !seat.told.contains(&call.id),
+                    now: now.as_millisecond(),
+                };
+                seat.send(self.run, "card", &card);
+            }
+            None if seat.shown.remove(&call.id) => {
+                seat.send(self.run, "gone", &GoneFrame { ids: std::slice::from_ref(&call.id) });
+            }
+            None => {}
+        }
     }
 
     /// Sends a card whose call has not changed, but what is known of the caller has.
     pub fn publish_card(&self, id: &str) {
-        self.publish(&Change { id: id.to_owned(), new: false, moved: false, gone: Vec::new() });
+        self.publish(&Change::of_card(id));
     }
 
     /// How the app stands with the phone system now.
     pub fn set_link(&self, link: Link) {
         let mut inner = self.lock();
         inner.link = link;
-        inner.send_link();
+        inner.send_link(self.run);
     }
 
     /// What only a person can mend, until it is mended (`None`).
@@ -122,15 +180,28 @@ impl Hub {
         let mut inner = self.lock();
         if inner.problem != problem {
             inner.problem = problem;
-            inner.send_link();
+            inner.send_link(self.run);
         }
+    }
+
+    /// The phone system shows every call to the person with this address.
+    pub fn set_operator(&self, address: Option<String>) {
+        self.lock().operator = address.map(|address| address.to_lowercase());
+    }
+
+    /// Whose lines are whose, from now on.
+    pub fn set_directory(&self, directory: Directory) {
+        let mut inner = self.lock();
+        inner.board.set_account(Arc::new(directory.account.clone()));
+        inner.directory = Arc::new(directory);
+        self.all_anew(&mut inner);
     }
 
     /// A person has to sign in.
     pub fn invite(&self, sign_in: SignIn) {
         let mut inner = self.lock();
         inner.sign_in = Some(sign_in);
-        inner.send_link();
+        inner.send_link(self.run);
     }
 
     /// The person has signed in.
@@ -140,7 +211,7 @@ impl Hub {
         if let Some(sign_in) = inner.sign_in.take() {
             inner.signed_in = Some(sign_in.state);
         }
-        inner.send_link();
+        inner.send_link(self.run);
     }
 
     /// Whether `state` is that of the last sign-in that worked.
@@ -155,55 +226,207 @@ impl Hub {
         self.lock().sign_in.clone()
     }
 
-    /// The page as it is now.
-    #[must_use]
-    pub fn page(&self) -> ScreenPop {
-        let now = Timestamp::now();
-        let inner = self.lock();
-        ScreenPop {
-            cards: self.cards(&inner, now),
-            link: inner.link(),
-            sign_in: inner.sign_in.as_ref().map(|sign_in| sign_in.login_url.clone()),
-            problem: inner.problem.clone(),
-            now_ms: now.as_millisecond(),
-        }
+    /// Seats a person; `read` gives what is stored of them, if they have no seat yet.
+    pub fn seat(&self, person: &Person, choice: Choice, marks: HashMap<String, Mark>) {
+        let mut inner = self.lock();
+        inner.seats.entry(person.id.clone()).or_insert_with(|| Seat::new(person.clone(), choice, marks));
     }
 
-    /// Server-sent events for one page: how things are, then each change. None when too many pages are open.
     #[must_use]
-    pub fn subscribe(&self) -> Option<mpsc::Receiver<Bytes>> {
+    pub fn has_seat(&self, person: &Person) -> bool {
+        self.lock().seats.get(&person.id).is_some_and(|seat| seat.person == *person)
+    }
+
+    /// The person's newest sign-in told other lines or rights: the seat is prepared anew.
+    pub fn vacate(&self, person: &Person) {
+        self.lock().seats.remove(&person.id);
+    }
+
+    /// The person's page as it is now. None without a seat.
+    #[must_use]
+    pub fn page(&self, person: &Person) -> Option<ScreenPop> {
         let now = Timestamp::now();
-        let mut inner = self.lock();
-        inner.pages.retain(|page| !page.is_closed());
-        if inner.closed || inner.pages.len() >= PAGES_MAX {
+        let inner = self.lock();
+        let seat = inner.seats.get(&person.id)?;
+        let admin = inner.is_admin(seat);
+        Some(ScreenPop {
+            cards: self.cards(&inner, seat, now).into_iter().map(|(card, _)| card).collect(),
+            link: inner.link(),
+            sign_in: inner.sign_in.as_ref().filter(|_| admin).map(|sign_in| sign_in.login_url.clone()),
+            problem: inner.problem.clone(),
+            now_ms: now.as_millisecond(),
+            desk: ui::Desk {
+                email: seat.person.id.clone(),
+                admin,
+                everybody: seat.choice.everybody,
+                team: seat.choice.team,
+                do_not_disturb: seat.choice.do_not_disturb,
+                sound: seat.choice.sound,
+                ..ui::Desk::default()
+            },
+        })
+    }
+
+    /// One card of a person. None if there is no such call for them.
+    #[must_use]
+    pub fn one(&self, person: &Person, call: &str) -> Option<Card> {
+        let inner = self.lock();
+        let seat = inner.seats.get(&person.id)?;
+        let (_, call) = inner.board.find(call)?;
+        let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
+        Some(self.card(seat, call, &sight, Timestamp::now()))
+    }
+
+    /// Server-sent events for one page: how things are, then each change. A page that says it heard everything gets
+    /// no snapshot. None when too many pages are open, or the person has no seat.
+    #[must_use]
+    pub fn subscribe(
+        &self,
+        person: &Person,
+        session: &str,
+        last_event: Option<&str>,
+    ) -> Option<mpsc::Receiver<Bytes>> {
+        let now = Timestamp::now();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let open: usize = inner.seats.values_mut().map(Seat::open_pages).sum();
+        let seat = inner.seats.get(&person.id)?;
+        if inner.closed || open >= PAGES_MAX || seat.pages() >= PAGES_OF_ONE_MAX {
             return None;
         }
-        let cards = self.cards(&inner, now);
-        let cards =
-            cards.iter().map(|card| SnapshotCard { id: card.id.clone(), html: ui::fragment(card) }).collect();
-        let first = [
-            // Browsers wait several seconds by themselves.
-            Bytes::from(format!("retry: {}\n\n", PAGE_RETRY.as_millis())),
-            frame("snapshot", &SnapshotFrame { cards, now: now.as_millisecond() }),
-            inner.link_frame(),
-        ];
         let (page, events) = mpsc::channel(PAGE_QUEUE_MAX);
+        // Browsers wait several seconds by themselves.
+        let mut first = vec![Bytes::from(format!("retry: {}\n\n", PAGE_RETRY.as_millis()))];
+        // A seat that nobody watched has not counted what happened.
+        let heard_all = seat.is_taken() && last_event == Some(&seat.event_id(self.run));
+        let cards = self.cards(inner, seat, now);
+        let ids: Vec<String> = cards.iter().map(|(card, _)| card.id.clone()).collect();
+        let snapshot = |(card, sight): (Card, Sight)| SnapshotCard {
+            html: ui::fragment(&card),
+            alert: sight.alerts && !seat.told.contains(&card.id),
+            id: card.id,
+        };
+        if !heard_all {
+            let cards = cards.into_iter().map(snapshot).collect();
+            let frame = SnapshotFrame { cards, now: now.as_millisecond() };
+            first.push(seat.frame(self.run, "snapshot", &frame));
+        }
+        first.push(inner.link_frame(seat, self.run));
         for bytes in first {
             page.try_send(bytes).expect("a new queue has room for three");
         }
-        inner.pages.push(page);
+        let seat = inner.seats.get_mut(&person.id)?;
+        seat.shown.extend(ids);
+        seat.open(session, page);
         Some(events)
+    }
+
+    /// Changes what a person chose, then shows them their calls anew. None without a seat.
+    pub fn choose(&self, person: &Person, choice: Choice) -> Option<()> {
+        let mut inner = self.lock();
+        inner.seats.get_mut(&person.id)?.choice = choice;
+        self.anew(&mut inner, &person.id);
+        Some(())
+    }
+
+    /// What the person has chosen.
+    #[must_use]
+    pub fn choice(&self, person: &Person) -> Option<Choice> {
+        self.lock().seats.get(&person.id).map(|seat| seat.choice)
+    }
+
+    /// Changes a person's mark of a call and shows the result on all their pages. None if the call is not theirs.
+    pub fn mark(&self, person: &Person, call: &str, change: impl FnOnce(&mut Mark)) -> Option<Mark> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let (_, call) = inner.board.find(call)?;
+        let seat = inner.seats.get_mut(&person.id)?;
+        seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
+        let before = seat.mark_of(&call.id);
+        let mark = seat.change(&call.id, change);
+        if before.notes == mark.notes {
+            self.tell(seat, call, inner.operator.as_deref(), &inner.directory, Timestamp::now());
+        } else {
+            seat.send(self.run, "notes", &NotesFrame { id: &call.id, notes: &mark.notes });
+        }
+        Some(mark)
+    }
+
+    /// Ids of the person's cards whose calls are over, neither pinned nor missed.
+    #[must_use]
+    pub fn finished(&self, person: &Person) -> Vec<String> {
+        let inner = self.lock();
+        let Some(seat) = inner.seats.get(&person.id) else { return Vec::new() };
+        let is_done = |call: &&Call| {
+            let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory);
+            let over = sight.is_some_and(|sight| sight.tab != Tab::Missed);
+            over && !call.is_live() && !seat.mark_of(&call.id).pinned
+        };
+        inner.board.calls().iter().filter(is_done).map(|call| call.id.clone()).collect()
+    }
+
+    /// Whether the page that asks is the first of this person's that wants to ring for this call: one page rings.
+    #[must_use]
+    pub fn may_ring(&self, person: &Person, call: &str) -> bool {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let Some((_, call)) = inner.board.find(call) else { return false };
+        let Some(seat) = inner.seats.get_mut(&person.id) else { return false };
+        let alerts =
+            seat.sight(call, inner.operator.as_deref(), &inner.directory).is_some_and(|sight| sight.alerts);
+        alerts && seat.told.insert(call.id.clone())
+    }
+
+    /// A browser has signed out: its pages end.
+    pub fn close_session(&self, person: &Person, session: &str) {
+        if let Some(seat) = self.lock().seats.get_mut(&person.id) {
+            seat.close(session);
+        }
     }
 
     /// Ends all pages' events; new ones get none.
     pub fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
-        inner.pages.clear();
+        inner.seats.clear();
     }
 
-    fn cards(&self, inner: &Inner, now: Timestamp) -> Vec<Card> {
-        inner.board.calls().iter().map(|call| view::card(call, now, &self.zone)).collect()
+    fn all_anew(&self, inner: &mut Inner) {
+        let people: Vec<String> = inner.seats.keys().cloned().collect();
+        for person in people {
+            self.anew(inner, &person);
+        }
+    }
+
+    /// A fresh snapshot for all pages of a person.
+    fn anew(&self, inner: &mut Inner, person: &str) {
+        let now = Timestamp::now();
+        let Some(seat) = inner.seats.get(person).filter(|seat| seat.is_taken()) else { return };
+        let cards = self.cards(inner, seat, now);
+        let shown = cards.iter().map(|(card, _)| card.id.clone()).collect();
+        let card = |(card, sight): (Card, Sight)| SnapshotCard {
+            html: ui::fragment(&card),
+            alert: sight.alerts && !seat.told.contains(&card.id),
+            id: card.id,
+        };
+        let cards = cards.into_iter().map(card).collect();
+        let frame = SnapshotFrame { cards, now: now.as_millisecond() };
+        let Some(seat) = inner.seats.get_mut(person) else { return };
+        seat.shown = shown;
+        seat.send(self.run, "snapshot", &frame);
+    }
+
+    fn cards(&self, inner: &Inner, seat: &Seat, now: Timestamp) -> Vec<(Card, Sight)> {
+        let of_seat = |call: &Call| {
+            let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
+            Some((self.card(seat, call, &sight, now), sight))
+        };
+        inner.board.calls().iter().filter_map(of_seat).collect()
+    }
+
+    fn card(&self, seat: &Seat, call: &Call, sight: &Sight, now: Timestamp) -> Card {
+        let mark = seat.mark_of(&call.id);
+        view::card(call, sight, &mark, now, &self.zone)
     }
 
     // What the mutex guards is whole after every step, so a panic elsewhere does not spoil it.
@@ -217,24 +440,21 @@ impl Inner {
         if self.sign_in.is_some() { Link::SignInNeeded } else { self.link }
     }
 
-    fn send_link(&mut self) {
-        let bytes = self.link_frame();
-        self.send(&bytes);
+    fn is_admin(&self, seat: &Seat) -> bool {
+        sight::is_admin(&seat.person, self.operator.as_deref())
     }
 
-    fn link_frame(&self) -> Bytes {
+    fn send_link(&mut self, run: i64) {
+        let link = self.link();
+        let frame = LinkFrame { key: link.key(), word: link.word(), problem: self.problem.as_deref() };
+        for seat in self.seats.values_mut() {
+            seat.send(run, "link", &frame);
+        }
+    }
+
+    fn link_frame(&self, seat: &Seat, run: i64) -> Bytes {
         let link = self.link();
         let problem = self.problem.as_deref();
-        frame("link", &LinkFrame { key: link.key(), word: link.word(), problem })
+        seat.frame(run, "link", &LinkFrame { key: link.key(), word: link.word(), problem })
     }
-
-    fn send(&mut self, bytes: &Bytes) {
-        self.pages.retain(|page| page.try_send(bytes.clone()).is_ok());
-    }
-}
-
-/// JSON has no line breaks, so one `data` line is enough.
-fn frame(event: &str, data: &impl Serialize) -> Bytes {
-    let json = serde_json::to_string(data).expect("frames are plain texts and numbers");
-    Bytes::from(format!("event: {event}\ndata: {json}\n\n"))
 }

@@ -8,6 +8,10 @@ pub const FINISHED_CARDS_MAX: usize = 100;
 pub const LIVE_CARDS_MAX: usize = 1000;
 /// Ids of calls that left the board, remembered so that a late repeat does not pop again; the oldest is forgotten.
 pub const FORGOTTEN_IDS_MAX: usize = 10_000;
+/// A finished call stays among the active ones this long, for notes.
+pub const FINISHED_STAYS: Duration = Duration::from_secs(15 * 60);
+/// A call that a colleague took stays this long.
+pub const TAKEN_STAYS: Duration = Duration::from_secs(60);
 /// Lines named on one card; the rest is counted.
 pub const LINES_SHOWN_MAX: usize = 12;
 
@@ -19,7 +23,24 @@ pub const MATCHES_SHOWN_MAX: usize = 5;
 pub const FACTS_SHOWN_MAX: usize = 6;
 
 /// Pages open at a time; a further one gets 503.
-pub const PAGES_MAX: usize = 64;
+pub const PAGES_MAX: usize = 4000;
+/// Pages of one person open at a time; a further one gets 503.
+pub const PAGES_OF_ONE_MAX: usize = 64;
+/// Characters of the notes of one call; a longer text is refused with 413.
+pub const NOTES_CHARS_MAX: usize = 4000;
+/// Marks (notes, pins, dismissals) of one person taken back at their first page; older ones stay in the store.
+pub const MARKS_RESTORED_MAX: u32 = 1000;
+
+/// How long a browser stays signed in.
+pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 86_400);
+/// Sessions at a time; with more the one that signed in first is signed out.
+pub const SESSIONS_MAX: usize = 10_000;
+/// Sign-ins under way; a further one is asked to try again, with 503.
+pub const SIGN_INS_MAX: usize = 500;
+/// How long a person may take to sign in; then they begin again.
+pub const SIGN_IN_LIFE: Duration = Duration::from_secs(600);
+/// How often people and lines are read anew.
+pub const DIRECTORY_EVERY: Duration = Duration::from_secs(600);
 /// Changes waiting for one page; when full the page is closed, comes back and gets a fresh snapshot.
 pub const PAGE_QUEUE_MAX: usize = 128;
 /// How soon a page that lost its connection tries again.

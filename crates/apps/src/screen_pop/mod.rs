@@ -1,16 +1,23 @@
 //! The screen pop: a page that shows who is calling while it rings.
 //!
 //! [`run`] puts the parts together: `follow` hears of calls from the SDK, `desk` takes them in, `board` is the pure
-//! model, `hub` hands changes to the pages, `server` answers the browser.
+//! model of calls and `sight` of who sees them, `hub` hands changes to the pages, `door` lets people in, `routes` answers
+//! the browser.
 
 pub mod board;
 pub mod call;
 pub mod callers;
 pub mod desk;
+pub mod door;
+mod enter;
 pub mod follow;
 pub mod hub;
 pub mod limits;
+pub mod routes;
+pub mod seat;
+pub mod secrets;
 pub mod server;
+pub mod sight;
 pub mod view;
 
 #[cfg(test)]
@@ -26,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 pub use desk::Pop;
+pub use door::Access;
 
 use crate::{
     env::Settings,
@@ -38,9 +46,10 @@ use crate::{
 };
 use callers::Callers;
 use desk::Desk;
+use door::Door;
 use follow::Source;
 use hub::Hub;
-use server::{Pages, REDIRECT_PATH};
+use routes::{Pages, REDIRECT_PATH};
 
 /// Where the channel is remembered in the state folder.
 const CHANNEL_FILE: &str = "screen-pop-channel.json";
@@ -53,6 +62,7 @@ pub struct Listening {
     host: String,
     listeners: Vec<TcpListener>,
     page: Url,
+    public: Option<String>,
 }
 
 impl Listening {
@@ -65,7 +75,23 @@ impl Listening {
         let listeners = server::listen(&host, port).await.map_err(anyhow::Error::msg)?;
         let port = listeners.first().context("nothing to listen on")?.local_addr()?.port();
         let page = Url::parse(&format!("http://{host}:{port}/")).context("--listen is no address")?;
-        Ok(Self { host, listeners, page })
+        Ok(Self { host, listeners, page, public: None })
+    }
+
+    /// The same page under the address that browsers know it by, such as that of a proxy in front.
+    ///
+    /// # Errors
+    /// When it is no address of a page; the message names the flag.
+    pub fn known_as(self, public: &str) -> anyhow::Result<Self> {
+        let page = Url::parse(public).ok().filter(|url| {
+            let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+            matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty() && bare
+        });
+        let page =
+            page.context("--public-url takes scheme and host without a path: https://calls.example.com")?;
+        let host = page.host_str().unwrap_or_default();
+        let public = page.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Ok(Self { page, public: Some(public), ..self })
     }
 
     /// Address of the page.
@@ -93,6 +119,8 @@ pub struct Options {
     pub no_browser: bool,
     /// Where contacts are looked up (docs/contacts.md); `sources.toml` in the state folder if none is named.
     pub sources: Option<PathBuf>,
+    /// Who may open the page.
+    pub access: Access,
     /// Told of each call that appears on the page.
     pub on_pop: Option<mpsc::Sender<Pop>>,
 }
@@ -107,7 +135,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let store = Store::open(&options.state_dir).await?;
     let hub = Hub::new(TimeZone::system());
     let (home, sources) = read_sources(&options)?;
-    let Listening { host, listeners, page } = options.listening;
+    let Listening { host, listeners, page, public } = options.listening;
     let read = |name: &str| std::env::var(name).ok();
     let lookup = Lookup::new(store.pool.clone(), &sources, read)?;
     let files = tokio::spawn(sources::files::import_all(
@@ -117,19 +145,28 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
         options.state_dir.clone(),
     ));
     let callers = Callers::new(Arc::clone(&hub), store.pool.clone(), lookup, home);
-    let desk =
-        Desk::open(Arc::clone(&hub), store.pool, Arc::clone(&callers), options.on_pop, page.to_string())
-            .await?;
+    let desk = Desk::open(
+        Arc::clone(&hub),
+        store.pool.clone(),
+        Arc::clone(&callers),
+        options.on_pop,
+        page.to_string(),
+    )
+    .await?;
+    let account_key = settings.account_key;
+    let visits = Some(client.clone());
+    let door = Door::open(visits, account_key.clone(), options.access, store.pool.clone(), &page).await?;
 
     // One sign-in at a time; a second one waits for its turn.
     let (codes_sender, codes) = mpsc::channel(1);
     let stop = CancellationToken::new();
-    let pages = Pages { hub: Arc::clone(&hub), callers, codes: codes_sender, host };
+    let (hub_of_pages, door) = (Arc::clone(&hub), Arc::new(door));
+    let pages = Pages { hub: hub_of_pages, callers, door, store, codes: codes_sender, host, public };
     let server = tokio::spawn(server::serve(listeners, pages, stop.clone()));
     let no_browser = options.no_browser;
     let source = Source {
         client,
-        account_keys: vec![settings.account_key],
+        account_keys: vec![account_key],
         state_file: options.state_dir.join(CHANNEL_FILE),
         invite: Box::new(move |login_url| sign_in::show(login_url, no_browser)),
     };

@@ -1,5 +1,5 @@
-//! The page's own server: the board, its events, and the way back from the sign-in. It answers this machine only
-//! under names of this machine, so that no web site can read the calls by pointing its own name here.
+//! The page's own server: where it listens, and the names under which it answers. At an address of this machine it answers
+//! under names of this machine alone, so that no web site can read the calls by pointing its own name here.
 
 use std::{
     io,
@@ -8,203 +8,39 @@ use std::{
 };
 
 use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Form, Query, Request, State},
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
-    middleware::{self, Next},
-    response::{IntoResponse, Redirect},
-    routing::{get, post},
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, Response, StatusCode, header},
+    middleware::Next,
 };
-use futures_util::stream;
-use serde::Deserialize;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-    time::{Interval, MissedTickBehavior, interval},
-};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use ui::Message;
 
 use super::{
-    callers::{Callers, Written},
-    hub::Hub,
-    limits::{FORM_BYTES_MAX, HEARTBEAT, SHUTDOWN_WAIT},
+    limits::SHUTDOWN_WAIT,
+    routes::{Pages, router},
 };
-use crate::sign_in::{self, RedirectQuery};
+use crate::sign_in;
 
-/// Path of the OAuth redirect URI.
-pub const REDIRECT_PATH: &str = "/app/redirect";
-
-/// A code that came back from the sign-in, and where to tell what became of it.
-pub struct Code {
-    pub code: String,
-    /// What went wrong, for the person who waits.
-    pub done: oneshot::Sender<Result<(), String>>,
-}
-
-/// What the routes share.
-#[derive(Clone)]
-pub struct Pages {
-    pub hub: Arc<Hub>,
-    pub callers: Arc<Callers>,
-    /// Takes the codes of sign-ins whose state was right.
-    pub codes: mpsc::Sender<Code>,
-    /// Host of the listen address.
-    pub host: String,
-}
-
-/// The routes of the page.
-pub fn router(pages: Pages) -> Router {
-    Router::new()
-        .route("/", get(board))
-        .route("/events", get(events))
-        .route("/callers/pick", post(pick))
-        .route("/callers/new", post(new_contact))
-        .route(REDIRECT_PATH, get(redirect))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .fallback(|| async {
-            let page =
-                Message::new("There is no such page", "The calls are on the first page of this address.");
-            ui::page(StatusCode::NOT_FOUND, &page, &[])
-        })
-        .merge(ui::assets())
-        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(pages.clone(), only_own_names))
-        .with_state(pages)
-}
-
-async fn board(State(pages): State<Pages>) -> Response<Body> {
-    ui::page(StatusCode::OK, &pages.hub.page(), &[])
-}
-
-async fn events(State(pages): State<Pages>) -> Response<Body> {
-    let Some(events) = pages.hub.subscribe() else {
-        let text = "Too many pages are open. Close some and try again.\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
-    };
-    let mut response = Body::from_stream(stream::unfold((events, heartbeat()), next_bytes)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-#[derive(Deserialize)]
-struct PickForm {
-    call: String,
-    contact: String,
-}
-
-#[derive(Deserialize)]
-struct NewContactForm {
-    call: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    company: String,
-    #[serde(default)]
-    notes: String,
-}
-
-async fn pick(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<PickForm>) -> Response<Body> {
-    if !is_from_own_page(&headers) {
-        return foreign_form();
-    }
-    kept(pages.callers.pick(&form.call, &form.contact).await)
-}
-
-async fn new_contact(
-    State(pages): State<Pages>,
-    headers: HeaderMap,
-    Form(form): Form<NewContactForm>,
-) -> Response<Body> {
-    if !is_from_own_page(&headers) {
-        return foreign_form();
-    }
-    let written = Written { name: form.name, company: form.company, notes: form.notes };
-    kept(pages.callers.add(&form.call, &written).await)
-}
-
-fn kept(result: sqlx::Result<bool>) -> Response<Body> {
-    match result {
-        Ok(true) => Redirect::to("/").into_response(),
-        Ok(false) => {
-            let page =
-                Message::new("Nothing was kept", "The call has left the board, or the name is missing.");
-            ui::page(StatusCode::BAD_REQUEST, &page, &[])
-        }
-        Err(error) => {
-            tracing::error!(%error, "a contact could not be kept");
-            let page = Message::new("Nothing was kept", "The contacts cannot be written now. Try again.");
-            ui::page(StatusCode::INTERNAL_SERVER_ERROR, &page, &[])
-        }
-    }
-}
-
-fn foreign_form() -> Response<Body> {
-    let page = Message::new("This form came from another page", "Open the screen pop and try again there.");
-    ui::page(StatusCode::FORBIDDEN, &page, &[])
-}
-
-/// Another site can make a browser send a form here, but not with this page as its origin.
-fn is_from_own_page(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
-    let (Some((_, origin)), Some(host)) = (origin, text(header::HOST)) else { return false };
-    origin.eq_ignore_ascii_case(host)
-}
-
-type Events = (mpsc::Receiver<Bytes>, Interval);
-
-async fn next_bytes((mut events, mut heartbeat): Events) -> Option<(io::Result<Bytes>, Events)> {
-    let bytes = tokio::select! {
-        bytes = events.recv() => bytes?,
-        _ = heartbeat.tick() => Bytes::from_static(b":\n\n"),
-    };
-    Some((Ok(bytes), (events, heartbeat)))
-}
-
-fn heartbeat() -> Interval {
-    let mut heartbeat = interval(HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    heartbeat
-}
-
-async fn redirect(State(pages): State<Pages>, Query(query): Query<RedirectQuery>) -> Response<Body> {
-    if pages.hub.was_signed_in_by(query.state.as_deref()) {
-        // The browser's back button leads here after a sign-in that worked.
-        return Redirect::to("/").into_response();
-    }
-    let Some(sign_in) = pages.hub.sign_in() else { return sign_in::foreign_page() };
-    let code = match query.judge(&sign_in.state) {
-        sign_in::Redirect::Foreign => return sign_in::foreign_page(),
-        sign_in::Redirect::Refused(reason) => return sign_in::failed_page(&reason),
-        sign_in::Redirect::Code(code) => code,
-    };
-    match exchanged(&pages, code).await {
-        Ok(()) => Redirect::to("/").into_response(),
-        Err(reason) => sign_in::failed_page(&reason),
-    }
-}
-
-async fn exchanged(pages: &Pages, code: String) -> Result<(), String> {
-    let stopping = || "the app is stopping".to_owned();
-    let (done, result) = oneshot::channel();
-    pages.codes.send(Code { code, done }).await.map_err(|_| stopping())?;
-    result.await.map_err(|_| stopping())?
-}
-
-async fn only_own_names(State(pages): State<Pages>, request: Request, next: Next) -> Response<Body> {
-    if is_own_name(request.headers(), &pages.host) {
+/// Refuses requests under a foreign name.
+pub async fn only_own_names(State(pages): State<Pages>, request: Request, next: Next) -> Response<Body> {
+    let public = pages.public.as_deref();
+    if is_public(request.headers(), public) || is_own_name(request.headers(), &pages.host) {
         return next.run(request).await;
     }
     let page = Message::new(
         "This is not the address of the screen pop",
-        "Open it as http://localhost and its port.",
+        "Open it as http://localhost and its port, or under the name given with --public-url.",
     );
     ui::page(StatusCode::MISDIRECTED_REQUEST, &page, &[])
+}
+
+/// The name under which a proxy or a certificate makes the page known.
+fn is_public(headers: &HeaderMap, public: Option<&str>) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None, Some(public)) = (hosts.next(), hosts.next(), public) else { return false };
+    host.to_str().is_ok_and(|host| host.eq_ignore_ascii_case(public))
 }
 
 fn is_own_name(headers: &HeaderMap, listen_host: &str) -> bool {
@@ -290,6 +126,8 @@ pub async fn serve(listeners: Vec<TcpListener>, pages: Pages, stop: Cancellation
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+
+    use axum::http::HeaderValue;
 
     use super::*;
 

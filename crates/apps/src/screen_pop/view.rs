@@ -5,12 +5,14 @@ use ui::{Card, Dialled, Fact, MatchLine, Phase};
 
 use super::{
     call::{Call, LastCall, Line, Outcome, Place, Stage},
-    limits::{FACTS_SHOWN_MAX, LINES_SHOWN_MAX, MATCHES_SHOWN_MAX},
+    limits::{FACTS_SHOWN_MAX, FINISHED_STAYS, LINES_SHOWN_MAX, MATCHES_SHOWN_MAX, TAKEN_STAYS},
+    sight::{Part, Sight, Tab},
 };
 use crate::people::{
     contact::{Candidate, Contact, certain},
     number::Number,
 };
+use crate::store::desks::Mark;
 
 /// Who calls, for people: the contact, else the number, else "Anonymous caller". What the network calls the caller is
 /// a label beside that, never their name.
@@ -29,17 +31,29 @@ fn contact(call: &Call) -> Option<&Contact> {
     certain(candidates(call)).map(|candidate| &candidate.contact)
 }
 
-/// The card of a call, in words of the zone `zone`.
+/// The card of a call for one person, in words of the zone `zone`.
 #[must_use]
-pub fn card(call: &Call, now: Timestamp, zone: &TimeZone) -> Card {
+pub fn card(call: &Call, sight: &Sight, mark: &Mark, now: Timestamp, zone: &TimeZone) -> Card {
     let who = who(call);
     let (lines_heading, lines) = lines(call);
-    let word = word(call);
+    let word = word(call, &sight.part);
+    let has_left = left(call, &sight.part);
     let created = call.created.to_zoned(zone.clone());
     Card {
         id: call.id.clone(),
-        phase: phase(call),
-        say: say(call, &who, &word),
+        tab: match sight.tab {
+            Tab::Active => ui::Tab::Active,
+            Tab::Recent => ui::Tab::Recent,
+            Tab::Missed => ui::Tab::Missed,
+        },
+        active_until_ms: active_until(call, &sight.part).map(Timestamp::as_millisecond),
+        pinned: mark.pinned,
+        notes: mark.notes.clone(),
+        created_ms: call.created.as_millisecond(),
+        caller_key: call.caller.key().map(str::to_owned),
+        call_back: call_back(call),
+        phase: phase(call, &sight.part),
+        say: say(call, &sight.part, &who, &word),
         word,
         number: number(call),
         label: said(&call.caller_name),
@@ -60,8 +74,8 @@ pub fn card(call: &Call, now: Timestamp, zone: &TimeZone) -> Card {
         },
         lines_heading: lines_heading.to_owned(),
         lines: shown(lines),
-        since_ms: since(call).map(Timestamp::as_millisecond),
-        duration: duration(call, now),
+        since_ms: since(call).filter(|_| has_left.is_none()).map(Timestamp::as_millisecond),
+        duration: duration(call, now).filter(|_| has_left.is_none()),
         came_in: came_in(&created, now),
         came_in_iso: call.created.to_string(),
         last_call: call.history.as_ref().map(|history| match &history.last {
@@ -72,7 +86,10 @@ pub fn card(call: &Call, now: Timestamp, zone: &TimeZone) -> Card {
     }
 }
 
-fn phase(call: &Call) -> Phase {
+fn phase(call: &Call, part: &Part) -> Phase {
+    if call.is_live() && matches!(part, Part::Taken(_) | Part::HandedOn(_) | Part::Moved) {
+        return Phase::Ended;
+    }
     match call.stage {
         Stage::Waiting(_) => Phase::Waiting,
         Stage::Ringing => Phase::Ringing,
@@ -83,8 +100,34 @@ fn phase(call: &Call) -> Phase {
     }
 }
 
-fn word(call: &Call) -> String {
+/// What became of a call that is no longer with this person.
+fn left(call: &Call, part: &Part) -> Option<String> {
+    let by = |lines: &[Line]| lines.first().map_or_else(|| "a colleague".to_owned(), Line::short);
+    match part {
+        Part::Taken(lines) => Some(format!("Taken by {}", by(lines))),
+        Part::HandedOn(lines) => Some(format!("Passed on to {}", by(lines))),
+        Part::Moved if call.is_live() => Some("Rings elsewhere".to_owned()),
+        _ => None,
+    }
+}
+
+/// Until when a call that is over for this person stays among the active ones.
+fn active_until(call: &Call, part: &Part) -> Option<Timestamp> {
+    let (since, stays) = match part {
+        Part::Taken(_) | Part::HandedOn(_) | Part::Moved if call.is_live() => (call.heard, TAKEN_STAYS),
+        Part::Taken(_) | Part::HandedOn(_) => return None,
+        Part::Rings | Part::Talks | Part::Watched | Part::Moved => (call.ended_at?, FINISHED_STAYS),
+    };
+    since.checked_add(stays).ok()
+}
+
+fn word(call: &Call, part: &Part) -> String {
+    if let Some(word) = left(call, part) {
+        return word;
+    }
     match &call.stage {
+        Stage::Answered if call.parked => "Parked".to_owned(),
+        Stage::Ended(Outcome::Missed) if call.settled => "Missed, talked since".to_owned(),
         Stage::Waiting(Place::Menu) => "In the menu".to_owned(),
         Stage::Waiting(Place::Queue(name)) if name.is_empty() => "In a queue".to_owned(),
         Stage::Waiting(Place::Queue(name)) => format!("In queue {name}"),
@@ -156,7 +199,18 @@ fn shown(lines: &[Line]) -> Vec<String> {
     texts
 }
 
-fn say(call: &Call, who: &str, word: &str) -> String {
+/// The number to dial, where there is one.
+fn call_back(call: &Call) -> Option<String> {
+    match &call.caller {
+        Number::Phone(phone) => Some(format!("tel:{}", phone.e164)),
+        _ => None,
+    }
+}
+
+fn say(call: &Call, part: &Part, who: &str, word: &str) -> String {
+    if left(call, part).is_some() || call.parked {
+        return format!("{who}: {}", lower(word));
+    }
     let by = |lines: &[Line]| lines.first().map(|line| line.name.clone()).filter(|name| !name.is_empty());
     match &call.stage {
         Stage::Ringing => format!("{who} is calling"),

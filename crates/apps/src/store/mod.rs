@@ -4,6 +4,7 @@
 
 pub mod changes;
 pub mod contacts;
+pub mod desks;
 pub mod ledger;
 pub mod lookup;
 pub mod privacy;
@@ -127,7 +128,7 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
     let pool =
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
     let reports = [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, changes::SCHEMA, privacy::SCHEMA];
-    for schema in reports.into_iter().chain([screen_pop::SCHEMA, contacts::SCHEMA]) {
+    for schema in reports.into_iter().chain([screen_pop::SCHEMA, contacts::SCHEMA, desks::SCHEMA]) {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }
     changes::upgrade(&pool).await?;

@@ -32,6 +32,11 @@ CREATE TABLE IF NOT EXISTS screen_pop_calls (
 );
 CREATE INDEX IF NOT EXISTS screen_pop_calls_by_caller ON screen_pop_calls (caller_key, created_us);
 CREATE INDEX IF NOT EXISTS screen_pop_calls_by_time ON screen_pop_calls (created_us);
+CREATE TABLE IF NOT EXISTS screen_pop_talked (
+    conversation_space_id text PRIMARY KEY,
+    created_us bigint NOT NULL,
+    lines text NOT NULL
+);
 ";
 
 /// Writes a call as it stands now, over what was written of it before.
@@ -60,8 +65,20 @@ pub async fn save(connection: &mut SqliteConnection, call: &Call) -> sqlx::Resul
     .bind(i64::from(call.voicemail))
     .bind(call.ended_at.map(Timestamp::as_microsecond))
     .bind(call.outcome().map(outcome_text))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    // Most calls have one talker, who stands in the row already.
+    if call.talked.len() > 1 {
+        sqlx::query(
+            "INSERT INTO screen_pop_talked (conversation_space_id, created_us, lines) VALUES ($1, $2, $3)
+             ON CONFLICT (conversation_space_id) DO UPDATE SET lines = excluded.lines",
+        )
+        .bind(&call.id)
+        .bind(call.created.as_microsecond())
+        .bind(lines_text(&call.talked))
+        .execute(connection)
+        .await?;
+    }
     Ok(())
 }
 
@@ -102,10 +119,14 @@ pub async fn history(pool: &SqlitePool, call: &Call, day_start: Timestamp) -> sq
 /// # Errors
 /// When the database refuses.
 pub async fn recent(pool: &SqlitePool, now: Timestamp, max: u32) -> sqlx::Result<Vec<Call>> {
-    let rows = sqlx::query("SELECT * FROM screen_pop_calls ORDER BY created_us DESC LIMIT $1")
-        .bind(i64::from(max))
-        .fetch_all(pool)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT screen_pop_calls.*, screen_pop_talked.lines AS talked FROM screen_pop_calls
+         LEFT JOIN screen_pop_talked USING (conversation_space_id)
+         ORDER BY screen_pop_calls.created_us DESC LIMIT $1",
+    )
+    .bind(i64::from(max))
+    .fetch_all(pool)
+    .await?;
     rows.iter().map(|row| call_of(row, now)).collect()
 }
 
@@ -116,6 +137,7 @@ pub async fn recent(pool: &SqlitePool, now: Timestamp, max: u32) -> sqlx::Result
 pub async fn forget_old(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()> {
     let oldest = now.as_microsecond() - SEEN_KEPT_DAYS * 24 * 3600 * 1_000_000;
     sqlx::query("DELETE FROM screen_pop_calls WHERE created_us < $1").bind(oldest).execute(pool).await?;
+    sqlx::query("DELETE FROM screen_pop_talked WHERE created_us < $1").bind(oldest).execute(pool).await?;
     Ok(())
 }
 
@@ -138,6 +160,8 @@ fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
         None if answered_at.is_some() => Stage::Answered,
         None => Stage::Ringing,
     };
+    let answered_by = lines_of(row.try_get("answered_by")?);
+    let talked = row.try_get::<Option<String>, _>("talked")?;
     Ok(Call {
         id: row.try_get("conversation_space_id")?,
         created: instant(row.try_get("created_us")?),
@@ -148,7 +172,10 @@ fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
         ringing: if stage == Stage::Ringing { rang.clone() } else { Vec::new() },
         stage,
         rang,
-        answered_by: lines_of(row.try_get("answered_by")?),
+        talked: talked.map_or_else(|| answered_by.clone(), |text| lines_of(&text)),
+        answered_by,
+        parked: false,
+        settled: false,
         answered_at,
         ended_at: row.try_get::<Option<i64>, _>("ended_us")?.map(instant),
         cut_off: false,

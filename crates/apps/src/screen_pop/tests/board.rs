@@ -6,10 +6,12 @@ use wire::call_events::CallEvent;
 use super::{at, ending, example, inbound, ring, with_id};
 use crate::screen_pop::{
     board::{Applied, Board},
-    call::{Outcome, Place, Stage},
+    call::{Call, Outcome, Place, Stage},
     limits::{FINISHED_CARDS_MAX, LIVE_CARDS_MAX},
+    sight::{Part, Sight, Tab},
     view,
 };
+use crate::store::desks::Mark;
 
 const NOW: &str = "2026-02-03T17:00:00Z";
 
@@ -24,11 +26,17 @@ fn words(events: &[CallEvent]) -> Vec<String> {
     let mut words = Vec::new();
     for event in events {
         apply(&mut board, event);
-        words.push(view::card(&board.calls()[0], at(NOW), &TimeZone::UTC).word);
+        words.push(card_of(&board.calls()[0]).word);
     }
     assert_eq!(board.calls().len(), 1);
     words.dedup();
     words
+}
+
+/// The card of somebody who watches.
+fn card_of(call: &Call) -> ui::Card {
+    let watched = Sight { part: Part::Watched, tab: Tab::Active, alerts: false };
+    view::card(call, &watched, &Mark::default(), at(NOW), &TimeZone::UTC)
 }
 
 fn only(board: &Board) -> &crate::screen_pop::call::Call {
@@ -48,7 +56,7 @@ fn a_call_is_followed_from_ring_to_end() {
     assert_eq!(pops(&applied), 1);
     let call = only(&board);
     assert_eq!(call.stage, Stage::Ended(Outcome::Answered));
-    let card = view::card(call, at(NOW), &TimeZone::UTC);
+    let card = card_of(call);
     assert_eq!((card.who.as_str(), card.number), ("(312) 555-0147", None));
     assert_eq!(card.label.as_deref(), Some("EXAMPLE CALLER"), "a label, never the name of a customer");
     assert_eq!(
@@ -259,7 +267,7 @@ fn callers_are_named_as_well_as_they_can_be() {
     let card = |name: &str, number: &str| {
         let mut board = Board::default();
         apply(&mut board, &ring("a", NOW, name, number));
-        let card = view::card(&board.calls()[0], at(NOW), &TimeZone::UTC);
+        let card = card_of(&board.calls()[0]);
         (card.who, card.number, card.label)
     };
     let text = |text: &str| Some(text.to_owned());
@@ -281,5 +289,5 @@ fn the_menu_is_a_place() {
     let mut board = Board::default();
     apply(&mut board, &states[1]);
     assert_eq!(only(&board).stage, Stage::Waiting(Place::Menu));
-    assert_eq!(view::card(only(&board), at(NOW), &TimeZone::UTC).phase, ui::Phase::Waiting);
+    assert_eq!(card_of(only(&board)).phase, ui::Phase::Waiting);
 }

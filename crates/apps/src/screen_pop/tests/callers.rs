@@ -16,7 +16,7 @@ use crate::{
         contact::Contact,
         number::{Home, Number},
     },
-    screen_pop::server::router,
+    screen_pop::routes::router,
     store::contacts::{self, NewContact},
 };
 

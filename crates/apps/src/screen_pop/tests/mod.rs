@@ -2,7 +2,9 @@
 
 mod board;
 mod callers;
+mod doors;
 mod pages;
+mod sights;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,0 +1,298 @@
+//! Who comes in: each browser signs in with the phone system once and has a session of its own from then on.
+//!
+//! Of a sign-in only the identity is kept: address, user key, lines, whether an admin. The tokens are dropped, since
+//! calls come by the app's own sign-in. The cookie is 256 bits of chance, of which the store has the digest.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use axum::http::HeaderMap;
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use jiff::Timestamp;
+use sdk::{Client, Error, ErrorKind};
+use sqlx::SqlitePool;
+use url::Url;
+
+use super::{
+    limits::{SESSION_LIFE, SESSIONS_MAX, SIGN_IN_LIFE, SIGN_INS_MAX},
+    secrets::{digest, token},
+    sight::Person,
+};
+use crate::store::desks::{self as store, Session};
+
+/// What a person's sign-in asks for: who they are and which lines are theirs.
+const SCOPES: [&str; 2] = [sdk::wire::scope::USERS_READ, sdk::wire::scope::SCIM_ME];
+
+/// Who may open the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever signs in with the phone system, each with their own calls.
+    #[default]
+    SignedIn,
+    /// Whoever reaches the page sees all calls: for invented ones.
+    Anyone,
+}
+
+/// A browser that may see calls.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    pub person: Person,
+    /// Digest of the session's cookie; empty where anyone may come.
+    pub session: String,
+    /// What each form of this session carries.
+    pub proof: String,
+}
+
+/// A sign-in under way.
+struct Pending {
+    client: Client,
+    /// Digest of the cookie of the browser that began it.
+    browser: String,
+    began: Timestamp,
+}
+
+pub struct Door {
+    client: Option<Client>,
+    account_key: String,
+    access: Access,
+    pool: SqlitePool,
+    /// Browsers keep one jar for all ports of a host.
+    suffix: String,
+    secure: bool,
+    // Std mutexes: held for a look, never over an await.
+    pending: Mutex<HashMap<String, Pending>>,
+    sessions: Mutex<HashMap<String, Session>>,
+}
+
+impl Door {
+    /// Takes back the sessions that have not ended. `page` is the address that browsers know; without a `client` nobody
+    /// can sign in.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open(
+        client: Option<Client>,
+        account_key: String,
+        access: Access,
+        pool: SqlitePool,
+        page: &Url,
+    ) -> sqlx::Result<Self> {
+        let sessions = store::sessions(&pool, Timestamp::now()).await?;
+        Ok(Self {
+            client,
+            account_key,
+            access,
+            pool,
+            suffix: page.port().map(|port| format!("_{port}")).unwrap_or_default(),
+            secure: page.scheme() == "https",
+            pending: Mutex::default(),
+            sessions: Mutex::new(sessions),
+        })
+    }
+
+    /// The visitor of a request, if there is a session.
+    #[must_use]
+    pub fn visitor(&self, headers: &HeaderMap) -> Option<Visitor> {
+        if self.access == Access::Anyone {
+            let person = Person { admin: true, member: true, ..Person::default() };
+            return Some(Visitor { person, session: String::new(), proof: String::new() });
+        }
+        let jar = CookieJar::from_headers(headers);
+        let cookie = jar.get(&self.name("session"))?.value();
+        let session = digest("session", cookie);
+        let sessions = lock(&self.sessions);
+        let found = sessions.get(&session).filter(|session| session.ends > Timestamp::now())?;
+        Some(Visitor { person: found.person.clone(), proof: digest("proof", cookie), session })
+    }
+
+    /// Begins a sign-in of a person: the address of the login page, and the cookie that ties its answer to this browser.
+    ///
+    /// # Errors
+    /// When the authorization server does not answer, or too many sign in at once.
+    pub async fn begin(&self) -> Result<(Url, Cookie<'static>), Error> {
+        let busy = |text: &str| Error::new(ErrorKind::RateLimited, text);
+        let Some(client) = self.client.as_ref().map(Client::visitor) else {
+            return Err(busy("nobody can sign in here"));
+        };
+        if self.pending_count() >= SIGN_INS_MAX {
+            return Err(busy("too many people sign in at this moment: try again in a minute"));
+        }
+        let authorization = client.authorization(&SCOPES).await?;
+        let cookie = chance()?;
+        let pending = Pending { client, browser: digest("browser", &cookie), began: Timestamp::now() };
+        lock(&self.pending).insert(authorization.state, pending);
+        let mut cookie = self.cookie("sign_in", cookie);
+        cookie.set_max_age(Some(SIGN_IN_LIFE.try_into().unwrap_or_default()));
+        Ok((authorization.login_url, cookie))
+    }
+
+    /// Whether a sign-in with this state was begun by the browser that sends these headers.
+    #[must_use]
+    pub fn expects(&self, headers: &HeaderMap, state: &str) -> bool {
+        let jar = CookieJar::from_headers(headers);
+        let Some(cookie) = jar.get(&self.name("sign_in")) else { return false };
+        let browser = digest("browser", cookie.value());
+        lock(&self.pending).get(state).is_some_and(|pending| pending.browser == browser)
+    }
+
+    /// Ends the sign-in with this state: learns who it is, and makes their session. The person and the cookie come back.
+    ///
+    /// # Errors
+    /// What the phone system refused, in words for the person.
+    pub async fn finish(&self, state: &str, code: &str) -> Result<(Person, Cookie<'static>), Error> {
+        let pending = lock(&self.pending).remove(state);
+        let Some(Pending { client, .. }) = pending else {
+            return Err(Error::new(ErrorKind::SignInNeeded, "this sign-in took too long: begin again"));
+        };
+        client.exchange(code).await?;
+        self.admit(&client, false).await
+    }
+
+    /// Makes a session for whoever has just signed in for the app itself.
+    ///
+    /// # Errors
+    /// As [`Door::finish`].
+    pub async fn admit_operator(&self) -> Result<(Person, Cookie<'static>), Error> {
+        match &self.client {
+            Some(client) => self.admit(client, true).await,
+            None => Err(Error::new(ErrorKind::SignInNeeded, "nobody can sign in here")),
+        }
+    }
+
+    /// Forgets a session.
+    pub async fn leave(&self, visitor: &Visitor) {
+        lock(&self.sessions).remove(&visitor.session);
+        if let Err(error) = store::end_session(&self.pool, &visitor.session).await {
+            tracing::warn!(%error, "a session that was signed out could not be taken out of the store");
+        }
+    }
+
+    /// The cookie that takes a session's cookie away.
+    #[must_use]
+    pub fn no_cookie(&self) -> Cookie<'static> {
+        let mut cookie = self.cookie("session", String::new());
+        cookie.make_removal();
+        cookie
+    }
+
+    async fn admit(&self, client: &Client, operator: bool) -> Result<(Person, Cookie<'static>), Error> {
+        let person = self.learn(client, operator).await?;
+        let cookie = chance()?;
+        let now = Timestamp::now();
+        let session = Session { person: person.clone(), ends: now.checked_add(SESSION_LIFE).unwrap_or(now) };
+        let key = digest("session", &cookie);
+        if let Err(error) = store::add_session(&self.pool, &key, &session).await {
+            // It holds until the next start.
+            tracing::warn!(%error, "a session could not be stored");
+        }
+        self.remember(key, session).await;
+        let mut cookie = self.cookie("session", cookie);
+        cookie.set_max_age(Some(SESSION_LIFE.try_into().unwrap_or_default()));
+        Ok((person, cookie))
+    }
+
+    async fn remember(&self, key: String, session: Session) {
+        let oldest = {
+            let mut sessions = lock(&self.sessions);
+            sessions.insert(key, session);
+            let full = sessions.len() > SESSIONS_MAX;
+            let oldest = sessions.iter().min_by_key(|(_, session)| session.ends).map(|(key, _)| key.clone());
+            oldest.filter(|_| full).inspect(|key| drop(sessions.remove(key)))
+        };
+        if let Some(key) = oldest
+            && let Err(error) = store::end_session(&self.pool, &key).await
+        {
+            tracing::warn!(%error, "the oldest session could not be taken out of the store");
+        }
+    }
+
+    /// Who has signed in; the phone system says whether they belong to the account.
+    async fn learn(&self, client: &Client, operator: bool) -> Result<Person, Error> {
+        let record = optional(client.my_record().await)?;
+        let accounts = optional(client.my_accounts().await)?;
+        let mine = accounts.iter().flatten().find(|account| account.account_key == self.account_key);
+        let in_record = record
+            .as_ref()
+            .and_then(|record| record.getgo.as_ref())
+            .and_then(|accounts| accounts.accounts.iter().find(|account| account.value == self.account_key));
+        let id = client.principal().or_else(|| record.as_ref().map(|record| record.user_name.clone()));
+        let Some(id) = id.filter(|id| !id.is_empty()) else {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "the phone system does not tell who signed in: allow the OAuth client the scope identity:scim.me",
+            ));
+        };
+        let member = mine.is_some() || in_record.is_some();
+        let unknown = accounts.is_none() && record.is_none();
+        // An operator whose client has no such scopes sees calls as soon as the phone system has shown them to the app.
+        if !member && !(unknown && (operator || self.is_operator(&id))) {
+            let text = if unknown {
+                "the phone system does not tell which lines are yours: allow the OAuth client the scopes \
+                 users.v1.read and identity:scim.me"
+            } else {
+                "you do not belong to the account whose calls are shown here"
+            };
+            return Err(Error::new(ErrorKind::Forbidden, text));
+        }
+        Ok(Person {
+            id: id.to_lowercase(),
+            user_key: record.as_ref().map(|record| record.id.clone()),
+            lines: mine
+                .map(|account| account.lines.iter().map(|line| line.id.clone()).collect())
+                .unwrap_or_default(),
+            member,
+            admin: in_record
+                .is_some_and(|account| account.entitlements.iter().any(|word| word == "acctadmin")),
+        })
+    }
+
+    /// The app's own sign-in is this person's.
+    fn is_operator(&self, address: &str) -> bool {
+        let operator = self.client.as_ref().and_then(Client::principal);
+        operator.is_some_and(|operator| operator.eq_ignore_ascii_case(address))
+    }
+
+    fn pending_count(&self) -> usize {
+        let mut pending = lock(&self.pending);
+        let now = Timestamp::now();
+        pending.retain(|_, pending| now.duration_since(pending.began).unsigned_abs() < SIGN_IN_LIFE);
+        pending.len()
+    }
+
+    fn name(&self, what: &str) -> String {
+        // RFC 6265bis §4.1.3.2: a browser takes this name from this very host over TLS alone.
+        let prefix = if self.secure { "__Host-" } else { "" };
+        format!("{prefix}callfeed_{what}{}", self.suffix)
+    }
+
+    fn cookie(&self, what: &str, value: String) -> Cookie<'static> {
+        Cookie::build((self.name(what), value))
+            .path("/")
+            .http_only(true)
+            .secure(self.secure)
+            // The way back from the login page is a link from another site, which Strict would not send it on.
+            .same_site(SameSite::Lax)
+            .build()
+    }
+}
+
+/// Without the scope there is nothing to read, which is no error.
+fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn chance() -> Result<String, Error> {
+    token()
+        .map_err(|_| Error::new(ErrorKind::Local, "the operating system gives no random numbers: try again"))
+}
+
+// What the mutexes guard is whole after every step, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,385 @@
+//! What the browser gets and sends: the board and its events, what people do to cards, signing in and out. Each route asks
+//! first who comes; a call that is not theirs is not there for them.
+
+use std::{io, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Form, Path, State},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Redirect},
+    routing::{get, post},
+};
+use futures_util::stream;
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Interval, MissedTickBehavior, interval},
+};
+use ui::Message;
+
+use super::{
+    callers::{Callers, Written},
+    door::{Door, Visitor},
+    enter,
+    hub::Hub,
+    limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_CHARS_MAX},
+    server::only_own_names,
+    sight::Choice,
+};
+use crate::store::{Store, desks as store};
+
+/// Path of the OAuth redirect URI.
+pub const REDIRECT_PATH: &str = "/app/redirect";
+/// Header of the session's proof, for requests that are no forms.
+const PROOF: &str = "x-callfeed-proof";
+
+/// A code that came back from the sign-in, and where to tell what became of it.
+pub struct Code {
+    pub code: String,
+    /// What went wrong, for the person who waits.
+    pub done: oneshot::Sender<Result<(), String>>,
+}
+
+/// What the routes share.
+#[derive(Clone)]
+pub struct Pages {
+    pub hub: Arc<Hub>,
+    pub callers: Arc<Callers>,
+    pub door: Arc<Door>,
+    pub store: Store,
+    /// Takes the codes of the app's own sign-ins whose state was right.
+    pub codes: mpsc::Sender<Code>,
+    /// Host of the listen address.
+    pub host: String,
+    /// Host and port of the public address, where there is one.
+    pub public: Option<String>,
+}
+
+/// The routes of the page.
+pub fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/", get(board))
+        .route("/events", get(events))
+        .route("/alerts", post(alert))
+        .route("/settings", post(settings))
+        .route("/calls/close-finished", post(close_finished))
+        .route("/calls/{id}", get(one))
+        .route("/calls/{id}/close", post(close))
+        .route("/calls/{id}/pin", post(pin))
+        .route("/calls/{id}/notes", post(notes))
+        .route("/callers/pick", post(pick))
+        .route("/callers/new", post(new_contact))
+        .route("/sign-in", get(enter::begin))
+        .route("/sign-out", post(enter::leave))
+        .route(REDIRECT_PATH, get(enter::redirect))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(|| async { no_such_page() })
+        .merge(ui::assets())
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(pages.clone(), only_own_names))
+        .with_state(pages)
+}
+
+fn no_such_page() -> Response<Body> {
+    let page = Message::new("There is no such page", "The calls are on the first page of this address.");
+    ui::page(StatusCode::NOT_FOUND, &page, &[])
+}
+
+/// The visitor of a request, seated; else the answer that refuses it.
+async fn seated(pages: &Pages, headers: &HeaderMap) -> Result<Visitor, Response<Body>> {
+    let Some(visitor) = pages.door.visitor(headers) else {
+        let text = "Sign in on the first page of this address.\n";
+        return Err((StatusCode::UNAUTHORIZED, text).into_response());
+    };
+    seat(pages, &visitor).await.map_err(|error| {
+        tracing::error!(%error, "a desk could not be read");
+        let page = Message::new("This did not work", "The store cannot be read now. Try again.");
+        ui::page(StatusCode::INTERNAL_SERVER_ERROR, &page, &[])
+    })?;
+    Ok(visitor)
+}
+
+async fn seat(pages: &Pages, visitor: &Visitor) -> sqlx::Result<()> {
+    let person = &visitor.person;
+    if pages.hub.has_seat(person) {
+        return Ok(());
+    }
+    let choice = store::choice(&pages.store.pool, &person.id).await?;
+    let marks = store::marks(&pages.store.pool, &person.id, MARKS_RESTORED_MAX).await?;
+    pages.hub.seat(person, choice, marks);
+    Ok(())
+}
+
+/// The visitor of a request that changes something: it comes from a page of ours and carries the session's proof.
+async fn acting(pages: &Pages, headers: &HeaderMap, proof: Option<&str>) -> Result<Visitor, Response<Body>> {
+    if !enter::is_from_own_page(headers) {
+        return Err(enter::foreign_form());
+    }
+    let visitor = seated(pages, headers).await?;
+    let header = headers.get(PROOF).and_then(|value| value.to_str().ok());
+    if visitor.proof.is_empty() || header.or(proof) == Some(&visitor.proof) {
+        return Ok(visitor);
+    }
+    Err(enter::foreign_form())
+}
+
+async fn board(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
+    if pages.door.visitor(&headers).is_none() {
+        return enter::page(&pages);
+    }
+    let visitor = match seated(&pages, &headers).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
+    let Some(mut page) = pages.hub.page(&visitor.person) else { return no_such_page() };
+    page.desk.key = super::secrets::digest("desk", &visitor.person.id);
+    page.desk.proof = visitor.proof;
+    ui::page(StatusCode::OK, &page, &[])
+}
+
+async fn one(State(pages): State<Pages>, headers: HeaderMap, Path(id): Path<String>) -> Response<Body> {
+    let visitor = match seated(&pages, &headers).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
+    match pages.hub.one(&visitor.person, &id) {
+        Some(card) => ui::page(StatusCode::OK, &card, &[]),
+        None => no_such_call(),
+    }
+}
+
+fn no_such_call() -> Response<Body> {
+    (StatusCode::NOT_FOUND, "There is no such call for you.\n").into_response()
+}
+
+async fn events(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
+    let visitor = match seated(&pages, &headers).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let Some(events) = pages.hub.subscribe(&visitor.person, &visitor.session, last) else {
+        let text = "Too many pages are open. Close some and try again.\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    };
+    let mut response = Body::from_stream(stream::unfold((events, heartbeat()), next_bytes)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A proxy that gathers bytes would hold the cards back.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+#[derive(Deserialize)]
+struct CallForm {
+    call: String,
+}
+
+/// One of a person's pages asks whether it is the one that rings.
+async fn alert(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<CallForm>) -> Response<Body> {
+    match acting(&pages, &headers, None).await {
+        Ok(visitor) if pages.hub.may_ring(&visitor.person, &form.call) => {
+            StatusCode::NO_CONTENT.into_response()
+        }
+        // No error, which browsers would write into their log.
+        Ok(_) => "Another page rings, or nothing does.\n".into_response(),
+        Err(refused) => refused,
+    }
+}
+
+#[derive(Deserialize)]
+struct SettingsForm {
+    proof: Option<String>,
+    everybody: Option<String>,
+    team: Option<String>,
+    do_not_disturb: Option<String>,
+    sound: Option<String>,
+}
+
+async fn settings(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Form(form): Form<SettingsForm>,
+) -> Response<Body> {
+    let visitor = match acting(&pages, &headers, form.proof.as_deref()).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
+    let choice = Choice {
+        everybody: form.everybody.is_some(),
+        team: form.team.is_some(),
+        do_not_disturb: form.do_not_disturb.is_some(),
+        sound: form.sound.is_some(),
+    };
+    let kept = store::choose(&pages.store.pool, &visitor.person.id, choice).await;
+    pages.hub.choose(&visitor.person, choice);
+    done(kept)
+}
+
+async fn close(State(pages): State<Pages>, headers: HeaderMap, Path(id): Path<String>) -> Response<Body> {
+    change(&pages, &headers, &id, |mark| mark.dismissed = true).await
+}
+
+async fn close_finished(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
+    let visitor = match acting(&pages, &headers, None).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
+    for id in pages.hub.finished(&visitor.person) {
+        if let Err(error) = keep(&pages, &visitor, &id, |mark| mark.dismissed = true).await {
+            return done(Err(error));
+        }
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+#[derive(Deserialize)]
+struct PinForm {
+    pinned: bool,
+}
+
+async fn pin(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Form(form): Form<PinForm>,
+) -> Response<Body> {
+    change(&pages, &headers, &id, |mark| mark.pinned = form.pinned).await
+}
+
+#[derive(Deserialize)]
+struct NotesForm {
+    notes: String,
+}
+
+async fn notes(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Form(form): Form<NotesForm>,
+) -> Response<Body> {
+    if form.notes.chars().count() > NOTES_CHARS_MAX {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "The notes are too long.\n").into_response();
+    }
+    change(&pages, &headers, &id, |mark| mark.notes = form.notes).await
+}
+
+async fn change(
+    pages: &Pages,
+    headers: &HeaderMap,
+    id: &str,
+    change: impl FnOnce(&mut store::Mark),
+) -> Response<Body> {
+    let visitor = match acting(pages, headers, None).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
+    match keep(pages, &visitor, id, change).await {
+        Ok(false) => no_such_call(),
+        kept => done(kept.map(|_| ())),
+    }
+}
+
+/// Stored first for the pages that show it, then on disk: the answer says that both are done.
+async fn keep(
+    pages: &Pages,
+    visitor: &Visitor,
+    id: &str,
+    change: impl FnOnce(&mut store::Mark),
+) -> sqlx::Result<bool> {
+    let Some(mark) = pages.hub.mark(&visitor.person, id, change) else { return Ok(false) };
+    store::mark(&pages.store.pool, &visitor.person.id, id, &mark, Timestamp::now()).await?;
+    Ok(true)
+}
+
+fn done(result: sqlx::Result<()>) -> Response<Body> {
+    match result {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => {
+            tracing::error!(%error, "what a person did to a card could not be kept");
+            (StatusCode::INTERNAL_SERVER_ERROR, "This was not kept. Try again.\n").into_response()
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct PickForm {
+    call: String,
+    contact: String,
+}
+
+#[derive(Deserialize)]
+struct NewContactForm {
+    call: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    company: String,
+    #[serde(default)]
+    notes: String,
+}
+
+async fn pick(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<PickForm>) -> Response<Body> {
+    let visitor = match acting(&pages, &headers, None).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
+    if pages.hub.one(&visitor.person, &form.call).is_none() {
+        return kept(Ok(false));
+    }
+    kept(pages.callers.pick(&form.call, &form.contact).await)
+}
+
+async fn new_contact(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Form(form): Form<NewContactForm>,
+) -> Response<Body> {
+    let visitor = match acting(&pages, &headers, None).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
+    if pages.hub.one(&visitor.person, &form.call).is_none() {
+        return kept(Ok(false));
+    }
+    let written = Written { name: form.name, company: form.company, notes: form.notes };
+    kept(pages.callers.add(&form.call, &written).await)
+}
+
+fn kept(result: sqlx::Result<bool>) -> Response<Body> {
+    match result {
+        Ok(true) => Redirect::to("/").into_response(),
+        Ok(false) => {
+            let page =
+                Message::new("Nothing was kept", "The call has left the board, or the name is missing.");
+            ui::page(StatusCode::BAD_REQUEST, &page, &[])
+        }
+        Err(error) => {
+            tracing::error!(%error, "a contact could not be kept");
+            let page = Message::new("Nothing was kept", "The contacts cannot be written now. Try again.");
+            ui::page(StatusCode::INTERNAL_SERVER_ERROR, &page, &[])
+        }
+    }
+}
+
+type Events = (mpsc::Receiver<Bytes>, Interval);
+
+async fn next_bytes((mut events, mut heartbeat): Events) -> Option<(io::Result<Bytes>, Events)> {
+    let bytes = tokio::select! {
+        bytes = events.recv() => bytes?,
+        _ = heartbeat.tick() => Bytes::from_static(b":\n\n"),
+    };
+    Some((Ok(bytes), (events, heartbeat)))
+}
+
+fn heartbeat() -> Interval {
+    let mut heartbeat = interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeat
+}

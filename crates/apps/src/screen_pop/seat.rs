@@ -1,0 +1,109 @@
+//! One person's place at the hub: what they chose and marked, and their open pages.
+
+use std::collections::{HashMap, HashSet};
+
+use axum::body::Bytes;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::{
+    call::Call,
+    sight::{self, Choice, Directory, Person, Sight},
+};
+use crate::store::desks::Mark;
+
+pub struct Seat {
+    pub person: Person,
+    pub choice: Choice,
+    /// Calls that are on the person's pages now.
+    pub shown: HashSet<String>,
+    /// Calls for which a page has rung.
+    pub told: HashSet<String>,
+    marks: HashMap<String, Mark>,
+    pages: Vec<Page>,
+    /// Events sent so far.
+    events: u64,
+}
+
+struct Page {
+    /// Digest of the session.
+    session: String,
+    events: mpsc::Sender<Bytes>,
+}
+
+impl Seat {
+    #[must_use]
+    pub fn new(person: Person, choice: Choice, marks: HashMap<String, Mark>) -> Self {
+        let (shown, told) = Default::default();
+        Self { person, choice, shown, told, marks, pages: Vec::new(), events: 0 }
+    }
+
+    /// What a call is to this person; none if it is not for them, or they have closed its card.
+    #[must_use]
+    pub fn sight(&self, call: &Call, operator: Option<&str>, directory: &Directory) -> Option<Sight> {
+        if self.marks.get(&call.id).is_some_and(|mark| mark.dismissed) {
+            return None;
+        }
+        let admin = sight::is_admin(&self.person, operator);
+        sight::sight(&self.person, admin, self.choice, call, directory)
+    }
+
+    #[must_use]
+    pub fn mark_of(&self, call: &str) -> Mark {
+        self.marks.get(call).cloned().unwrap_or_default()
+    }
+
+    pub fn change(&mut self, call: &str, change: impl FnOnce(&mut Mark)) -> Mark {
+        let mark = self.marks.entry(call.to_owned()).or_default();
+        change(mark);
+        mark.clone()
+    }
+
+    /// A page is open.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        !self.pages.is_empty()
+    }
+
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// Counts the pages after those that left are taken out.
+    pub fn open_pages(&mut self) -> usize {
+        self.pages.retain(|page| !page.events.is_closed());
+        self.pages.len()
+    }
+
+    pub fn open(&mut self, session: &str, events: mpsc::Sender<Bytes>) {
+        self.pages.push(Page { session: session.to_owned(), events });
+    }
+
+    pub fn close(&mut self, session: &str) {
+        self.pages.retain(|page| page.session != session);
+    }
+
+    /// Sends to all pages of the person; one that does not keep up is closed.
+    pub fn send(&mut self, run: i64, event: &str, data: &impl Serialize) {
+        self.events += 1;
+        if self.pages.is_empty() {
+            return;
+        }
+        let bytes = self.frame(run, event, data);
+        self.pages.retain(|page| page.events.try_send(bytes.clone()).is_ok());
+    }
+
+    /// The id of the last event: a page that has it has heard everything.
+    #[must_use]
+    pub fn event_id(&self, run: i64) -> String {
+        format!("{run}-{}", self.events)
+    }
+
+    /// JSON has no line breaks, so one `data` line is enough.
+    #[must_use]
+    pub fn frame(&self, run: i64, event: &str, data: &impl Serialize) -> Bytes {
+        let json = serde_json::to_string(data).expect("frames are plain texts and numbers");
+        Bytes::from(format!("event: {event}\nid: {}\ndata: {json}\n\n", self.event_id(run)))
+    }
+}

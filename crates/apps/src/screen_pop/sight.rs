@@ -1,0 +1,165 @@
+//! Who sees which call, and as what: a pop is a call and a person. Pure: board, people and lines are arguments.
+
+use std::collections::{HashMap, HashSet};
+
+use wire::directory::User;
+
+use super::call::{Call, Line, Outcome, Stage};
+use crate::people::{number::Home, parties::Account};
+
+/// Somebody who signed in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// E-mail address in lower case. Empty on an open board, where whoever comes is this one person.
+    pub id: String,
+    /// `userKey` of the APIs, if the phone system told.
+    pub user_key: Option<String>,
+    /// Ids of the person's lines, as of the sign-in.
+    pub lines: Vec<String>,
+    /// The phone system says that they belong to the account.
+    pub member: bool,
+    /// May see every call.
+    pub admin: bool,
+}
+
+/// What a person has chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Every call; only admins may.
+    pub everybody: bool,
+    /// Calls that ring at lines of nobody, or at no line yet.
+    pub team: bool,
+    /// Cards come in silence.
+    pub do_not_disturb: bool,
+    pub sound: bool,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self { everybody: true, team: false, do_not_disturb: false, sound: false }
+    }
+}
+
+/// Whose lines are whose, as the phone system tells its admin. Empty while that is not known.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    lines_of: HashMap<String, Vec<String>>,
+    owned: HashSet<String>,
+    pub account: Account,
+}
+
+/// What a call is to a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A line of theirs rings.
+    Rings,
+    /// They talk, or talked last.
+    Talks,
+    /// Rang at their line; somebody else talks.
+    Taken(Vec<Line>),
+    /// They talked; the call went on to somebody else.
+    HandedOn(Vec<Line>),
+    /// Rang at their line, and does so no more.
+    Moved,
+    /// Seen by right, not by line.
+    Watched,
+}
+
+/// Where on the page a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    Active,
+    Recent,
+    Missed,
+}
+
+/// A call as one person's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    pub part: Part,
+    pub tab: Tab,
+    /// The phone of this person rings: they are to be told.
+    pub alerts: bool,
+}
+
+impl Directory {
+    #[must_use]
+    pub fn new(users: &[User]) -> Self {
+        let mut directory = Self::default();
+        for user in users {
+            let ids: Vec<String> = user.lines.iter().map(|line| line.id.clone()).collect();
+            directory.owned.extend(ids.iter().cloned());
+            directory.lines_of.insert(user.user_key.clone(), ids);
+            for line in &user.lines {
+                directory.account.lines.insert(line.id.clone(), line.name.clone());
+                let region = line.region.as_deref().and_then(|region| region.parse::<Home>().ok());
+                directory.account.home = directory.account.home.or(region);
+            }
+        }
+        directory
+    }
+
+    fn is_known(&self) -> bool {
+        !self.lines_of.is_empty()
+    }
+
+    /// The person's lines of today; those of the sign-in while nothing else is known.
+    fn lines<'a>(&'a self, person: &'a Person) -> &'a [String] {
+        let today = person.user_key.as_ref().and_then(|key| self.lines_of.get(key));
+        today.unwrap_or(&person.lines)
+    }
+
+    fn is_of_team(&self, call: &Call) -> bool {
+        let nobodys = |line: &Line| self.is_known() && !self.owned.contains(&line.id);
+        let at_no_line = call.rang.is_empty() && call.talked.is_empty();
+        at_no_line || call.rang.iter().chain(&call.talked).any(nobodys)
+    }
+}
+
+/// Whether a person may see every call: an admin of the account, or the one with whose sign-in the calls come, to whom
+/// the phone system itself shows them all.
+#[must_use]
+pub fn is_admin(person: &Person, operator: Option<&str>) -> bool {
+    person.admin || (!person.id.is_empty() && operator == Some(&person.id))
+}
+
+/// What a call is to a person; none if they may not see it, or chose not to.
+#[must_use]
+pub fn sight(
+    person: &Person,
+    admin: bool,
+    choice: Choice,
+    call: &Call,
+    directory: &Directory,
+) -> Option<Sight> {
+    let lines = directory.lines(person);
+    let has = |list: &[Line]| list.iter().any(|line| lines.contains(&line.id));
+    let by_right = (admin && choice.everybody)
+        || (choice.team && (person.member || admin) && directory.is_of_team(call));
+    let part = if has(&call.ringing) {
+        Part::Rings
+    } else if has(&call.answered_by) {
+        Part::Talks
+    } else if by_right {
+        Part::Watched
+    } else if has(&call.talked) {
+        Part::HandedOn(call.answered_by.clone())
+    } else if !has(&call.rang) {
+        return None;
+    } else if call.answered_at.is_some() {
+        Part::Taken(call.answered_by.clone())
+    } else {
+        Part::Moved
+    };
+    let concerns = matches!(part, Part::Rings | Part::Talks | Part::Watched);
+    let tab = match call.stage {
+        Stage::Ended(Outcome::Missed) if !call.settled => Tab::Missed,
+        Stage::Ended(_) => Tab::Recent,
+        _ if concerns => Tab::Active,
+        _ => Tab::Recent,
+    };
+    // On an open board nobody has a line: whoever watches is told.
+    let told = part == Part::Rings || (part == Part::Watched && person.id.is_empty());
+    let rings = matches!(call.stage, Stage::Ringing | Stage::Waiting(_));
+    Some(Sight { alerts: told && rings && !choice.do_not_disturb, part, tab })
+}

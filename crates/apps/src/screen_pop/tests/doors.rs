@@ -1,0 +1,180 @@
+//! What the routes give to whom: nothing without a session, and no one else's calls with one.
+
+use axum::{
+    body::Body,
+    http::{Request, Response, StatusCode},
+};
+use tower::ServiceExt as _;
+
+use super::{
+    inbound,
+    pages::{App, Events, text},
+};
+use crate::screen_pop::{routes::router, secrets::digest, sight::Person};
+
+const FRONT_DESK: &str = "a97782c9-1b9b-4567-83f6-0050a2a2ef4a";
+const OWN: &str = "http://localhost:5000";
+
+fn front() -> Person {
+    Person {
+        id: "front@example.com".into(),
+        lines: vec![FRONT_DESK.into()],
+        member: true,
+        ..Person::default()
+    }
+}
+
+fn other() -> Person {
+    Person {
+        id: "other@example.com".into(),
+        lines: vec!["another".into()],
+        member: true,
+        ..Person::default()
+    }
+}
+
+async fn get(app: &App, path: &str, person: &Person) -> Response<Body> {
+    let request = Request::get(path).header("host", "localhost:5000");
+    let request = request.header("cookie", format!("callfeed_session_5000={}", person.id));
+    router(app.pages.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn post(app: &App, path: &str, form: &str, person: &Person, origin: &str, proof: &str) -> StatusCode {
+    let request = Request::post(path)
+        .header("host", "localhost:5000")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("origin", origin)
+        .header("x-callfeed-proof", proof)
+        .header("cookie", format!("callfeed_session_5000={}", person.id));
+    let answer = router(app.pages.clone()).oneshot(request.body(Body::from(form.to_owned())).unwrap()).await;
+    answer.unwrap().status()
+}
+
+async fn act(app: &App, path: &str, form: &str, person: &Person) -> StatusCode {
+    post(app, path, form, person, OWN, &digest("proof", &person.id)).await
+}
+
+/// A board on which the front desk rings, and the id of that call.
+async fn ringing() -> (App, String) {
+    let app = App::closed(&[front(), other()]).await;
+    for state in &inbound()[..2] {
+        app.desk.take(state).await;
+    }
+    (app, inbound()[0].metadata.conversation_space_id.clone())
+}
+
+#[tokio::test]
+async fn without_a_session_there_is_a_sign_in_page_and_nothing_else() {
+    let (app, id) = ringing().await;
+    let page = app.text("/").await;
+    assert!(page.contains("Sign in to see calls") && !page.contains("EXAMPLE CALLER"), "{page}");
+    let nobody = Person { id: "guessed".into(), ..Person::default() };
+    for path in ["/events", &format!("/calls/{id}")] {
+        assert_eq!(get(&app, path, &nobody).await.status(), StatusCode::UNAUTHORIZED, "{path}");
+    }
+    for path in [format!("/calls/{id}/close"), format!("/calls/{id}/pin"), "/calls/close-finished".into()] {
+        assert_eq!(act(&app, &path, "pinned=true", &nobody).await, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_call_of_another_person_is_not_there() {
+    let (app, id) = ringing().await;
+    let page = text(get(&app, "/", &front()).await).await;
+    assert!(page.contains("EXAMPLE CALLER"), "{page}");
+    assert_eq!(get(&app, &format!("/calls/{id}"), &front()).await.status(), StatusCode::OK);
+
+    let page = text(get(&app, "/", &other()).await).await;
+    assert!(!page.contains("EXAMPLE CALLER") && !page.contains(&id), "{page}");
+    assert_eq!(get(&app, &format!("/calls/{id}"), &other()).await.status(), StatusCode::NOT_FOUND);
+    let call = format!("/calls/{id}");
+    for (path, form) in [("close", ""), ("pin", "pinned=true"), ("notes", "notes=x")] {
+        let status = act(&app, &format!("{call}/{path}"), form, &other()).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in ["/callers/pick", "/callers/new"] {
+        let form = format!("call={id}&contact=x&name=x");
+        assert_eq!(act(&app, path, &form, &other()).await, StatusCode::BAD_REQUEST, "{path}");
+    }
+    assert_eq!(act(&app, "/alerts", &format!("call={id}"), &other()).await, StatusCode::OK, "does not ring");
+    // Only admins may ask for everybody's calls.
+    assert_eq!(act(&app, "/settings", "everybody=on", &other()).await, StatusCode::NO_CONTENT);
+    let snapshot = Events::of(get(&app, "/events", &other()).await).expect("snapshot").await;
+    assert_eq!(snapshot["cards"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn events_reach_the_desk_that_rings_and_no_other() {
+    let app = App::closed(&[front(), other()]).await;
+    let mut mine = Events::of(get(&app, "/events", &front()).await);
+    let mut theirs = Events::of(get(&app, "/events", &other()).await);
+    for state in inbound() {
+        app.desk.take(&state).await;
+    }
+    assert!(mine.card_with(&["Ringing", "Front Desk"]).await.contains("EXAMPLE CALLER"));
+    app.hub.close();
+    while let Some((name, data)) = theirs.next().await {
+        assert!(name != "card" && !data.to_string().contains("555"), "{name} {data}");
+    }
+}
+
+#[tokio::test]
+async fn forms_of_other_sites_and_without_proof_change_nothing() {
+    let (app, id) = ringing().await;
+    let path = format!("/calls/{id}/close");
+    let proof = digest("proof", &front().id);
+    for (origin, proof) in
+        [("http://evil.example", proof.as_str()), (OWN, ""), (OWN, "wrong"), ("null", &proof)]
+    {
+        assert_eq!(
+            post(&app, &path, "", &front(), origin, proof).await,
+            StatusCode::FORBIDDEN,
+            "{origin} {proof}"
+        );
+    }
+    assert_eq!(
+        get(&app, &format!("/calls/{id}"), &front()).await.status(),
+        StatusCode::OK,
+        "it is still there"
+    );
+}
+
+#[tokio::test]
+async fn pages_of_one_person_are_one_desk() {
+    let (app, id) = ringing().await;
+    let mut pages = Vec::new();
+    for _ in 0..5 {
+        let mut page = Events::of(get(&app, "/events", &front()).await);
+        assert_eq!(page.expect("snapshot").await["cards"][0]["alert"], true);
+        pages.push(page);
+    }
+    let form = format!("call={id}");
+    assert_eq!(act(&app, "/alerts", &form, &front()).await, StatusCode::NO_CONTENT, "the first page rings");
+    for _ in 0..4 {
+        assert_eq!(act(&app, "/alerts", &form, &front()).await, StatusCode::OK, "the others do not");
+    }
+    assert_eq!(
+        act(&app, &format!("/calls/{id}/notes"), "notes=calls+again", &front()).await,
+        StatusCode::NO_CONTENT
+    );
+    for page in &mut pages {
+        assert_eq!(page.expect("notes").await["notes"], "calls again");
+    }
+    assert_eq!(act(&app, &format!("/calls/{id}/close"), "", &front()).await, StatusCode::NO_CONTENT);
+    for page in &mut pages {
+        assert_eq!(page.expect("gone").await["ids"][0], id.as_str());
+    }
+    let fresh = Events::of(get(&app, "/events", &front()).await).expect("snapshot").await;
+    assert_eq!(fresh["cards"], serde_json::json!([]), "closed in one is closed in all");
+}
+
+#[tokio::test]
+async fn who_signs_out_hears_nothing_more() {
+    let (app, _) = ringing().await;
+    let mut page = Events::of(get(&app, "/events", &front()).await);
+    let proof = digest("proof", &front().id);
+    let status = act(&app, "/sign-out", &format!("proof={proof}"), &front()).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    while page.next().await.is_some() {}
+    assert_eq!(get(&app, "/events", &front()).await.status(), StatusCode::UNAUTHORIZED);
+}

@@ -1,0 +1,231 @@
+//! What the desks keep: sessions of browsers, what people chose, and their pins, dismissals and notes.
+//!
+//! A session is stored by the digest of its cookie. Instants are microseconds since 1970.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+
+use crate::screen_pop::sight::{Choice, Person};
+
+/// Tables of the desks; run at each start.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS desk_sessions (
+    digest text PRIMARY KEY,
+    person text NOT NULL,
+    user_key text,
+    lines text NOT NULL,
+    member bigint NOT NULL,
+    admin bigint NOT NULL,
+    ends_us bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS desk_choices (
+    person text PRIMARY KEY,
+    everybody bigint NOT NULL,
+    team bigint NOT NULL,
+    do_not_disturb bigint NOT NULL,
+    sound bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS desk_marks (
+    person text NOT NULL,
+    conversation_space_id text NOT NULL,
+    dismissed bigint NOT NULL,
+    pinned bigint NOT NULL,
+    notes text NOT NULL,
+    changed_us bigint NOT NULL,
+    PRIMARY KEY (person, conversation_space_id)
+);
+CREATE INDEX IF NOT EXISTS desk_marks_by_time ON desk_marks (person, changed_us);
+CREATE TABLE IF NOT EXISTS desk_reached (
+    number text PRIMARY KEY,
+    at_us bigint NOT NULL
+);
+";
+
+/// A browser that is signed in.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub person: Person,
+    pub ends: Timestamp,
+}
+
+/// What a person did to a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    pub dismissed: bool,
+    pub pinned: bool,
+    pub notes: String,
+}
+
+/// Sessions that have not ended, by digest; those that have are deleted.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn sessions(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<HashMap<String, Session>> {
+    sqlx::query("DELETE FROM desk_sessions WHERE ends_us <= $1")
+        .bind(now.as_microsecond())
+        .execute(pool)
+        .await?;
+    let rows = sqlx::query("SELECT * FROM desk_sessions").fetch_all(pool).await?;
+    rows.iter().map(session).collect()
+}
+
+fn session(row: &SqliteRow) -> sqlx::Result<(String, Session)> {
+    let person = Person {
+        id: row.try_get("person")?,
+        user_key: row.try_get("user_key")?,
+        lines: serde_json::from_str(row.try_get("lines")?).unwrap_or_default(),
+        member: row.try_get::<i64, _>("member")? != 0,
+        admin: row.try_get::<i64, _>("admin")? != 0,
+    };
+    let ends = Timestamp::from_microsecond(row.try_get("ends_us")?).unwrap_or(Timestamp::UNIX_EPOCH);
+    Ok((row.try_get("digest")?, Session { person, ends }))
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn add_session(pool: &SqlitePool, digest: &str, session: &Session) -> sqlx::Result<()> {
+    let person = &session.person;
+    sqlx::query(
+        "INSERT INTO desk_sessions (digest, person, user_key, lines, member, admin, ends_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(digest)
+    .bind(&person.id)
+    .bind(&person.user_key)
+    .bind(serde_json::to_string(&person.lines).expect("ids are texts"))
+    .bind(i64::from(person.member))
+    .bind(i64::from(person.admin))
+    .bind(session.ends.as_microsecond())
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn end_session(pool: &SqlitePool, digest: &str) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM desk_sessions WHERE digest = $1").bind(digest).execute(pool).await?;
+    Ok(())
+}
+
+/// What a person has chosen; the usual if nothing.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn choice(pool: &SqlitePool, person: &str) -> sqlx::Result<Choice> {
+    let row =
+        sqlx::query("SELECT * FROM desk_choices WHERE person = $1").bind(person).fetch_optional(pool).await?;
+    let Some(row) = row else { return Ok(Choice::default()) };
+    let is = |name: &str| row.try_get::<i64, _>(name).map(|value| value != 0);
+    Ok(Choice {
+        everybody: is("everybody")?,
+        team: is("team")?,
+        do_not_disturb: is("do_not_disturb")?,
+        sound: is("sound")?,
+    })
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn choose(pool: &SqlitePool, person: &str, choice: Choice) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO desk_choices (person, everybody, team, do_not_disturb, sound) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (person) DO UPDATE SET everybody = excluded.everybody, team = excluded.team,
+             do_not_disturb = excluded.do_not_disturb, sound = excluded.sound",
+    )
+    .bind(person)
+    .bind(i64::from(choice.everybody))
+    .bind(i64::from(choice.team))
+    .bind(i64::from(choice.do_not_disturb))
+    .bind(i64::from(choice.sound))
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A person's newest marks, at most `max`, by call.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn marks(pool: &SqlitePool, person: &str, max: u32) -> sqlx::Result<HashMap<String, Mark>> {
+    let rows = sqlx::query(
+        "SELECT conversation_space_id, dismissed, pinned, notes FROM desk_marks
+         WHERE person = $1 ORDER BY changed_us DESC LIMIT $2",
+    )
+    .bind(person)
+    .bind(i64::from(max))
+    .fetch_all(pool)
+    .await?;
+    let mark = |row: &SqliteRow| {
+        let mark = Mark {
+            dismissed: row.try_get::<i64, _>("dismissed")? != 0,
+            pinned: row.try_get::<i64, _>("pinned")? != 0,
+            notes: row.try_get("notes")?,
+        };
+        Ok((row.try_get("conversation_space_id")?, mark))
+    };
+    rows.iter().map(mark).collect()
+}
+
+/// Writes a mark over what was there.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark(
+    pool: &SqlitePool,
+    person: &str,
+    call: &str,
+    mark: &Mark,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO desk_marks (person, conversation_space_id, dismissed, pinned, notes, changed_us)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (person, conversation_space_id) DO UPDATE SET dismissed = excluded.dismissed,
+             pinned = excluded.pinned, notes = excluded.notes, changed_us = excluded.changed_us",
+    )
+    .bind(person)
+    .bind(call)
+    .bind(i64::from(mark.dismissed))
+    .bind(i64::from(mark.pinned))
+    .bind(&mark.notes)
+    .bind(now.as_microsecond())
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Somebody here has called this number and reached it.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn reached(pool: &SqlitePool, number: &str, at: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO desk_reached (number, at_us) VALUES ($1, $2)
+         ON CONFLICT (number) DO UPDATE SET at_us = excluded.at_us",
+    )
+    .bind(number)
+    .bind(at.as_microsecond())
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// When somebody here reached each number last, since `since`; older ones are dropped.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn all_reached(pool: &SqlitePool, since: Timestamp) -> sqlx::Result<Vec<(String, Timestamp)>> {
+    sqlx::query("DELETE FROM desk_reached WHERE at_us < $1")
+        .bind(since.as_microsecond())
+        .execute(pool)
+        .await?;
+    let rows = sqlx::query("SELECT number, at_us FROM desk_reached").fetch_all(pool).await?;
+    let of_row = |row: &SqliteRow| {
+        let at = Timestamp::from_microsecond(row.try_get("at_us")?).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok((row.try_get("number")?, at))
+    };
+    rows.iter().map(of_row).collect()
+}
