@@ -214,7 +214,10 @@ impl Call {
 /// Nobody hangs up at the same moment as the others: that is how a call looks that a crash of the phone system cut
 /// off, whose outcome and talk time nobody knows (`callerOutcome` TRUNCATED).
 pub(crate) fn is_cut_off(state: &State) -> bool {
-    state.participants.len() >= 2
+    // When the caller has given up, the telephones that rang leave together.
+    let caller_is_there = state.participants.iter().any(|party| caller(party).is_some());
+    caller_is_there
+        && state.participants.len() >= 2
         && state.participants.iter().all(|party| party.status.value == Status::Disconnecting)
 }
 

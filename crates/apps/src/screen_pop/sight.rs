@@ -136,7 +136,9 @@ pub fn sight(
     let has = |list: &[Line]| list.iter().any(|line| lines.contains(&line.id));
     let by_right = (admin && choice.everybody)
         || (choice.team && (person.member || admin) && directory.is_of_team(call));
-    let part = if has(&call.ringing) {
+    // Telephones stop one moment before it is told why.
+    let gap = call.stage == Stage::Ringing && call.ringing.is_empty() && has(&call.rang);
+    let part = if has(&call.ringing) || gap {
         Part::Rings
     } else if has(&call.answered_by) {
         Part::Talks
