@@ -72,6 +72,8 @@ pub async fn erase_call(pool: &SqlitePool, conversation_space_id: &str, now: Tim
         "DELETE FROM reports WHERE conversation_space_id = $1",
         "DELETE FROM reports_pending WHERE conversation_space_id = $1",
         "DELETE FROM screen_pop_calls WHERE conversation_space_id = $1",
+        "DELETE FROM screen_pop_talked WHERE conversation_space_id = $1",
+        "DELETE FROM desk_marks WHERE conversation_space_id = $1",
     ] {
         sqlx::query(statement).bind(conversation_space_id).execute(&mut *transaction).await?;
     }
@@ -83,6 +85,13 @@ pub async fn erase_call(pool: &SqlitePool, conversation_space_id: &str, now: Tim
 /// # Errors
 /// When the database refuses.
 pub async fn erase_caller(pool: &SqlitePool, caller_key: &str) -> sqlx::Result<u64> {
+    for statement in [
+        "DELETE FROM desk_marks WHERE conversation_space_id IN
+             (SELECT conversation_space_id FROM screen_pop_calls WHERE caller_key = $1 OR dialled_number = $1)",
+        "DELETE FROM desk_reached WHERE number = $1",
+    ] {
+        sqlx::query(statement).bind(caller_key).execute(pool).await?;
+    }
     let done = sqlx::query("DELETE FROM screen_pop_calls WHERE caller_key = $1 OR dialled_number = $1")
         .bind(caller_key)
         .execute(pool)
