@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// What handed-out URLs begin with [default: the listen address].
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<Url>,
     /// Requests a second per client and API, or "off" [default: 10, off with --example].
     #[arg(long, value_name = "N|off", value_parser = rate_limit)]
@@ -51,6 +51,10 @@ pub struct Args {
     /// repeated; nobody else's header is believed.
     #[arg(long, value_name = "ADDRESS")]
     trusted_proxy: Vec<server::TrustedProxy>,
+    /// Let lists of channels and subscriptions lag so many seconds behind, as those of GoTo Connect do.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(..=server::limits::LIST_LAG_S_MAX))]
+    list_lag: u64,
     /// Connections at the same time, open sockets included [default: what the limit of open files allows].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
@@ -135,6 +139,14 @@ pub fn rate_limit(text: &str) -> Result<RateLimit, String> {
     Ok(RateLimit::PerSecond(number))
 }
 
+/// Without a scheme, a host with a port would be read as one.
+fn public_url(text: &str) -> Result<Url, String> {
+    if !text.contains("://") {
+        return Err(format!("it begins with https:// or http://; did you mean https://{text}?"));
+    }
+    text.parse().map_err(|error| format!("{error}; write it such as https://calls.example.com"))
+}
+
 impl Args {
     /// What the platform is told, and where it listens.
     pub fn config(self) -> (server::Config, SocketAddr) {
@@ -145,6 +157,7 @@ impl Args {
         config.keep_days = self.keep_days;
         config.connections_max = self.max_connections.map(|number| number as usize);
         config.trusted_proxies = self.trusted_proxy;
+        config.list_lag = Duration::from_secs(self.list_lag);
         config.head_timeout = Duration::from_secs(self.head_timeout);
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });

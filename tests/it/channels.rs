@@ -138,3 +138,38 @@ async fn one_channel_carries_the_subscriptions_of_both_apis_in_order() {
         frames.iter().map(|frame| frame["data"]["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), frames.len(), "each notification has its own id");
 }
+
+#[tokio::test]
+async fn a_report_subscription_that_is_asked_for_again_has_the_event_types_asked_for_last() {
+    let platform = Platform::start().await;
+    let session = admin(&platform).await;
+    let channel = Channel::create(&session, "again").await;
+    let subscriptions = "/call-events-report/v1/subscriptions";
+    let both = ["REPORT_SUMMARY", "REPORT_SUMMARY_REVISION"];
+    let mut ids = Vec::new();
+    for events in [&both[..1], &both[1..], &both[..]] {
+        let body =
+            json!({"channelId": channel.id, "accountKeys": [platform.account()], "eventTypes": events});
+        let answer = session.post(subscriptions, &body).await.is(201).json();
+        assert_eq!(answer["items"][0]["eventTypes"], json!(events));
+        ids.push(answer["items"][0]["id"].clone());
+        for event in both {
+            let list = format!("{subscriptions}?channelId={}&eventType={event}", channel.id);
+            let keys = session.get(&list).await.is(200).json()["accountKeys"].clone();
+            let expected: &[&str] = if events.contains(&event) { &[platform.account()] } else { &[] };
+            assert_eq!(keys, json!(expected), "{event} after {events:?}");
+        }
+    }
+    assert!(ids.iter().all(|id| *id == ids[0]), "it is the same subscription");
+}
+
+#[tokio::test]
+async fn a_lifetime_out_of_bounds_names_them() {
+    let platform = Platform::start().await;
+    let session = admin(&platform).await;
+    for seconds in [1, 86_401] {
+        let body = json!({"channelType": "WebSockets", "channelLifetime": seconds});
+        let error = session.post(&format!("{CHANNELS}/long"), &body).await.error(400, "BAD_REQUEST");
+        assert!(error["message"].as_str().is_some_and(|text| text.contains("2 to 86400")), "{error}");
+    }
+}

@@ -104,3 +104,19 @@ async fn a_platform_that_runs_and_a_database_that_is_newer_are_seen() {
     assert!(level == "problem" && message.contains("9000") && message.contains("newer"), "{message}");
     assert_eq!((ended.code, finding(&ended, "one platform").0.as_str()), (Some(1), "ok"));
 }
+
+#[tokio::test]
+async fn what_would_surprise_later_is_said_before() {
+    let folder = TempDir::new().unwrap();
+    let listen = format!("127.0.0.1:{}", crate::harness::ports::free());
+    let data = folder.path().join("data").to_string_lossy().into_owned();
+    let flags = ["--json", "--data", &data, "--listen", &listen, "--metrics-listen", &listen];
+    let ended = check(&folder, &flags).await;
+    let (level, message) = finding(&ended, "--metrics-listen");
+    assert!(level == "problem" && message.contains("--listen"), "{level} {message}");
+    let (level, message) = finding(&ended, "account");
+    assert!(level == "warning" && message.contains("--office"), "{level} {message}");
+    let flags = ["--json", "--example", "--data", &data, "--public-url", "calls.example.com:8443"];
+    let ended = check(&folder, &flags).await;
+    assert!(ended.errors().contains("did you mean https://calls.example.com:8443?"), "{ended:?}");
+}

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::person::query;
-use crate::harness::{Person, Platform, SOON};
+use crate::harness::{Answer, Person, Platform, SOON, http};
 
 /// The commands of a page in order, as a browser's clipboard gets them.
 fn commands(html: &str) -> Vec<String> {
@@ -143,4 +143,13 @@ async fn without_the_example_office_the_page_says_where_clients_are_made_and_tel
     platform.restart_without("--example").await;
     let page = platform.with_token("").get("/docs").await.is(200).text;
     assert!(page.contains("Make a client") && !page.contains("example.env"), "{page}");
+}
+
+#[tokio::test]
+async fn a_browser_that_opens_the_platform_is_led_to_the_documentation() {
+    let platform = Platform::start().await;
+    let open = |accept: &str| http().get(format!("{}/", platform.base)).header("accept", accept);
+    let browser = Answer::of("GET /", open("text/html,application/xhtml+xml,*/*;q=0.8")).await.is(303);
+    assert_eq!(browser.header("location"), "/docs");
+    Answer::of("GET /", open("*/*")).await.error(404, "NOT_FOUND");
 }

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use crate::harness::calls::{Channel, play};
+use crate::harness::receiver::Receiver;
 use crate::harness::{Answer, Person, Platform, SCOPES, SOON, eventually, http, ports};
 
 /// Series and their values, as `name{labels}` -> value.
@@ -53,6 +56,31 @@ async fn the_numbers_tell_of_requests_sockets_calls_and_the_log() {
     assert!(now["callfeed_notifications_sent_total"] >= frames);
     assert!(now["callfeed_catch_up_reads_total"] >= 1.0);
     assert_eq!(now["callfeed_logins_slowed_total"], 0.0);
+    // One receiver takes its notifications, the other fails at each.
+    for status in [204, 500] {
+        let receiver = Receiver::start(move |_| status.into()).await;
+        let data = json!({"webhook": {"url": receiver.url}, "delivery": "durable"});
+        let body = json!({"channelType": "Webhook", "webhookChannelData": data});
+        let path = format!("/notification-channel/v1/channels/metrics-{status}");
+        let id = session.post(&path, &body).await.is(201).text_of("/channelId");
+        Channel::subscribe(&platform, &session, &id).await;
+        play(&platform, "missed", &["--speed", "50"]).await;
+        eventually("the numbers tell of the webhook", SOON, async || {
+            let now = scrape(&platform.base).await;
+            let waiting = now["callfeed_webhook_notifications_waiting"];
+            let told = match status {
+                204 => now["callfeed_webhook_deliveries_total"] >= 3.0 && waiting == 0.0,
+                _ => now["callfeed_webhook_failures_total"] >= 1.0 && waiting >= 3.0,
+            };
+            (told && now["callfeed_webhooks"] == 1.0).then_some(())
+        })
+        .await;
+        session.delete(&format!("{path}/{id}")).await.is(204);
+        eventually("the webhook is gone", SOON, async || {
+            (scrape(&platform.base).await["callfeed_webhooks"] == 0.0).then_some(())
+        })
+        .await;
+    }
     drop(socket);
     eventually("the socket is gone", SOON, async || {
         (scrape(&platform.base).await["callfeed_sockets_open"] == 0.0).then_some(())

@@ -48,5 +48,7 @@ async fn an_idle_platform_stops_at_once() {
     let started = Instant::now();
     platform.app.terminate().await;
     assert_eq!(platform.app.exit(SOON).await, Some(0));
+    let said = platform.app.stderr.all();
+    assert!(said.last().is_some_and(|line| line.contains("stopped; 0 requests")), "{said:?}");
     assert!(started.elapsed() < Duration::from_secs(5), "nothing was open: {:?}", started.elapsed());
 }

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::console::Journal;
 use crate::directory::Directory;
 use crate::faults::Faults;
+use crate::list_lag::ListLag;
 use crate::oauth::login::Waiting;
 use crate::oauth::password::Passwords;
 use crate::oauth::throttle::Throttle;
@@ -42,6 +43,7 @@ pub struct App {
     pub metrics: Metrics,
     pub webhooks: Webhooks,
     pub faults: Faults,
+    pub list_lag: ListLag,
     pub journal: Journal,
     /// Cancelled when the platform stops.
     pub shutdown: CancellationToken,

@@ -13,13 +13,15 @@ use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::oauth::grants;
 use crate::secrets;
-use crate::store::{ClientRow, User};
+use crate::store::{ChannelMaker, ClientRow, User};
 
 /// A request with a valid token, within its rate limit.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub user: User,
     pub scopes: Vec<String>,
+    /// What the token came from: a channel ends with it.
+    pub maker: ChannelMaker,
     /// The token comes from a personal access token, which the Admin API does not take
     /// (spec/oauth.md, Personal access tokens).
     pub personal_access_token: bool,
@@ -68,7 +70,8 @@ impl FromRequestParts<Arc<App>> for Caller {
             ApiError::unauthorized(code::AUTHN_INVALID_TOKEN, "The token's user does not exist any more.")
         })?;
         let personal_access_token = row.grant_type == grants::PERSONAL_ACCESS_TOKEN;
-        Ok(Self { user, scopes: row.scopes.clone(), personal_access_token })
+        let maker = ChannelMaker { client_id: row.client_id.clone(), grant_id: row.grant_id.clone() };
+        Ok(Self { user, scopes: row.scopes.clone(), maker, personal_access_token })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, PageKey, Params, Path};
 use crate::store::{Api, KeyKind};
-use crate::subscriptions::{self, NewKey};
+use crate::subscriptions::{self, Again, NewKey};
 
 const EVENTS: [&str; 3] = ["STARTING", "ACTIVE", "ENDING"];
 
@@ -50,7 +50,8 @@ pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) 
             wanted.push(key(KeyKind::Line, item));
         }
     }
-    subscriptions::add(&app, &channel, &caller.user.account_key, Api::CallEvents, wanted).await?;
+    subscriptions::add(&app, &channel, &caller.user.account_key, Api::CallEvents, wanted, Again::Stay)
+        .await?;
     Ok((StatusCode::MULTI_STATUS, Json(results)).into_response())
 }
 
@@ -91,7 +92,7 @@ pub async fn subscribed(
     let id =
         subscriptions::required_channel(params.one("channelId"), "ID").map_err(ApiError::in_call_events)?;
     let channel = crate::channels::owned(&app, &caller, None, id)?;
-    let keys = |kind| subscriptions::keys(&channel, Api::CallEvents, kind, None);
+    let keys = |kind| subscriptions::keys(&app, &channel, Api::CallEvents, kind, None);
     Ok(Json(SubscribedKeys {
         account_keys: keys(KeyKind::Account),
         line_ids: keys(KeyKind::Line),

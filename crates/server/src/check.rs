@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::directory;
 use crate::limits;
 use crate::ops::{listen, tls};
-use crate::store::{DatabaseState, LockState, database_state, lock_state};
+use crate::store::{DatabaseState, LockState, database_state, has_account, lock_state};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,9 +50,10 @@ pub async fn check(config: &Config, listen: SocketAddr) -> Vec<Finding> {
     let locked = lock_state(&config.data_dir);
     let mut found = vec![folder(&config.data_dir), space(&config.data_dir), one_platform(config, &locked)];
     found.push(database(config).await);
+    found.extend(account(config).await);
     found.push(port("--listen", listen, &locked));
     if let Some(address) = config.metrics_listen {
-        found.push(port("--metrics-listen", address, &locked));
+        found.push(metrics_port(address, listen, &locked));
     }
     found.extend(connections(config));
     found.extend(certificate(config));
@@ -165,6 +166,16 @@ async fn database(config: &Config) -> Finding {
     }
 }
 
+/// Without an account the platform starts, and lets nobody in.
+async fn account(config: &Config) -> Option<Finding> {
+    if config.example || config.office.is_some() {
+        return None;
+    }
+    let there = has_account(&config.data_dir, config.database.as_deref()).await.ok()?;
+    let message = "the database holds no account, so nobody could sign in: --office FILE makes one, --example an example";
+    (!there).then(|| warning("account", message))
+}
+
 fn office(file: &Path) -> Finding {
     let subject = "office file";
     match directory::office::read(file, 0) {
@@ -186,6 +197,16 @@ fn port(subject: &'static str, address: SocketAddr, locked: &LockState) -> Findi
             problem(subject, format!("cannot listen on {address}: {error}; choose another address or port"))
         }
     }
+}
+
+/// Both ports together: each by itself would look free.
+fn metrics_port(address: SocketAddr, listen: SocketAddr, locked: &LockState) -> Finding {
+    let subject = "--metrics-listen";
+    let everywhere = address.ip().is_unspecified() || listen.ip().is_unspecified();
+    if address.port() != 0 && address.port() == listen.port() && (everywhere || address.ip() == listen.ip()) {
+        return problem(subject, format!("{address} is --listen's port too: choose another"));
+    }
+    port(subject, address, locked)
 }
 
 fn certificate(config: &Config) -> Option<Finding> {

@@ -42,6 +42,9 @@ pub struct Config {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// The machine's time, or one that is advanced on request.
     pub clock: ClockKind,
+    /// Lists of channels and subscriptions lag so far behind what was made and deleted, at most
+    /// [`limits::LIST_LAG_S_MAX`] seconds.
+    pub list_lag: Duration,
     /// The head of a request must be there within this.
     pub head_timeout: Duration,
 }
@@ -64,6 +67,7 @@ impl Config {
             connections_max: None,
             trusted_proxies: Vec::new(),
             clock: ClockKind::default(),
+            list_lag: Duration::ZERO,
             head_timeout: limits::REQUEST_HEAD_TIMEOUT,
         }
     }

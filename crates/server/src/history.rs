@@ -20,7 +20,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, PageKey, Params, Path};
 use crate::limits;
 use crate::store::{self, Api, HistoryQuery, KeyKind};
-use crate::subscriptions::{self, NewKey};
+use crate::subscriptions::{self, Again, NewKey};
 
 /// `GET /calls`, newest first. Without `userKey` a super admin who names extensions sees those of the whole
 /// account [inferred]; everybody else sees the own rows.
@@ -99,7 +99,8 @@ pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) 
         events: vec![UCH_EVENT.to_owned()],
     };
     let keys = users.iter().map(key).collect();
-    let present = subscriptions::add(&app, &channel, account_key, Api::CallHistory, keys).await?;
+    let present =
+        subscriptions::add(&app, &channel, account_key, Api::CallHistory, keys, Again::Stay).await?;
     let of_user = |user: &String| {
         present.iter().find(|s| s.api == Api::CallHistory && s.key_value == *user).map(describe)
     };

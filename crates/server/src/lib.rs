@@ -19,6 +19,7 @@ mod extract;
 mod faults;
 mod history;
 pub mod limits;
+mod list_lag;
 mod measure;
 mod oauth;
 mod openapi;
@@ -124,6 +125,7 @@ async fn run_with(
         tasks.spawn(ops::metrics::serve(Arc::clone(&app), listener));
     }
     let server = Server::new(router::router(Arc::clone(&app)), tls, bounds, shutdown.clone());
+    let connections = server.connections();
     let server = tokio::spawn(server.run(listener));
     tasks.spawn(sweep(Arc::clone(&app)));
     if app.clock.is_virtual() {
@@ -142,14 +144,14 @@ async fn run_with(
         tasks.wait().await;
         let _ = server.await;
     };
-    if tokio::time::timeout(limits::SHUTDOWN_GRACE, ended).await.is_err() {
-        tracing::warn!("some requests did not end in time and were cut off");
-    }
+    let in_time = tokio::time::timeout(limits::SHUTDOWN_GRACE, ended).await.is_ok();
+    let cut_off = if in_time { 0 } else { connections.len() };
     store.put_cursors(&app.hub.take_dirty_cursors()).await?;
     drop(app);
     // Appends that wait are written; the writer ends when its last handle is gone.
     let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, writer).await;
     store.close().await;
+    tracing::info!(cut_off, "stopped; {cut_off} requests did not end in time and were cut off");
     Ok(())
 }
 
@@ -209,6 +211,7 @@ async fn start(
         metrics,
         webhooks,
         faults: faults::Faults::new(clock.clone()),
+        list_lag: list_lag::ListLag::new(config.list_lag, clock.clone()),
         journal: console::Journal::new(clock.clone()),
         shutdown,
         tasks: TaskTracker::new(),

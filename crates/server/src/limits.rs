@@ -124,6 +124,11 @@ pub const CHANNELS_PER_USER_MAX: usize = 10_000;
 /// Keys in one subscription request; beyond it 400.
 pub const SUBSCRIPTION_KEYS_MAX: usize = 1_000;
 
+/// Longest `--list-lag`, in seconds; a longer one is refused at the start.
+pub const LIST_LAG_S_MAX: u64 = 60;
+/// Deleted channels, and subscriptions, that lists which lag still show; the oldest are forgotten first.
+pub const LIST_LAG_GONE_MAX: usize = 10_000;
+
 /// Newest log entries of one account kept in memory for its readers; one that is further behind reads the log …
 pub const RECENT_ENTRIES_MAX: usize = 1_024;
 /// … as does one that is later than this, give or take [`SWEEP_EVERY`].
@@ -216,6 +221,8 @@ pub const WEBHOOK_LOOK_MIN: Duration = Duration::from_millis(250);
 /// Deliveries and attempts of a durable webhook are kept 30 days, and swept this often.
 pub const WEBHOOK_DELIVERIES_KEPT_S: i64 = 30 * 86_400;
 pub const WEBHOOK_SWEEP_EVERY: Duration = Duration::from_hours(1);
+/// Keys of one webhook that sign at the same time; one rotation more is 409 until the first has ended.
+pub const WEBHOOK_KEYS_MAX: usize = 5;
 /// After a rotation the old key signs too for this long unless asked otherwise; at most the second, else 400.
 pub const WEBHOOK_KEY_OVERLAP_S: u64 = 86_400;
 pub const WEBHOOK_KEY_OVERLAP_S_MAX: u64 = 30 * 86_400;

@@ -20,7 +20,7 @@ use crate::directory::lists;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Params, Path};
 use crate::store::{self, Api, KeyKind, RecordingRow};
-use crate::subscriptions::{self, NewKey};
+use crate::subscriptions::{self, Again, NewKey};
 use crate::{limits, secrets, tone};
 
 const EVENTS: [&str; 2] = [RECORDING_UPLOADED, RECORDING_TRANSCRIPT_UPLOADED];
@@ -42,7 +42,8 @@ pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) 
         return Err(conflict());
     }
     let key = NewKey { kind: KeyKind::Account, value: request.account_key.clone(), events };
-    let present = subscriptions::add(&app, &channel, &request.account_key, Api::Recording, vec![key]).await?;
+    let (account, keys) = (&request.account_key, vec![key]);
+    let present = subscriptions::add(&app, &channel, account, Api::Recording, keys, Again::Stay).await?;
     let made = present.iter().find(|s| s.api == Api::Recording).ok_or_else(ApiError::not_found)?;
     Ok((StatusCode::CREATED, Json(describe(made))).into_response())
 }
@@ -97,6 +98,9 @@ pub async fn subscribed(
         _ => {}
     }
     let all = app.store.subscriptions_of_user(&caller.user.user_key, Api::Recording).await?;
+    // Of the caller's own channels.
+    let own = |id: &str| app.hub.get(id).is_some_and(|channel| channel.user_key() == caller.user.user_key);
+    let all = app.list_lag.subscriptions(all, |s| s.api == Api::Recording && own(&s.channel_id));
     let page = lists::page(all.iter().map(describe).collect(), &params, limits::RECORDING_PAGE_SIZE)?;
     Ok(Json(page))
 }
@@ -113,6 +117,7 @@ pub async fn unsubscribe(
     let channel = crate::channels::owned(&app, &caller, None, &found.channel_id);
     let channel = channel.map_err(|_| ApiError::not_found())?;
     app.store.change_subscriptions(&[id], &[]).await?;
+    app.list_lag.unsubscribed([&found]);
     subscriptions::reload(&app, &channel).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -16,9 +16,10 @@ use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Params, Path};
 use crate::store::{Api, KeyKind};
-use crate::subscriptions::{self, NewKey};
+use crate::subscriptions::{self, Again, NewKey};
 
 /// `POST /subscriptions`: 201 with one item per key that the user may see, so the list can be empty.
+/// Asked again with other event types, a subscription changes to these [inferred]: the answer tells what was asked.
 pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) -> ApiResult<Response> {
     caller.require(scope::CALL_EVENTS_MANAGE)?;
     let request: SubscriptionRequest = body.json()?;
@@ -42,7 +43,8 @@ pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) 
     }
     let asked: Vec<_> = wanted.iter().map(|key| (key.kind, key.value.clone())).collect();
     let account = &caller.user.account_key;
-    let present = subscriptions::add(&app, &channel, account, Api::CallEventsReport, wanted).await?;
+    let present =
+        subscriptions::add(&app, &channel, account, Api::CallEventsReport, wanted, Again::Change).await?;
     let items = asked
         .iter()
         .filter_map(|(kind, value)| {
@@ -104,7 +106,7 @@ pub async fn subscribed(
     let id = subscriptions::required_channel(params.one("channelId"), "channelId")?;
     let channel = crate::channels::owned(&app, &caller, None, id)?;
     let event = params.one("eventType");
-    let keys = |kind| subscriptions::keys(&channel, Api::CallEventsReport, kind, event);
+    let keys = |kind| subscriptions::keys(&app, &channel, Api::CallEventsReport, kind, event);
     Ok(Json(SubscribedKeys {
         account_keys: keys(KeyKind::Account),
         user_keys: keys(KeyKind::User),

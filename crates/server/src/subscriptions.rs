@@ -32,13 +32,23 @@ pub fn check_count(count: usize, field: &str) -> ApiResult<()> {
     }
 }
 
-/// Adds subscriptions to a channel; those it has stay as they are. Returns the channel's present ones.
+/// What becomes of the events of a subscription that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// They stay as they are, as seen on the live service for call events.
+    Stay,
+    /// They become those that are asked for.
+    Change,
+}
+
+/// Adds subscriptions to a channel. Returns the channel's present ones.
 pub async fn add(
     app: &Arc<App>,
     channel: &Arc<Channel>,
     account_key: &str,
     api: Api,
     keys: Vec<NewKey>,
+    again: Again,
 ) -> ApiResult<Arc<Vec<Subscription>>> {
     let created_us = app.clock.now_us();
     let new: Vec<Subscription> = keys
@@ -59,12 +69,28 @@ pub async fn add(
         let (app, changed) = (Arc::clone(app), Arc::clone(channel));
         to_the_end(async move {
             let _changing = changed.changing.lock().await;
+            if again == Again::Change {
+                let events = other_events(&changed.subscriptions(), &new);
+                app.store.change_subscriptions(&[], &events).await?;
+            }
             app.store.put_subscriptions(&new).await?;
             reload(&app, &changed).await
         })
         .await?;
     }
     Ok(channel.subscriptions())
+}
+
+/// Subscriptions that are there with other events than those asked for now.
+fn other_events(present: &[Subscription], asked: &[Subscription]) -> Vec<(String, Vec<String>)> {
+    let same = |a: &Subscription, b: &Subscription| {
+        a.api == b.api && a.key_kind == b.key_kind && a.key_value == b.key_value
+    };
+    let other = |asked: &Subscription| {
+        let known = present.iter().find(|known| same(known, asked))?;
+        (known.events != asked.events).then(|| (known.id.clone(), asked.events.clone()))
+    };
+    asked.iter().filter_map(other).collect()
 }
 
 /// Removes what the keys name, or everything of the API when they name nothing; of `event` only, if given.
@@ -109,13 +135,15 @@ async fn remove_now(
         return Err(ApiError::not_found());
     }
     app.store.change_subscriptions(&delete, &keep).await?;
+    app.list_lag.unsubscribed(present.iter().filter(|s| delete.contains(&s.id)));
     reload(app, channel).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Keys of one kind, with an event if given.
-pub fn keys(channel: &Channel, api: Api, kind: KeyKind, event: Option<&str>) -> Vec<String> {
-    let present = channel.subscriptions();
+/// Keys of one kind, with an event if given, as lists show them.
+pub fn keys(app: &App, channel: &Channel, api: Api, kind: KeyKind, event: Option<&str>) -> Vec<String> {
+    let present =
+        app.list_lag.subscriptions(channel.subscriptions().to_vec(), |s| *s.channel_id == *channel.id);
     let matched = present.iter().filter(|s| {
         s.api == api && s.key_kind == kind && event.is_none_or(|event| s.events.iter().any(|e| e == event))
     });

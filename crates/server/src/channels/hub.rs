@@ -142,6 +142,13 @@ impl Hub {
         }
     }
 
+    /// The same for all whose client or grant was taken away.
+    pub fn remove_all(&self, channel_ids: &[String]) {
+        for channel_id in channel_ids {
+            self.remove(channel_id);
+        }
+    }
+
     /// Replaces a channel's subscriptions; `cursors` gives the place of accounts it did not have before.
     pub fn set_subscriptions(
         &self,

@@ -34,7 +34,7 @@ use crate::extract::{Body, PageKey, Params, Path};
 use crate::limits;
 use crate::ops::listen::Seat;
 use crate::secrets;
-use crate::store::ChannelRow;
+use crate::store::{ChannelMaker, ChannelRow};
 use crate::subscriptions::to_the_end;
 use crate::webhooks;
 use upgrade::Upgrade;
@@ -84,14 +84,25 @@ async fn make(app: &Arc<App>, caller: &Caller, nickname: String, body: &Body) ->
         expires_us: created_us + lifetime_s as i64 * 1_000_000,
     };
     let answer = Json(describe(app, &row, false));
-    let app = Arc::clone(app);
+    let (app, maker) = (Arc::clone(app), caller.maker.clone());
     to_the_end(async move {
-        app.store.put_channel(&row).await?;
+        app.store.put_channel(&row, &maker).await?;
+        let id = row.channel_id.clone();
         app.hub.add(row);
-        Ok(())
+        still_granted(&app, &id, &maker).await
     })
     .await?;
     Ok((StatusCode::CREATED, answer).into_response())
+}
+
+/// Takes a channel back whose grant was taken away while it was being made.
+pub async fn still_granted(app: &App, channel_id: &str, maker: &ChannelMaker) -> ApiResult<()> {
+    if app.store.grant_lives(maker).await? {
+        return Ok(());
+    }
+    app.store.delete_channel(channel_id).await?;
+    app.hub.remove(channel_id);
+    Err(ApiError::unauthorized(code::AUTHN_INVALID_TOKEN, "The supplied authentication token is not valid."))
 }
 
 fn check_kind(request: &ChannelRequest) -> ApiResult<()> {
@@ -214,6 +225,13 @@ pub async fn list(
     let key = params.page_key()?;
     let before = key.as_ref().map(|key| (key.number, key.text.as_str()));
     let user = &caller.user.user_key;
+    // A list that lags begins where the channels are old enough.
+    let listed_us = app.list_lag.listed_before_us();
+    let before = if before.is_none_or(|(created_us, _)| created_us > listed_us) {
+        Some((listed_us, ""))
+    } else {
+        before
+    };
     let mut rows = app.store.channels_of_user(user, app.clock.now_us(), before, size + 1).await?;
     let more = rows.len() as i64 > size;
     rows.truncate(size as usize);
@@ -221,7 +239,18 @@ pub async fn list(
         .last()
         .filter(|_| more)
         .map(|row| PageKey { number: row.created_us, text: row.channel_id.clone() }.marker());
-    let items = rows.iter().map(|row| describe(&app, row, is_connected(&app, row))).collect();
+    let mut items: Vec<Channel> =
+        rows.iter().map(|row| describe(&app, row, is_connected(&app, row))).collect();
+    // On the page where they stood; so a page of a list that lags can be longer.
+    let page_ends_us = if more { rows.last().map_or(i64::MIN, |row| row.created_us) } else { i64::MIN };
+    for (gone, shown) in app.list_lag.channels_of(user) {
+        let before_us = before.map_or(i64::MAX, |(created_us, _)| created_us);
+        if gone.created_us < before_us && gone.created_us >= page_ends_us {
+            let place = rows.partition_point(|row| row.created_us > gone.created_us);
+            rows.insert(place, gone);
+            items.insert(place, shown);
+        }
+    }
     Ok(Json(Page::new(items, size.unsigned_abs(), next)))
 }
 
@@ -234,8 +263,12 @@ pub async fn remove(
     let channel = owned(&app, &caller, Some(&nickname), &id)?;
     to_the_end(async move {
         let _changing = channel.changing.lock().await;
+        let shown = (!app.list_lag.is_off()).then(|| describe(&app, &channel.row(), channel.is_connected()));
         let deleted = app.store.delete_channel(&id).await?;
         app.hub.remove(&id);
+        if let Some(shown) = shown.filter(|_| deleted) {
+            app.list_lag.deleted(channel.row(), shown);
+        }
         if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::channel_not_found(&id)) }
     })
     .await

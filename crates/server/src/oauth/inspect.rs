@@ -37,9 +37,10 @@ async fn end_token(app: &App, headers: &HeaderMap, body: &Body) -> Result<(), To
     }
     // RFC 7009 §2.1: with a refresh token go the access tokens of its grant.
     if kind == TokenKind::Refresh && !token.grant_id.is_empty() {
-        app.store.delete_grant(&client.client_id, &token.grant_id).await?;
+        app.hub.remove_all(&app.store.delete_grant(&client.client_id, &token.grant_id).await?);
     }
-    Ok(app.store.delete_token(&hash).await?)
+    app.hub.remove_all(&app.store.delete_token(&hash, &token).await?);
+    Ok(())
 }
 
 /// RFC 7662 §2.2; a token that is not active has no other member.

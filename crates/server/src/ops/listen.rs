@@ -72,6 +72,11 @@ impl Server {
         }
     }
 
+    /// The connections that are open.
+    pub fn connections(&self) -> TaskTracker {
+        self.connections.clone()
+    }
+
     /// Accepts until the platform stops, then waits for the requests that are under way.
     pub async fn run(self, listener: TcpListener) {
         let server = Arc::new(self);

@@ -41,6 +41,7 @@ pub struct Metrics {
     /// Pages of the log read because a reader was behind.
     pub catch_up_reads: Counter,
     pub log: LogMeter,
+    pub webhooks: WebhookMeter,
     at_scrape: AtScrape,
 }
 
@@ -53,6 +54,14 @@ pub struct LogMeter {
     entries: Histogram,
 }
 
+/// Requests to the receivers of webhooks.
+pub struct WebhookMeter {
+    /// Taken with 2xx.
+    pub delivered: Counter,
+    /// Everything else: other statuses, no answer, an address that may not be used.
+    pub failed: Counter,
+}
+
 /// Read when somebody asks, not counted along.
 struct AtScrape {
     sockets: Gauge,
@@ -60,6 +69,9 @@ struct AtScrape {
     calls: Gauge,
     log_queue: Gauge,
     logins_slowed: Counter,
+    webhooks: Gauge,
+    webhooks_resting: Gauge,
+    webhooks_waiting: Gauge,
 }
 
 impl LogMeter {
@@ -115,6 +127,20 @@ impl Metrics {
             log_queue: made.gauge("callfeed_log_queue_length", "Appends waiting for the event log's writer."),
             logins_slowed: made
                 .counter("callfeed_logins_slowed_total", "Logins that were made to wait after failures."),
+            webhooks: made.gauge("callfeed_webhooks", "Live webhook channels."),
+            webhooks_resting: made.gauge(
+                "callfeed_webhooks_circuit_open",
+                "Durable webhooks that leave their receiver alone for a while after failures.",
+            ),
+            webhooks_waiting: made.gauge(
+                "callfeed_webhook_notifications_waiting",
+                "Notifications of webhooks that are not delivered and not given up.",
+            ),
+        };
+        let webhooks = WebhookMeter {
+            delivered: made
+                .counter("callfeed_webhook_deliveries_total", "Webhook requests that receivers took."),
+            failed: made.counter("callfeed_webhook_failures_total", "Webhook requests that failed."),
         };
         let info = "Always 1; the version is the label.";
         made.describe_gauge("callfeed_info", info);
@@ -134,6 +160,7 @@ impl Metrics {
                 "Pages of the event log read for readers that were behind.",
             ),
             log,
+            webhooks,
             at_scrape,
             handle: recorder.handle(),
             recorder,
@@ -154,7 +181,16 @@ impl Metrics {
         self.recorder.register_counter(&Key::from_parts(REQUESTS, labels), &METADATA).increment(1);
     }
 
-    fn render(&self, app: &App) -> String {
+    async fn render(&self, app: &App) -> String {
+        let standing = app.webhooks.standing();
+        self.at_scrape.webhooks.set(standing.webhooks as f64);
+        self.at_scrape.webhooks_resting.set(standing.resting as f64);
+        match app.store.pending_deliveries().await {
+            Ok(pending) => self.at_scrape.webhooks_waiting.set(pending as f64 + standing.waiting as f64),
+            Err(error) => {
+                tracing::warn!("the waiting notifications of webhooks could not be counted: {error}")
+            }
+        }
         let (channels, read) = app.hub.counts();
         self.at_scrape.channels.set(channels as f64);
         self.at_scrape.sockets.set(read as f64);
@@ -232,22 +268,22 @@ pub async fn scrape(
 ) -> ApiResult<Response> {
     let shown = app.config.metrics_listen.is_none() && app.config.public_url.is_none();
     if shown && app.client_address(peer, &headers).is_loopback() {
-        Ok(page(&app))
+        Ok(page(&app).await)
     } else {
         Err(ApiError::not_found())
     }
 }
 
-fn page(app: &App) -> Response {
+async fn page(app: &App) -> Response {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], app.metrics.render(app)).into_response()
+    ([(header::CONTENT_TYPE, kind)], app.metrics.render(app).await).into_response()
 }
 
 /// Answers `GET /metrics` on a port of its own, to everybody who reaches it, until the platform stops.
 pub async fn serve(app: Arc<App>, listener: TcpListener) {
     let stop = app.shutdown.clone();
     let router = Router::new()
-        .route("/metrics", get(|State(app): State<Arc<App>>| async move { page(&app) }))
+        .route("/metrics", get(|State(app): State<Arc<App>>| async move { page(&app).await }))
         .fallback(|| async { ApiError::not_found() })
         .with_state(app);
     let bounds = Bounds {

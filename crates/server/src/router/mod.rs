@@ -11,10 +11,10 @@ mod own;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use wire::error::code;
@@ -66,6 +66,7 @@ fn documented() -> Routes {
 /// Pages for people, which no program reads.
 pub fn pages() -> Router<Arc<App>> {
     Router::new()
+        .route("/", any(home))
         .route("/docs", get(docs::tutorials))
         .route("/docs/api", get(docs::reference))
         .route("/login", get(login::form).post(login::sign_in))
@@ -86,6 +87,17 @@ pub fn pages() -> Router<Arc<App>> {
         .route("/console/faults/clear", post(console::clear_faults))
         .route("/console/resend", post(console::resend))
         .merge(ui::assets().layer(middleware::map_response(assets_error)))
+}
+
+/// Who opens the platform in a browser is led to the documentation; to programs it is a path like any unknown one.
+async fn home(method: Method, headers: HeaderMap) -> Response {
+    let kinds = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let is_browser =
+        kinds.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with("text/html"));
+    if is_browser && (method == Method::GET || method == Method::HEAD) {
+        return Redirect::to("/docs").into_response();
+    }
+    ApiError::not_found().into_response()
 }
 
 /// A missing asset is answered like every other unknown path.

@@ -19,6 +19,14 @@ pub struct ChannelRow {
     pub expires_us: i64,
 }
 
+/// The client that made a channel, and the grant by which it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelMaker {
+    pub client_id: String,
+    /// As in [`super::TokenRow`].
+    pub grant_id: String,
+}
+
 impl ChannelRow {
     fn read(row: &AnyRow) -> StoreResult<Self> {
         Ok(Self {
@@ -34,9 +42,20 @@ impl ChannelRow {
 }
 
 impl Store {
-    pub async fn put_channel(&self, channel: &ChannelRow) -> StoreResult<()> {
+    pub async fn put_channel(&self, channel: &ChannelRow, maker: &ChannelMaker) -> StoreResult<()> {
         let mut connection = self.write.acquire().await?;
-        insert_channel(&mut connection, channel).await
+        insert_channel(&mut connection, channel, maker).await
+    }
+
+    /// Whether any token of a grant is left. Asked after a channel was stored: then whoever takes the grant away
+    /// either found the channel, or had taken the tokens before.
+    pub async fn grant_lives(&self, maker: &ChannelMaker) -> StoreResult<bool> {
+        let row = sqlx::query("select 1 from tokens where client_id = $1 and grant_id = $2 limit 1")
+            .bind(&maker.client_id)
+            .bind(&maker.grant_id)
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(row.is_some())
     }
 
     /// Starts a life anew. False when the channel is gone.
@@ -132,11 +151,15 @@ impl Store {
     }
 }
 
-pub(super) async fn insert_channel(connection: &mut AnyConnection, channel: &ChannelRow) -> StoreResult<()> {
+pub(super) async fn insert_channel(
+    connection: &mut AnyConnection,
+    channel: &ChannelRow,
+    maker: &ChannelMaker,
+) -> StoreResult<()> {
     sqlx::query(
         "insert into channels
-            (channel_id, nickname, user_key, application_tag, lifetime_s, created_us, expires_us)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+            (channel_id, nickname, user_key, application_tag, lifetime_s, created_us, expires_us, client_id, grant_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&channel.channel_id)
     .bind(&channel.nickname)
@@ -145,6 +168,8 @@ pub(super) async fn insert_channel(connection: &mut AnyConnection, channel: &Cha
     .bind(channel.lifetime_s)
     .bind(channel.created_us)
     .bind(channel.expires_us)
+    .bind(&maker.client_id)
+    .bind(&maker.grant_id)
     .execute(connection)
     .await?;
     Ok(())
@@ -160,4 +185,27 @@ pub(super) async fn remove(connection: &mut AnyConnection, channel_id: &str) -> 
     super::webhooks::forget(connection, channel_id).await?;
     let done = sqlx::query("delete from channels where channel_id = $1");
     Ok(done.bind(channel_id).execute(connection).await?.rows_affected() > 0)
+}
+
+/// Removes the channels of a client, or of one of its grants, and tells which they were.
+pub(super) async fn remove_of(
+    connection: &mut AnyConnection,
+    client_id: Option<&str>,
+    grant_id: Option<&str>,
+) -> StoreResult<Vec<String>> {
+    let rows = sqlx::query(
+        "select channel_id from channels where grant_id <> '' and ($1 = '' or client_id = $1)
+            and ($2 = '' or grant_id = $2)",
+    )
+    .bind(client_id.unwrap_or_default())
+    .bind(grant_id.unwrap_or_default())
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut removed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let id: String = row.try_get("channel_id")?;
+        remove(connection, &id).await?;
+        removed.push(id);
+    }
+    Ok(removed)
 }

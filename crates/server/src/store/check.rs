@@ -39,6 +39,32 @@ pub enum LockState {
 /// # Errors
 /// When the database cannot be reached or is none.
 pub async fn database_state(folder: &Path, database: Option<&str>) -> StoreResult<DatabaseState> {
+    let Some((mut connection, sqlite)) = open(folder, database).await? else { return Ok(DatabaseState::New) };
+    let state = state(&mut connection, sqlite).await?;
+    connection.close().await?;
+    Ok(state)
+}
+
+/// Whether a database holds an account; one that is new, or not of this version, is not asked.
+///
+/// # Errors
+/// As [`database_state`].
+pub async fn has_account(folder: &Path, database: Option<&str>) -> StoreResult<bool> {
+    let Some((mut connection, sqlite)) = open(folder, database).await? else { return Ok(false) };
+    let found = match state(&mut connection, sqlite).await? {
+        DatabaseState::New => false,
+        DatabaseState::Newer { .. } => true,
+        DatabaseState::Current(_) | DatabaseState::Older { .. } => {
+            let row = sqlx::query("select count(*) as n from accounts").fetch_one(&mut connection).await?;
+            row.try_get::<i64, _>("n")? > 0
+        }
+    };
+    connection.close().await?;
+    Ok(found)
+}
+
+/// A connection, and whether it is to SQLite; `None` where no database is yet.
+async fn open(folder: &Path, database: Option<&str>) -> StoreResult<Option<(AnyConnection, bool)>> {
     sqlx::any::install_default_drivers();
     let file = folder.join("callfeed.db");
     let url = match database {
@@ -48,19 +74,16 @@ pub async fn database_state(folder: &Path, database: Option<&str>) -> StoreResul
             url.to_owned()
         }
         Some(_) => return Err(StoreError::UnknownDatabase),
-        None if !file.exists() => return Ok(DatabaseState::New),
+        None if !file.exists() => return Ok(None),
         None => format!("sqlite://{}?mode=ro", file.display()),
     };
     let options = AnyConnectOptions::from_str(&url)?;
-    let mut connection = match tokio::time::timeout(limits::DATABASE_CONNECT_TIMEOUT, options.connect()).await
-    {
+    let connection = match tokio::time::timeout(limits::DATABASE_CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return Err(StoreError::Unreachable(error.to_string())),
         Err(_) => return Err(StoreError::Unreachable("no answer in time".into())),
     };
-    let state = state(&mut connection, url.starts_with("sqlite:")).await?;
-    connection.close().await?;
-    Ok(state)
+    Ok(Some((connection, url.starts_with("sqlite:"))))
 }
 
 async fn state(connection: &mut AnyConnection, sqlite: bool) -> StoreResult<DatabaseState> {

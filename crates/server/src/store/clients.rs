@@ -3,7 +3,7 @@
 use sqlx::AnyConnection;
 
 use super::rows::Row;
-use super::{Store, StoreResult, words};
+use super::{Store, StoreResult, channels, words};
 
 #[derive(Clone, Debug)]
 pub struct ClientRow {
@@ -144,8 +144,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a client with its secrets, consents, codes and tokens.
-    pub async fn delete_client(&self, client_id: &str) -> StoreResult<()> {
+    /// Deletes a client with its secrets, consents, codes and tokens, and the channels that it made: returns them.
+    pub async fn delete_client(&self, client_id: &str) -> StoreResult<Vec<String>> {
         let mut tx = self.write.begin().await?;
         for statement in [
             "delete from client_secrets where client_id = $1",
@@ -156,8 +156,9 @@ impl Store {
         ] {
             sqlx::query(statement).bind(client_id).execute(&mut *tx).await?;
         }
+        let removed = channels::remove_of(&mut tx, Some(client_id), None).await?;
         tx.commit().await?;
         self.sessions.forget();
-        Ok(())
+        Ok(removed)
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::rows::Row;
-use super::{Store, StoreResult, words};
+use super::{Store, StoreResult, channels, words};
 
 /// An authorization code, not yet used.
 #[derive(Clone, Debug)]
@@ -188,21 +188,42 @@ impl Store {
         Ok(self.select(text, &[hash.into()], read).await?.pop())
     }
 
-    pub async fn delete_token(&self, hash: &str) -> StoreResult<()> {
-        sqlx::query("delete from tokens where token_hash = $1").bind(hash).execute(&self.write).await?;
+    /// Deletes one token. With the last one of its grant go the channels that were made by it: returns them.
+    pub async fn delete_token(&self, hash: &str, token: &TokenRow) -> StoreResult<Vec<String>> {
+        let mut tx = self.write.begin().await?;
+        sqlx::query("delete from tokens where token_hash = $1").bind(hash).execute(&mut *tx).await?;
+        // A personal access token outlives what it was exchanged for.
+        let left = sqlx::query(
+            "select 1 from tokens where client_id = $1 and grant_id = $2
+             union select 1 from personal_access_tokens where pat_id = $2",
+        )
+        .bind(&token.client_id)
+        .bind(&token.grant_id)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let removed = match left {
+            None if !token.grant_id.is_empty() => {
+                channels::remove_of(&mut tx, Some(&token.client_id), Some(&token.grant_id)).await?
+            }
+            _ => Vec::new(),
+        };
+        tx.commit().await?;
         self.sessions.forget();
-        Ok(())
+        Ok(removed)
     }
 
-    /// Deletes all tokens of one grant to one client.
-    pub async fn delete_grant(&self, client_id: &str, grant_id: &str) -> StoreResult<()> {
+    /// Deletes all tokens of one grant to one client, and the channels that were made by it: returns them.
+    pub async fn delete_grant(&self, client_id: &str, grant_id: &str) -> StoreResult<Vec<String>> {
+        let mut tx = self.write.begin().await?;
         sqlx::query("delete from tokens where client_id = $1 and grant_id = $2")
             .bind(client_id)
             .bind(grant_id)
-            .execute(&self.write)
+            .execute(&mut *tx)
             .await?;
+        let removed = channels::remove_of(&mut tx, Some(client_id), Some(grant_id)).await?;
+        tx.commit().await?;
         self.sessions.forget();
-        Ok(())
+        Ok(removed)
     }
 
     /// Removes what expired before the given instants.

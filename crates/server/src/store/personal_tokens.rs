@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::{Store, StoreResult, words};
+use super::{Store, StoreResult, channels, words};
 
 /// A personal access token; the token itself is known to its user alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +76,13 @@ impl Store {
         rows.iter().map(PersonalToken::read).collect()
     }
 
-    /// Removes a token of this user with all access tokens that came from it; false if there is none.
-    pub async fn revoke_personal_token(&self, user_key: &str, pat_id: &str) -> StoreResult<bool> {
+    /// Removes a token of this user with all access tokens that came from it, and the channels that these made:
+    /// returns them; `None` if there is no such token.
+    pub async fn revoke_personal_token(
+        &self,
+        user_key: &str,
+        pat_id: &str,
+    ) -> StoreResult<Option<Vec<String>>> {
         let mut tx = self.write.begin().await?;
         let deleted = sqlx::query("delete from personal_access_tokens where pat_id = $1 and user_key = $2")
             .bind(pat_id)
@@ -85,12 +90,13 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         if deleted.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         sqlx::query("delete from tokens where grant_id = $1").bind(pat_id).execute(&mut *tx).await?;
+        let removed = channels::remove_of(&mut tx, None, Some(pat_id)).await?;
         tx.commit().await?;
         self.sessions.forget();
-        Ok(true)
+        Ok(Some(removed))
     }
 
     pub async fn put_portal_session(&self, hash: &str, user_key: &str, expires_us: i64) -> StoreResult<()> {

@@ -197,7 +197,7 @@ fn channel(number: i64) -> ChannelRow {
 async fn channels_are_listed_newest_first_page_by_page() {
     let Fresh { store, _folder, .. } = fresh().await;
     for number in 0..9 {
-        store.put_channel(&channel(number)).await.expect("stored");
+        store.put_channel(&channel(number), &ChannelMaker::default()).await.expect("stored");
     }
     let mut seen = Vec::new();
     let mut before: Option<(i64, String)> = None;
@@ -235,7 +235,7 @@ async fn a_subscription_begins_at_the_head_of_the_log_and_stays_as_it_is() {
     let Fresh { store, office, _folder } = fresh().await;
     let (log, _writer) = LogWriter::start(store.clone(), |_| {});
     log.append(call(&office, 1)).await.expect("appended");
-    store.put_channel(&channel(1)).await.expect("stored");
+    store.put_channel(&channel(1), &ChannelMaker::default()).await.expect("stored");
     store.put_subscriptions(&[subscription(&office, "one")]).await.expect("stored");
     let cursors = store.cursors("01").await.expect("cursors");
     assert_eq!(cursors, [(office.account_key.clone(), 8)], "seven states and a report");
@@ -258,7 +258,7 @@ async fn a_subscription_begins_at_the_head_of_the_log_and_stays_as_it_is() {
 #[tokio::test]
 async fn a_channel_takes_its_subscriptions_and_cursors_with_it() {
     let Fresh { store, office, _folder } = fresh().await;
-    store.put_channel(&channel(1)).await.expect("stored");
+    store.put_channel(&channel(1), &ChannelMaker::default()).await.expect("stored");
     store.put_subscriptions(&[subscription(&office, "one")]).await.expect("stored");
     assert!(store.delete_channel("01").await.expect("deleted"));
     assert!(!store.delete_channel("01").await.expect("a query"));

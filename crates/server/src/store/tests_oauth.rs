@@ -104,7 +104,8 @@ async fn tokens_end_alone_with_their_grant_or_with_their_client() {
         (kind, row.grant_id.as_str(), row.grant_type.as_str()),
         (TokenKind::Refresh, "y", "personal_access_token")
     );
-    store.delete_token("d").await.expect("deleted");
+    let (_, single) = store.token_of_any_kind("d").await.expect("a query").expect("the token");
+    store.delete_token("d", &single).await.expect("deleted");
     assert_eq!(there().await, "abcer");
     store.delete_grant("one", "x").await.expect("deleted");
     assert_eq!(there().await, "cer");
@@ -136,9 +137,9 @@ async fn a_personal_token_is_used_listed_and_revoked_with_what_came_from_it() {
     assert_eq!(store.personal_tokens_of("ada", 1).await.expect("a query").len(), 1);
 
     store.put_tokens(&[(TokenKind::Access, "t".into(), token("client", "one"))]).await.expect("stored");
-    assert!(!store.revoke_personal_token("grace", "one").await.expect("a query"), "it is not hers");
+    assert_eq!(store.revoke_personal_token("grace", "one").await.expect("a query"), None, "it is not hers");
     assert!(store.token(TokenKind::Access, "t").await.expect("a query").is_some());
-    assert!(store.revoke_personal_token("ada", "one").await.expect("revoked"));
+    assert!(store.revoke_personal_token("ada", "one").await.expect("revoked").is_some());
     assert!(store.token(TokenKind::Access, "t").await.expect("a query").is_none());
     assert!(store.use_personal_token("hash one", 6).await.expect("a query").is_none());
 }
@@ -178,7 +179,7 @@ async fn a_token_that_was_taken_away_is_known_no_more() {
     put("by itself", "a").await;
     let session = store.session("by itself").await.expect("a query").expect("known");
     assert_eq!(session.token.client_id, "one");
-    store.delete_token("by itself").await.expect("deleted");
+    store.delete_token("by itself", &session.token).await.expect("deleted");
     assert!(!known("by itself").await);
     put("with its grant", "b").await;
     store.delete_grant("one", "b").await.expect("deleted");

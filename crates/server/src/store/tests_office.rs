@@ -44,7 +44,7 @@ async fn channel_and_tokens(store: &Store, key: &str) {
         created_us: 1,
         expires_us: i64::MAX,
     };
-    store.put_channel(&channel).await.expect("a channel");
+    store.put_channel(&channel, &ChannelMaker::default()).await.expect("a channel");
     store.put_portal_session(&format!("session of {key}"), key, i64::MAX).await.expect("a session");
 }
 

@@ -223,7 +223,7 @@ async fn the_subscriptions_of_a_user_are_those_on_the_own_channels() {
             created_us: 1,
             expires_us: i64::MAX,
         };
-        store.put_channel(&channel).await.expect("stored");
+        store.put_channel(&channel, &ChannelMaker::default()).await.expect("stored");
         let subscription = Subscription {
             id: format!("on {channel_id}"),
             channel_id: channel_id.into(),

@@ -30,11 +30,22 @@ fn webhook(id: &str, nickname: &str) -> WebhookRow {
 #[tokio::test]
 async fn a_webhook_comes_back_with_its_mark_and_goes_with_its_channel() {
     let Fresh { store, _folder, .. } = fresh().await;
-    let added = store.add_webhook(&channel("one", "a"), &webhook("one", "a")).await.expect("stored");
+    let added = store
+        .add_webhook(&channel("one", "a"), &webhook("one", "a"), &ChannelMaker::default())
+        .await
+        .expect("stored");
     assert!(added);
-    let again = store.add_webhook(&channel("two", "a"), &webhook("two", "a")).await.expect("a query");
+    let again = store
+        .add_webhook(&channel("two", "a"), &webhook("two", "a"), &ChannelMaker::default())
+        .await
+        .expect("a query");
     assert!(!again, "the same nickname and URL is the same channel");
-    assert!(store.add_webhook(&channel("two", "b"), &webhook("two", "b")).await.expect("stored"));
+    assert!(
+        store
+            .add_webhook(&channel("two", "b"), &webhook("two", "b"), &ChannelMaker::default())
+            .await
+            .expect("stored")
+    );
     assert_eq!(store.all_channels().await.expect("a query").len(), 2);
 
     store.set_webhook_unreachable("one", 7).await.expect("stored");

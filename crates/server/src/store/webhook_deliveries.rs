@@ -85,6 +85,12 @@ const FIRST_OF_CALL: &str = "not exists (select 1 from webhook_deliveries e wher
     and e.conversation_space_id = d.conversation_space_id and e.state = 'pending' and e.position < d.position)";
 
 impl Store {
+    /// Notifications of all durable webhooks that are neither delivered nor given up.
+    pub async fn pending_deliveries(&self) -> StoreResult<i64> {
+        let count = sqlx::query("select count(*) as n from webhook_deliveries where state = 'pending'");
+        Ok(count.fetch_one(&self.read).await?.try_get("n")?)
+    }
+
     /// Adds what a channel has to deliver; what it has already stays as it is.
     pub async fn add_deliveries(&self, channel_id: &str, entries: &[Entry], now_us: i64) -> StoreResult<()> {
         let mut tx = self.write.begin().await?;

@@ -3,7 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::channels::{ChannelRow, insert_channel};
+use super::channels::{ChannelMaker, ChannelRow, insert_channel};
 use super::{Store, StoreResult};
 
 /// What a webhook channel has besides its [`ChannelRow`]. No `Debug`: URL and keys are secrets.
@@ -36,7 +36,12 @@ impl WebhookRow {
 
 impl Store {
     /// Adds a webhook channel. False when the user has one with this nickname and URL: then nothing is changed.
-    pub async fn add_webhook(&self, channel: &ChannelRow, webhook: &WebhookRow) -> StoreResult<bool> {
+    pub async fn add_webhook(
+        &self,
+        channel: &ChannelRow,
+        webhook: &WebhookRow,
+        maker: &ChannelMaker,
+    ) -> StoreResult<bool> {
         let mut tx = self.write.begin().await?;
         let done = sqlx::query(
             "insert into webhooks (channel_id, user_key, nickname, url, unreachable_us, durable, signing)
@@ -55,7 +60,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        insert_channel(&mut tx, channel).await?;
+        insert_channel(&mut tx, channel, maker).await?;
         tx.commit().await?;
         Ok(true)
     }

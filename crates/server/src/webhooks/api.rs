@@ -137,18 +137,22 @@ pub async fn rotate(
     Path((nickname, id)): Path<(String, String)>,
     body: Body,
 ) -> ApiResult<Json<Value>> {
-    let (_, endpoint) = webhook(&app, &caller, &nickname, &id)?;
+    let (channel, endpoint) = webhook(&app, &caller, &nickname, &id)?;
     let request: RotateRequest = if body.is_empty() { RotateRequest::default() } else { body.json()? };
     let overlap_s = request.overlap.unwrap_or(limits::WEBHOOK_KEY_OVERLAP_S);
     if overlap_s > limits::WEBHOOK_KEY_OVERLAP_S_MAX {
         let message = format!("overlap is in seconds, 0 to {}.", limits::WEBHOOK_KEY_OVERLAP_S_MAX);
         return Err(ApiError::bad_request("overlap", "InvalidRange").with_message(message));
     }
+    let _changing = channel.changing.lock().await;
     let Some(present) = endpoint.signing() else {
         return Err(conflict("This webhook is not signed. Make it with webhookChannelData.signature."));
     };
-    let until_us = app.clock.now_us() + overlap_s as i64 * 1_000_000;
-    let rotated = present.rotated(secrets::bytes(), until_us);
+    let now_us = app.clock.now_us();
+    let rotated = present.rotated(secrets::bytes(), now_us, now_us + overlap_s as i64 * 1_000_000);
+    let rotated = rotated.ok_or_else(|| {
+        conflict("Too many earlier keys still sign. Wait until one has ended, or give \"overlap\": 0 to end them all.")
+    })?;
     let shown = rotated.describe(true);
     endpoint.set_signing(&app.store, rotated).await?;
     Ok(Json(shown))

@@ -88,6 +88,12 @@ pub async fn attempt(app: &App, endpoint: &Endpoint, entry: &Entry) -> Attempt {
 async fn note(app: &App, endpoint: &Endpoint, attempt: &Attempt) {
     let verdict = attempt.verdict();
     let delivered = verdict == Verdict::Delivered;
+    let meter = &app.metrics.webhooks;
+    if delivered {
+        meter.delivered.increment(1)
+    } else {
+        meter.failed.increment(1)
+    }
     if endpoint.failing.swap(!delivered, Ordering::AcqRel) == delivered {
         match delivered {
             true => tracing::info!("a webhook's receiver takes notifications again"),

@@ -19,7 +19,7 @@ use crate::auth::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::limits;
 use crate::secrets;
-use crate::store::{ChannelRow, WebhookRow};
+use crate::store::{ChannelMaker, ChannelRow, WebhookRow};
 
 /// Where the address stands in the body, for the constraint of a refusal.
 const URL_FIELD: &str = "webhookChannelData.webhook.url";
@@ -124,9 +124,10 @@ pub async fn create(app: &Arc<App>, caller: &Caller, nickname: String, body: &Va
     };
     let secret = signing.as_ref().map(|signing| signing.describe(true));
     let made = {
-        let (app, row, webhook) = (Arc::clone(app), row.clone(), webhook.clone());
+        let (app, row, webhook, maker) =
+            (Arc::clone(app), row.clone(), webhook.clone(), caller.maker.clone());
         // To the end even if the client hangs up meanwhile: store and hub must not part.
-        tokio::spawn(async move { add(&app, row, webhook, signing).await })
+        tokio::spawn(async move { add(&app, row, webhook, &maker, signing).await })
     };
     if made.await.map_err(ApiError::fault)?? {
         return Ok(answer(app, &row, secret));
@@ -145,13 +146,17 @@ async fn add(
     app: &Arc<App>,
     row: ChannelRow,
     webhook: WebhookRow,
+    maker: &ChannelMaker,
     signing: Option<Signing>,
 ) -> ApiResult<bool> {
-    if !app.store.add_webhook(&row, &webhook).await? {
+    if !app.store.add_webhook(&row, &webhook, maker).await? {
         return Ok(false);
     }
     app.hub.add(row);
+    let channel_id = webhook.channel_id.clone();
     super::start(app, Endpoint::new(webhook, signing));
+    // The address may have taken its time for the proof.
+    crate::channels::still_granted(app, &channel_id, maker).await?;
     Ok(true)
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -158,6 +159,7 @@ impl Durable<'_> {
         let clock = &self.app.clock;
         self.next_us = None;
         let allowed = self.breaker.allowed(clock.instant());
+        self.endpoint.resting.store(allowed == 0, Ordering::Relaxed);
         if allowed == 0 {
             let closed = self.breaker.until().map(|until| until.saturating_duration_since(clock.instant()));
             let closed = closed.unwrap_or_default();

@@ -16,7 +16,7 @@ mod sign;
 mod window;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -43,6 +43,20 @@ pub struct Endpoint {
     signing: Mutex<Option<Arc<Signing>>>,
     /// So that the log tells of the first failure, not of each.
     failing: AtomicBool,
+    /// Notifications in memory that are not delivered yet.
+    waiting: AtomicUsize,
+    /// Its receiver is left alone for a while.
+    resting: AtomicBool,
+}
+
+/// How the webhooks stand at this moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing {
+    pub webhooks: usize,
+    /// Whose receivers are left alone for a while.
+    pub resting: usize,
+    /// Notifications in memory.
+    pub waiting: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -83,6 +97,16 @@ impl Webhooks {
         lock(&self.endpoints).values().find(same).cloned()
     }
 
+    pub fn standing(&self) -> Standing {
+        let mut standing = Standing::default();
+        for endpoint in lock(&self.endpoints).values() {
+            standing.webhooks += 1;
+            standing.resting += usize::from(endpoint.resting.load(Ordering::Relaxed));
+            standing.waiting += endpoint.waiting.load(Ordering::Relaxed);
+        }
+        standing
+    }
+
     fn count_of_user(&self, user_key: &str) -> usize {
         lock(&self.endpoints).values().filter(|endpoint| lock(&endpoint.row).user_key == user_key).count()
     }
@@ -91,7 +115,8 @@ impl Webhooks {
 impl Endpoint {
     fn new(row: WebhookRow, signing: Option<Signing>) -> Arc<Self> {
         let signing = Mutex::new(signing.map(Arc::new));
-        Arc::new(Self { row: Mutex::new(row), signing, failing: AtomicBool::new(false) })
+        let (failing, waiting, resting) = Default::default();
+        Arc::new(Self { row: Mutex::new(row), signing, failing, waiting, resting })
     }
 
     fn is_durable(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Delivery as GoTo Connect does it: up to two quick retries, then the notification is dropped.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -41,6 +42,7 @@ impl Quick<'_> {
             }
             self.launch();
             self.confirm();
+            self.endpoint.waiting.store(self.window.held(), Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = self.app.shutdown.cancelled() => return self.drain().await,

@@ -6,8 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ring::hmac;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
+
+use crate::limits;
 
 /// How notifications are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,26 +28,49 @@ pub struct Signing {
     algorithm: Algorithm,
     /// 32 bytes, base64.
     key: String,
-    previous: Option<Previous>,
+    /// Newest first.
+    #[serde(default, deserialize_with = "one_or_more")]
+    previous: Vec<Previous>,
 }
 
-/// The key before the last rotation: it signs too, until the receiver has had time to change.
+/// A key of before a rotation: it signs too, until the receiver has had time to change.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Previous {
     key: String,
     until_us: i64,
 }
 
+/// Older versions kept one key, or none.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Previous>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        More(Vec<Previous>),
+        One(Option<Previous>),
+    }
+    Ok(match Stored::deserialize(deserializer)? {
+        Stored::More(keys) => keys,
+        Stored::One(key) => key.into_iter().collect(),
+    })
+}
+
 impl Signing {
     /// A new key from 32 bytes of chance.
     pub fn new(algorithm: Algorithm, chance: [u8; 32]) -> Self {
-        Self { algorithm, key: STANDARD.encode(chance), previous: None }
+        Self { algorithm, key: STANDARD.encode(chance), previous: Vec::new() }
     }
 
-    /// A new key; the present one signs beside it until `until_us`, an older one no more.
-    pub fn rotated(&self, chance: [u8; 32], until_us: i64) -> Self {
-        let previous = Previous { key: self.key.clone(), until_us };
-        Self { previous: Some(previous), ..Self::new(self.algorithm, chance) }
+    /// A new key; the present one signs beside it until `until_us`, and older ones as long as they were told to. A key
+    /// that ends at once takes all older ones with it: somebody else knows it. `None` when
+    /// [`limits::WEBHOOK_KEYS_MAX`] would sign at the same time.
+    pub fn rotated(&self, chance: [u8; 32], now_us: i64, until_us: i64) -> Option<Self> {
+        let mut previous = Vec::new();
+        if until_us > now_us {
+            previous.push(Previous { key: self.key.clone(), until_us });
+            previous.extend(self.previous.iter().filter(|key| now_us < key.until_us).cloned());
+        }
+        let fits = previous.len() < limits::WEBHOOK_KEYS_MAX;
+        fits.then(|| Self { previous, ..Self::new(self.algorithm, chance) })
     }
 
     pub fn algorithm(&self) -> Algorithm {
@@ -132,15 +157,41 @@ mod tests {
     #[test]
     fn while_keys_overlap_receivers_with_either_are_content() {
         let old = Signing::new(Algorithm::HmacSha256, [7; 32]);
-        let new = old.rotated([8; 32], now_us() + 60_000_000);
+        let new = old.rotated([8; 32], now_us(), now_us() + 60_000_000).expect("a key");
         let headers = new.headers("id", now_us(), BODY);
         for signing in [&old, &new] {
             let receiver = Webhook::new(&secret(signing)).expect("a secret");
             receiver.verify(BODY, &headers).expect("one of the two signatures is right");
         }
-        let later = old.rotated([8; 32], now_us() - 1).headers("id", now_us(), BODY);
+        let later = old.rotated([8; 32], now_us(), now_us()).expect("a key").headers("id", now_us(), BODY);
         let receiver = Webhook::new(&secret(&old)).expect("a secret");
         receiver.verify(BODY, &later).expect_err("the old key has ended");
+    }
+
+    #[test]
+    fn a_second_rotation_ends_no_key_early_and_their_number_is_bounded() {
+        let until_us = now_us() + 60_000_000;
+        let first = Signing::new(Algorithm::HmacSha256, [7; 32]);
+        let mut newest = first.clone();
+        for number in 1..limits::WEBHOOK_KEYS_MAX {
+            newest = newest.rotated([number as u8; 32], now_us(), until_us).expect("there is room");
+            let headers = newest.headers("id", now_us(), BODY);
+            let receiver = Webhook::new(&secret(&first)).expect("a secret");
+            receiver.verify(BODY, &headers).expect("the first key's time is not over");
+        }
+        assert!(newest.rotated([9; 32], now_us(), until_us).is_none());
+        assert!(newest.rotated([9; 32], until_us, until_us + 1).is_some(), "older ones have ended by then");
+        let alone = newest.rotated([9; 32], now_us(), now_us()).expect("a key");
+        assert!(alone.previous.is_empty(), "a key that ends at once takes the older ones with it");
+    }
+
+    #[test]
+    fn keys_as_older_versions_kept_them_are_read() {
+        let read = |previous: &str| {
+            let text = format!(r#"{{"algorithm":"hmac-sha256","key":"a","previous":{previous}}}"#);
+            serde_json::from_str::<Signing>(&text).expect("keys").previous.len()
+        };
+        assert_eq!(["null", r#"{"key":"b","until_us":1}"#, "[]"].map(read), [0, 1, 0]);
     }
 
     #[test]

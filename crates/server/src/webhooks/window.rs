@@ -43,6 +43,11 @@ impl Window {
         self.accounts.get(account).map_or(0, |ledger| ledger.read)
     }
 
+    /// How many notifications it holds.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// How many notifications more it takes.
     pub fn room(&self) -> usize {
         limits::WEBHOOK_WINDOW.saturating_sub(self.held)

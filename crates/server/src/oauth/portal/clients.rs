@@ -239,6 +239,6 @@ pub async fn delete(
 ) -> Answer {
     session.fields(&body, ANY)?;
     own(&app, &session, &id).await?;
-    app.store.delete_client(&id).await?;
+    app.hub.remove_all(&app.store.delete_client(&id).await?);
     Ok(see_other("/clients?deleted=1"))
 }

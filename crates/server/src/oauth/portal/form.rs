@@ -163,6 +163,9 @@ fn uri_mistake(uri: &str) -> Option<String> {
     if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
         return because("write other characters than ASCII, and spaces, percent-encoded.");
     }
+    if let Some(meant) = meant(uri) {
+        return because(&format!("did you mean {meant}?"));
+    }
     let Ok(url) = Url::parse(uri) else {
         return because("this is not a complete address, such as https://example.com/callback.");
     };
@@ -182,6 +185,18 @@ fn uri_mistake(uri: &str) -> Option<String> {
         scheme if scheme.contains('.') => None,
         _ => because("use https, or a scheme of your own such as com.example.app:/callback."),
     }
+}
+
+/// The address that lacks its scheme, where what is written begins with a host.
+fn meant(uri: &str) -> Option<String> {
+    let (host, rest) = uri.split_at(uri.find([':', '/', '?', '#']).unwrap_or(uri.len()));
+    let port = rest.strip_prefix(':').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    if !(host == "localhost" || host.contains('.')) || (rest.starts_with(':') && !port) {
+        return None;
+    }
+    let plain = Url::parse(&format!("http://{uri}")).ok()?;
+    let scheme = if is_loopback(&plain) { "http" } else { "https" };
+    Some(format!("{scheme}://{uri}"))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -221,6 +236,16 @@ mod tests {
         check("data:text/html,x", false);
         check("/callback", false);
         check("example.com", false);
+        check("example.com:8443/callback", false);
+        for (written, meant) in [
+            ("localhost:3000/cb", "http://localhost:3000/cb"),
+            ("127.0.0.1:3000/cb", "http://127.0.0.1:3000/cb"),
+            ("example.com/cb", "https://example.com/cb"),
+            ("example.com:8443/cb", "https://example.com:8443/cb"),
+        ] {
+            let mistake = uri_mistake(written).unwrap_or_default();
+            assert!(mistake.ends_with(&format!("did you mean {meant}?")), "{mistake}");
+        }
     }
 
     #[test]

@@ -105,8 +105,7 @@ pub async fn revoke(
     body: Body,
 ) -> Answer {
     session.fields(&body, ANY)?;
-    if !app.store.revoke_personal_token(&session.user.user_key, &id).await? {
-        return Err(PortalError::NotFound);
-    }
+    let removed = app.store.revoke_personal_token(&session.user.user_key, &id).await?;
+    app.hub.remove_all(&removed.ok_or(PortalError::NotFound)?);
     Ok(see_other("/personal-access-tokens?revoked=1"))
 }
