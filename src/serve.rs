@@ -43,6 +43,9 @@ pub struct Args {
     /// Private key of the certificate, in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Look for renewed files so often; for tests.
+    #[arg(long, hide = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    certificate_look_every: Option<u64>,
     /// A port of its own for Prometheus' GET /metrics [default: on the port above, for this machine alone, unless
     /// there is a public URL].
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -161,6 +164,9 @@ impl Args {
         config.head_timeout = Duration::from_secs(self.head_timeout);
         config.tls =
             self.tls_cert.zip(self.tls_key).map(|(certificate, key)| server::TlsFiles { certificate, key });
+        if let Some(seconds) = self.certificate_look_every {
+            config.certificate_look_every = Duration::from_secs(seconds);
+        }
         config.example = self.example;
         config.office = self.office;
         config.allow_private_webhooks = self.allow_private_webhooks;

@@ -82,7 +82,7 @@ async fn a_channel_ends_with_its_client_its_grant_and_its_personal_access_token(
         other.get(path).await.is(200);
     }
     revoke(&platform, &client, &refresh).await;
-    ears.are_deaf(&platform, &other).await;
+    Box::pin(ears.are_deaf(&platform, &other)).await;
 
     let pat = portal.new_token("Nightly", SCOPES).await;
     let form = [("grant_type", "personal_access_token"), ("pat", pat.as_str())];
@@ -92,13 +92,13 @@ async fn a_channel_ends_with_its_client_its_grant_and_its_personal_access_token(
     let form =
         html::forms(&page.text).into_iter().find(|form| form.action.ends_with("/revoke")).expect("a form");
     portal.send(TOKENS, &form.action, &[]).await.is(303);
-    ears.are_deaf(&platform, &other).await;
+    Box::pin(ears.are_deaf(&platform, &other)).await;
 
     let (session, _) = tokens(&platform, &admin, &client).await;
     let ears = Ears::new(&platform, &session, "client").await;
     let page = format!("/clients/{}/delete", client.id);
     portal.send(&page, &page, &[]).await.is(303);
-    ears.are_deaf(&platform, &other).await;
+    Box::pin(ears.are_deaf(&platform, &other)).await;
     let left = other.get(CHANNELS).await.is(200).json();
     assert_eq!(left["items"], json!([]), "the lists know nothing of them");
     eventually("the webhooks are gone", crate::harness::SOON, async || {

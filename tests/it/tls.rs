@@ -5,7 +5,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
 use crate::harness::calls::{Channel, states};
-use crate::harness::{Answer, App, Person, Platform, SCOPES, Socket, ports};
+use crate::harness::{Answer, App, Person, Platform, SCOPES, SOON, Socket, eventually, ports};
 
 /// A certificate for this machine and its key.
 struct Pair {
@@ -21,6 +21,17 @@ impl Pair {
         std::fs::write(folder.path().join("tls.pem"), made.cert.pem()).unwrap();
         std::fs::write(folder.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
         Self { folder, certificate: made.cert.der().clone() }
+    }
+
+    /// Puts another certificate and key into the same files.
+    fn renew(&mut self) {
+        let newer = Self::new();
+        // As a renewal does it: each file whole, one after the other.
+        for name in ["tls.pem", "tls.key"] {
+            std::fs::copy(newer.path(name), self.path("new")).unwrap();
+            std::fs::rename(self.path("new"), self.path(name)).unwrap();
+        }
+        self.certificate = newer.certificate;
     }
 
     fn path(&self, name: &str) -> String {
@@ -92,4 +103,33 @@ async fn wrong_files_are_named_before_anything_is_made() {
         assert!(ended.errors().contains(said), "{said}: {ended:?}");
         assert!(!folder.path().join("data").exists(), "nothing was made");
     }
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_taken_up_while_the_platform_runs() {
+    let mut pair = Pair::new();
+    let (certificate, key) = (pair.path("tls.pem"), pair.path("tls.key"));
+    let flags = ["--tls-cert", &certificate, "--tls-key", &key, "--certificate-look-every", "1"];
+    let platform = Platform::start_with(&flags).await;
+    let url = format!("{}/healthz", platform.base);
+    // A client of its own for each look: a connection keeps the certificate that it began with.
+    let trusted = async |tls: ClientConfig| {
+        let client = reqwest::Client::builder().use_preconfigured_tls(tls).no_proxy().build().unwrap();
+        client.get(&url).send().await.is_ok_and(|answer| answer.status() == 200)
+    };
+    let former = pair.trusting();
+    assert!(trusted(former.clone()).await);
+    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    let channel = Channel::create(&session, "tls").await;
+    let mut socket = Socket::connect_trusting(&channel.url, former.clone()).await.expect("wss connects");
+    // What cannot be used changes nothing and is named.
+    std::fs::write(&certificate, "no certificate").unwrap();
+    let named = |lines: &[String]| lines.iter().any(|line| line.contains("cannot be used")).then_some(());
+    platform.app.stderr.wait("the files that cannot be used", SOON, named).await;
+    assert!(trusted(former.clone()).await);
+    pair.renew();
+    eventually("the renewed certificate", SOON, async || trusted(pair.trusting()).await.then_some(())).await;
+    assert!(!trusted(former).await, "the former one is served no more");
+    assert_eq!(socket.ping(b"echo").await, b"echo", "open connections go on");
+    platform.stop().await;
 }

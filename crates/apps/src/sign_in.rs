@@ -216,7 +216,7 @@ async fn redirect(State(waiting): State<Arc<Waiting>>, Query(query): Query<Redir
     };
     let page = match &outcome {
         Ok(()) => signed_in_page(),
-        Err(text) => failed_page(text),
+        Err(text) => failed_page(text, None),
     };
     // A second answer, when the person reloads the page, is of no interest.
     let _ = waiting.result.try_send(outcome);
@@ -236,10 +236,15 @@ pub fn signed_in_page() -> Response {
     ui::page(StatusCode::OK, &ui::Message::new("You are signed in.", text), &[])
 }
 
-/// The page after a refusal or an error; `text` says why.
+/// The page after a refusal or an error; `text` says why, and `back` is where the person can sign in again.
 #[must_use]
-pub fn failed_page(text: &str) -> Response {
-    ui::page(StatusCode::BAD_REQUEST, &ui::Message::new("Not signed in", capitalised(text)), &[])
+pub fn failed_page(text: &str, back: Option<&str>) -> Response {
+    let page = ui::Message::new("Not signed in", capitalised(text));
+    let page = match back {
+        Some(address) => page.with_link("Sign in again", address),
+        None => page.with_detail("Start the program again for another login address."),
+    };
+    ui::page(StatusCode::BAD_REQUEST, &page, &[])
 }
 
 fn capitalised(text: &str) -> String {

@@ -34,6 +34,8 @@ pub struct Config {
     pub keep_days: u32,
     /// https and wss instead of http and ws.
     pub tls: Option<TlsFiles>,
+    /// Renewed files are taken up within this.
+    pub certificate_look_every: Duration,
     /// A port of its own for `/metrics`, which the platform's port does not answer then.
     pub metrics_listen: Option<SocketAddr>,
     /// Connections at the same time, sockets included; as many as there may be open files if not given.
@@ -63,6 +65,7 @@ impl Config {
             channel_lifetime_s: limits::CHANNEL_LIFE_S,
             keep_days: limits::KEEP_DAYS,
             tls: None,
+            certificate_look_every: limits::CERTIFICATE_LOOK_EVERY,
             metrics_listen: None,
             connections_max: None,
             trusted_proxies: Vec::new(),

@@ -106,7 +106,7 @@ async fn run_with(
     shutdown: CancellationToken,
     ready: impl FnOnce(&Arc<App>),
 ) -> Result<(), Error> {
-    let tls = config.tls.as_ref().map(ops::tls::load).transpose()?;
+    let tls = config.tls.as_ref().map(ops::tls::load).transpose()?.map(ops::tls::Served::new);
     let expires_s = config.tls.as_ref().map(ops::tls::expires_s).transpose()?;
     let starting = start(config, listener.local_addr()?, shutdown.clone());
     let (app, writer) = tokio::select! {
@@ -124,16 +124,16 @@ async fn run_with(
         let listener = bound.map_err(|source| Error::MetricsListen { address, source })?;
         tasks.spawn(ops::metrics::serve(Arc::clone(&app), listener));
     }
-    let server = Server::new(router::router(Arc::clone(&app)), tls, bounds, shutdown.clone());
+    let server = Server::new(router::router(Arc::clone(&app)), tls.clone(), bounds, shutdown.clone());
     let connections = server.connections();
     let server = tokio::spawn(server.run(listener));
     tasks.spawn(sweep(Arc::clone(&app)));
     if app.clock.is_virtual() {
         tasks.spawn(sweep_in_virtual_time(Arc::clone(&app)));
     }
-    if let Some(expires_s) = expires_s {
+    if let (Some(files), Some(served), Some(expires_s)) = (app.config.tls.clone(), tls, expires_s) {
         app.metrics.certificate_expires(expires_s);
-        tasks.spawn(watch_certificate(shutdown.clone(), expires_s));
+        tasks.spawn(ops::tls::follow(Arc::clone(&app), files, served, expires_s));
     }
     webhooks::start_all(&app);
     ready(&app);
@@ -284,17 +284,6 @@ fn private_folder(folder: &std::path::Path) -> Result<(), Error> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(failed)?;
     Ok(())
-}
-
-/// Looks once a day whether the certificate that is served expires soon, until the platform stops.
-async fn watch_certificate(shutdown: CancellationToken, expires_s: i64) {
-    let mut days = tokio::time::interval(limits::CERTIFICATE_CHECK_EVERY);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = days.tick() => ops::tls::warn_of_expiry(expires_s),
-        }
-    }
 }
 
 /// On a virtual clock: removes what has expired as its time goes by.

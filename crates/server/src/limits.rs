@@ -239,6 +239,8 @@ pub const CHANNEL_GRACE_S: i64 = 120;
 pub const DISK_FREE_BYTES_MIN: u64 = 256 << 20;
 /// A certificate with fewer days left is warned of.
 pub const CERTIFICATE_WARN_DAYS: i64 = 30;
+/// Renewed files of a certificate are looked for this often.
+pub const CERTIFICATE_LOOK_EVERY: Duration = Duration::from_mins(1);
 /// So often the running platform looks.
 pub const CERTIFICATE_CHECK_EVERY: Duration = Duration::from_hours(24);
 

@@ -45,12 +45,20 @@ pub struct Message {
     pub text: String,
     /// For whoever helps: a code or a reference.
     pub detail: Option<String>,
+    /// Words and address of the way on.
+    pub link: Option<(String, String)>,
 }
 
 impl Message {
     #[must_use]
     pub fn new(title: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { title: title.into(), text: text.into(), detail: None }
+        Self { title: title.into(), text: text.into(), ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn with_link(mut self, words: impl Into<String>, address: impl Into<String>) -> Self {
+        self.link = Some((words.into(), address.into()));
+        self
     }
 
     #[must_use]

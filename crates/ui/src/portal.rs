@@ -112,6 +112,8 @@ pub struct Secret {
     pub text: String,
     /// Label and value of each line, such as "Client ID".
     pub facts: Vec<(String, String)>,
+    /// What to do with them next: words and commands to paste.
+    pub command: Option<(String, String)>,
     /// The words beside the tick.
     pub stored: String,
     /// Where the person goes on.

@@ -68,7 +68,7 @@ pub async fn redirect(
     if pages.door.expects(&headers, &state) {
         return match query.judge(&state) {
             sign_in::Redirect::Foreign => sign_in::foreign_page(),
-            sign_in::Redirect::Refused(reason) => sign_in::failed_page(&reason),
+            sign_in::Redirect::Refused(reason) => sign_in::failed_page(&reason, Some("/")),
             sign_in::Redirect::Code(code) => admitted(&pages, pages.door.finish(&state, &code).await),
         };
     }
@@ -79,12 +79,12 @@ pub async fn redirect(
     let Some(sign_in) = pages.hub.sign_in() else { return sign_in::foreign_page() };
     let code = match query.judge(&sign_in.state) {
         sign_in::Redirect::Foreign => return sign_in::foreign_page(),
-        sign_in::Redirect::Refused(reason) => return sign_in::failed_page(&reason),
+        sign_in::Redirect::Refused(reason) => return sign_in::failed_page(&reason, Some("/")),
         sign_in::Redirect::Code(code) => code,
     };
     match exchanged(&pages, code).await {
         Ok(()) => admitted(&pages, pages.door.admit_operator().await),
-        Err(reason) => sign_in::failed_page(&reason),
+        Err(reason) => sign_in::failed_page(&reason, Some("/")),
     }
 }
 
@@ -98,7 +98,7 @@ fn admitted(pages: &Pages, result: Result<(Person, Cookie<'static>), Error>) -> 
         }
         Err(error) => {
             tracing::warn!("{error}");
-            sign_in::failed_page(&error.to_string())
+            sign_in::failed_page(&error.to_string(), Some("/"))
         }
     }
 }

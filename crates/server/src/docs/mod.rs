@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ui::Docs;
 
@@ -18,6 +18,12 @@ use crate::openapi::Document;
 /// `GET /docs`.
 pub async fn tutorials(State(app): State<Arc<App>>) -> Response {
     ui::page(StatusCode::OK, &Docs { tutorials: tutorials::all(&app) }, &[]).into_response()
+}
+
+/// `GET /docs/webhooks`: the text of the repository, as it is.
+pub async fn webhooks() -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (kind, include_str!("../../../../docs/webhooks.md")).into_response()
 }
 
 /// `GET /docs/api`.

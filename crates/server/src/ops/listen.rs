@@ -14,7 +14,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,6 +25,7 @@ use tower::ServiceExt as _;
 use wire::error::{ApiError, code};
 
 use crate::limits;
+use crate::ops::tls::Served;
 
 /// A connection's place among those that there may be. A socket keeps it after its request has ended.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct Bounds {
 /// Answers on a listener until it is told to stop.
 pub struct Server {
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Served>,
     bounds: Bounds,
     seats: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
@@ -54,15 +54,10 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(
-        router: Router,
-        tls: Option<Arc<ServerConfig>>,
-        bounds: Bounds,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn new(router: Router, tls: Option<Served>, bounds: Bounds, stop: CancellationToken) -> Self {
         Self {
             router,
-            tls: tls.map(TlsAcceptor::from),
+            tls,
             bounds,
             seats: Arc::new(Semaphore::new(bounds.connections_max)),
             handshakes: Arc::new(Semaphore::new(limits::TLS_HANDSHAKES_MAX)),
@@ -132,7 +127,7 @@ impl Server {
     }
 
     async fn shake_hands(&self, stream: TcpStream) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        let acceptor = self.tls.as_ref()?;
+        let acceptor = TlsAcceptor::from(self.tls.as_ref()?.config());
         let _place = self.handshakes.acquire().await.ok()?;
         timeout(limits::TLS_HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await.ok()?.ok()
     }

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::app::App;
 use crate::limits;
 
 /// Where the certificate and its key are.
@@ -35,6 +37,66 @@ pub enum TlsError {
     KeyDoesNotFit { certificate: PathBuf, key: PathBuf },
     #[error("the certificate in {certificate} with the key in {key} cannot be used: {why}")]
     Unusable { certificate: PathBuf, key: PathBuf, why: rustls::Error },
+}
+
+/// What new connections are served with.
+#[derive(Clone)]
+pub struct Served(Arc<Mutex<Arc<ServerConfig>>>);
+
+impl Served {
+    pub fn new(config: Arc<ServerConfig>) -> Self {
+        Self(Arc::new(Mutex::new(config)))
+    }
+
+    pub fn config(&self) -> Arc<ServerConfig> {
+        // Whole after every step.
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, config: Arc<ServerConfig>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+}
+
+/// Takes renewed files up, and says once a day when the certificate is about to expire, until the platform stops.
+/// Files that cannot be used are named in the log, and the former ones serve on.
+pub async fn follow(app: Arc<App>, files: TlsFiles, served: Served, mut expires: i64) {
+    let mut seen = stamp(&files);
+    let mut looks = tokio::time::interval(app.config.certificate_look_every);
+    let mut days = tokio::time::interval(limits::CERTIFICATE_CHECK_EVERY);
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            _ = days.tick() => warn_of_expiry(expires),
+            _ = looks.tick() => {
+                let now = stamp(&files);
+                if now == seen {
+                    continue;
+                }
+                // Of two files that are written one after the other, the second changes this again.
+                seen = now;
+                match load(&files).and_then(|config| Ok((config, expires_s(&files)?))) {
+                    Ok((config, new_expires)) => {
+                        served.replace(config);
+                        expires = new_expires;
+                        app.metrics.certificate_expires(expires);
+                        tracing::info!("new connections are served with the renewed certificate");
+                    }
+                    Err(error) => {
+                        tracing::warn!("the renewed certificate cannot be used, the former one serves on: {error}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Tells one state of the files from another; a link leads to the file itself.
+fn stamp(files: &TlsFiles) -> [Option<(Option<SystemTime>, u64)>; 2] {
+    [&files.certificate, &files.key].map(|path| {
+        let about = std::fs::metadata(path).ok()?;
+        Some((about.modified().ok(), about.len()))
+    })
 }
 
 /// Reads the files and checks that they belong together.
@@ -81,9 +143,9 @@ pub fn expires_s(files: &TlsFiles) -> Result<i64, TlsError> {
 /// Says so when the certificate that is served is about to expire, or has expired.
 pub fn warn_of_expiry(expires_s: i64) {
     match days_until(expires_s) {
-        days if days < 0 => tracing::error!("the certificate has expired: renew it and start again"),
+        days if days < 0 => tracing::error!("the certificate has expired: renew it"),
         days if days < limits::CERTIFICATE_WARN_DAYS => {
-            tracing::warn!(days, "the certificate expires soon: renew it and start again");
+            tracing::warn!(days, "the certificate expires soon: renew it");
         }
         _ => {}
     }

@@ -117,6 +117,7 @@ fn secret_page(session: &Session, client: &ClientRow, title: &str, text: &str, s
         title: title.to_owned(),
         text: text.to_owned(),
         facts: vec![("Client ID".into(), client.client_id.clone()), ("Client secret".into(), secret)],
+        command: None,
         stored: "I have stored the client secret.".into(),
         next: format!("/clients/{}", client.client_id),
     };

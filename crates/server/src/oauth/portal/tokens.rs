@@ -86,11 +86,18 @@ pub async fn create(State(app): State<Arc<App>>, session: Session, body: Body) -
         // A reload of the answer: the token is there and was shown.
         return Ok(see_other(PATH));
     }
+    let exchange = "Exchange it for an access token, with the id and secret of a client that may use personal access \
+                    tokens:";
+    let command = format!(
+        "curl -u CLIENT_ID:CLIENT_SECRET \\\n  -d grant_type=personal_access_token -d pat={secret} \\\n  {}",
+        app.url("oauth/token")
+    );
     let page = Secret {
         visitor: session.visitor(),
         title: "Your token is ready".into(),
         text: "Store the token now. It is shown this once and never again.".into(),
         facts: vec![("Name".into(), name), ("Personal access token".into(), secret)],
+        command: Some((exchange.into(), command)),
         stored: "I have stored the token.".into(),
         next: PATH.into(),
     };
