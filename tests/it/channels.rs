@@ -161,6 +161,9 @@ async fn a_report_subscription_that_is_asked_for_again_has_the_event_types_asked
         }
     }
     assert!(ids.iter().all(|id| *id == ids[0]), "it is the same subscription");
+    let body = json!({"channelId": channel.id, "accountKeys": [platform.account()]});
+    let answer = session.post(subscriptions, &body).await.is(201).json();
+    assert_eq!(answer["items"][0]["eventTypes"], json!(both), "who names none changes none");
 }
 
 #[tokio::test]

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn the_example_of_the_standard_is_signed_and_verified() {
-        let secret = SigningSecret::parse("whsec_plJ3nmyCDGBKInavdOK15jsl").unwrap();
+        // The example's key has 18 bytes, fewer than its own standard asks for: `parse` would refuse it.
+        let secret = SigningSecret("plJ3nmyCDGBKInavdOK15jsl".to_owned().into());
         let body = br#"{"event_type":"ping","data":{"success":true}}"#;
         let signature = secret.sign("msg_loFOjxBNrRLzqYUf", 1_731_705_121, body);
         assert_eq!(signature, "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0=");

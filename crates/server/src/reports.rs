@@ -19,7 +19,8 @@ use crate::store::{Api, KeyKind};
 use crate::subscriptions::{self, Again, NewKey};
 
 /// `POST /subscriptions`: 201 with one item per key that the user may see, so the list can be empty.
-/// Asked again with other event types, a subscription changes to these [inferred]: the answer tells what was asked.
+/// Asked again with other event types, a subscription changes to these; asked again without any, it stays as it is
+/// [inferred].
 pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) -> ApiResult<Response> {
     caller.require(scope::CALL_EVENTS_MANAGE)?;
     let request: SubscriptionRequest = body.json()?;
@@ -31,6 +32,8 @@ pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) 
         (KeyKind::PhoneNumber, request.phone_number_ids),
     ];
     subscriptions::check_count(keys.iter().map(|(_, values)| values.len()).sum(), "accountKeys")?;
+    let named = request.event_types.as_ref().is_some_and(|types| !types.is_empty());
+    let again = if named { Again::Change } else { Again::Stay };
     let events = event_types(request.event_types)?;
     let channel = crate::channels::owned(&app, &caller, None, channel_id)?;
     let mut wanted = Vec::new();
@@ -43,8 +46,7 @@ pub async fn subscribe(State(app): State<Arc<App>>, caller: Caller, body: Body) 
     }
     let asked: Vec<_> = wanted.iter().map(|key| (key.kind, key.value.clone())).collect();
     let account = &caller.user.account_key;
-    let present =
-        subscriptions::add(&app, &channel, account, Api::CallEventsReport, wanted, Again::Change).await?;
+    let present = subscriptions::add(&app, &channel, account, Api::CallEventsReport, wanted, again).await?;
     let items = asked
         .iter()
         .filter_map(|(kind, value)| {
