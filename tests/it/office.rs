@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::portal::{CLIENTS, Portal};
-use crate::harness::{App, LATER, Person, Platform, ports};
+use crate::harness::{App, LATER, Person, Platform, http, ports};
 
 const HELEN: &str = "helen@larkfield.example";
 const OWEN: &str = "owen@larkfield.example";
@@ -57,6 +57,12 @@ async fn set_password(platform: &Platform, email: &str, password: &str) -> (bool
 
 async fn log_in(platform: &Platform, email: &str) -> u16 {
     Portal::closed(platform).log_in(&Person::new(email, PASSWORD), CLIENTS, &[]).await.status
+}
+
+/// Status of an answer that only the programs of a super admin get.
+async fn read_log(platform: &Platform, id: &str, secret: &str) -> u16 {
+    let request = http().get(format!("{}/simulator/v1/log", platform.base)).basic_auth(id, Some(secret));
+    request.send().await.unwrap().status().as_u16()
 }
 
 async fn start(path: &std::path::Path) -> Platform {
@@ -119,25 +125,35 @@ async fn a_practice_from_a_file_signs_in_subscribes_and_plays_calls() {
 
 #[tokio::test]
 async fn who_leaves_the_file_cannot_sign_in_and_returns_with_the_old_password() {
-    let (_folder, path) = file(&practice());
+    let person =
+        "[[people]]\nfirst-name = \"Owen\"\nlast-name = \"Brandt\"\nemail = \"owen@larkfield.example\"\n";
+    assert!(practice().contains(person));
+    let admin = format!("{person}roles = [\"super-admin\"]\n");
+    let whole = practice().replace(person, &admin);
+    let (_folder, path) = file(&whole);
     let mut platform = start(&path).await;
     for email in [HELEN, OWEN] {
         assert!(set_password(&platform, email, PASSWORD).await.0);
         assert_eq!(log_in(&platform, email).await, 303);
     }
+    let portal = Portal::open(&platform, &Person::new(OWEN, PASSWORD)).await;
+    let client = portal.new_client(SCOPES, &["authorization_code"]).await;
+    assert_eq!(read_log(&platform, &client.id, &client.secret).await, 200);
     // Owen's phones become Helen's.
-    let person =
-        "[[people]]\nfirst-name = \"Owen\"\nlast-name = \"Brandt\"\nemail = \"owen@larkfield.example\"\n";
-    assert!(practice().contains(person));
-    let without = practice().replace(person, "").replace(OWEN, HELEN);
+    let without = whole.replace(&admin, "").replace(OWEN, HELEN);
     std::fs::write(&path, without).unwrap();
     platform.kill9().await;
     platform.restart().await;
     assert_eq!(log_in(&platform, OWEN).await, 401);
     assert_eq!(log_in(&platform, HELEN).await, 303);
+    assert_eq!(
+        read_log(&platform, &client.id, &client.secret).await,
+        401,
+        "the leaver's client opens nothing"
+    );
     let (done, error) = set_password(&platform, OWEN, PASSWORD).await;
     assert!(!done && error.contains("taken out"), "{error}");
-    std::fs::write(&path, practice()).unwrap();
+    std::fs::write(&path, whole).unwrap();
     platform.kill9().await;
     platform.restart().await;
     assert_eq!(log_in(&platform, OWEN).await, 303);

@@ -33,7 +33,9 @@ impl Delivery {
         }
         self.age_max_us = limits::RESUME_WINDOW_S * 1_000_000;
         if !found {
-            let content = json!({"recovered": false, "availableFrom": time::nanos(now_us)});
+            // Taken last: what came meanwhile and is not sent is older than this.
+            let from = time::nanos(self.app.clock.now_us());
+            let content = json!({"recovered": false, "availableFrom": from});
             self.tell(&Message::Resume(content), out).await?;
         }
         Ok(())

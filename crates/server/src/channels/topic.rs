@@ -24,6 +24,8 @@ struct Recent {
     /// Without holes from the first to the last.
     batches: VecDeque<(Instant, Batch)>,
     entries: usize,
+    /// Position of the newest entry that was ever told of; what is forgotten does not lower it.
+    newest: i64,
 }
 
 /// What follows a place.
@@ -52,8 +54,9 @@ impl Topic {
         let Some(first) = batch.first().map(|entry| entry.position) else { return };
         let mut recent = lock(&self.recent);
         if recent.batches.back().is_some_and(|(_, before)| last(before) + 1 != first) {
-            *recent = Recent::default();
+            recent.forget_all();
         }
+        recent.newest = recent.newest.max(last(&batch));
         recent.entries += batch.len();
         recent.batches.push_back((Instant::now(), batch));
         while recent.entries > limits::RECENT_ENTRIES_MAX && recent.batches.len() > 1 {
@@ -68,7 +71,7 @@ impl Topic {
             recent.forget_oldest();
         }
         if recent.batches.is_empty() {
-            *recent = Recent::default();
+            recent.forget_all();
         }
     }
 
@@ -77,6 +80,8 @@ impl Topic {
         let recent = lock(&self.recent);
         let first = recent.batches.partition_point(|(_, batch)| last(batch) <= position);
         match recent.batches.get(first) {
+            // A reader that was slow may stand before what is forgotten already.
+            None if position < recent.newest => Next::Gap,
             None => Next::Nothing,
             Some((_, batch)) if batch.first().is_some_and(|entry| entry.position <= position + 1) => {
                 Next::Batch(Arc::clone(batch))
@@ -87,6 +92,11 @@ impl Topic {
 }
 
 impl Recent {
+    /// Gives the memory back, too.
+    fn forget_all(&mut self) {
+        *self = Self { newest: self.newest, ..Self::default() };
+    }
+
     fn forget_oldest(&mut self) {
         if let Some((_, batch)) = self.batches.pop_front() {
             self.entries -= batch.len();
@@ -118,6 +128,17 @@ mod tests {
         topic.add(batch(8..=8));
         assert_eq!(after(&topic, 3), None);
         assert_eq!([4, 6, 7, 8, 9].map(|place| after(&topic, place)), [7, 7, 8, 0, 0].map(Some));
+    }
+
+    #[test]
+    fn a_slow_reader_is_sent_to_the_log_for_what_is_forgotten() {
+        let topic = Topic::new("account");
+        topic.add(batch(1..=2));
+        lock(&topic.recent).forget_oldest();
+        topic.sweep();
+        assert_eq!([0, 1, 2].map(|place| after(&topic, place)), [None, None, Some(0)]);
+        topic.add(batch(5..=6));
+        assert_eq!([2, 4].map(|place| after(&topic, place)), [None, Some(6)]);
     }
 
     #[test]

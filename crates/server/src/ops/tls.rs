@@ -74,7 +74,7 @@ pub async fn follow(app: Arc<App>, files: TlsFiles, served: Served, mut expires:
                     continue;
                 }
                 // Of two files that are written one after the other, the second changes this again.
-                seen = now;
+                let before = std::mem::replace(&mut seen, now);
                 match load(&files).and_then(|config| Ok((config, expires_s(&files)?))) {
                     Ok((config, new_expires)) => {
                         served.replace(config);
@@ -83,6 +83,10 @@ pub async fn follow(app: Arc<App>, files: TlsFiles, served: Served, mut expires:
                         tracing::info!("new connections are served with the renewed certificate");
                     }
                     Err(error) => {
+                        if matches!(error, TlsError::Read { .. }) {
+                            // Rights that are given afterwards leave no trace in the stamp: look again.
+                            seen = before;
+                        }
                         tracing::warn!("the renewed certificate cannot be used, the former one serves on: {error}");
                     }
                 }

@@ -192,7 +192,9 @@ pub async fn owner_of_client(app: &App, headers: &HeaderMap) -> ApiResult<User> 
     };
     let (id, secret) = auth::basic(headers).ok_or_else(refused)?;
     let client = auth::client(app, &id, &secret).await?.ok_or_else(refused)?;
-    app.store.user(&client.owner_user_key).await?.ok_or_else(refused)
+    let owner = app.store.user(&client.owner_user_key).await?;
+    // Other people's programs may go on with the client of somebody who left, but nobody plays the leaver.
+    owner.filter(|owner| !owner.is_removed()).ok_or_else(refused)
 }
 
 fn refused<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> ApiError {

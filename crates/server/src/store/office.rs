@@ -11,6 +11,13 @@ use super::{Account, Store, StoreResult, User};
 /// password, and taking the mark away brings the old one back.
 const REMOVED: char = '!';
 
+impl User {
+    /// Was taken out of the office file.
+    pub fn is_removed(&self) -> bool {
+        self.password_hash.starts_with(REMOVED)
+    }
+}
+
 /// What a start changed of an account's people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfficeChanges {
@@ -75,7 +82,7 @@ impl Store {
         }
         let kept: HashSet<&str> = people.iter().map(|person| person.user_key.as_str()).collect();
         for gone in before.values().filter(|user| !kept.contains(user.user_key.as_str())) {
-            if gone.password_hash.starts_with(REMOVED) {
+            if gone.is_removed() {
                 continue;
             }
             changes.removed += 1;
@@ -91,12 +98,15 @@ impl Store {
     /// the login and the portal. Programs that the person let in go on.
     pub async fn set_password(&self, email: &str, hash: &str) -> StoreResult<PasswordChange> {
         let mut tx = self.write.begin().await?;
+        // A write comes first: on SQLite a transaction that has read cannot wait for another program's turn.
+        let touch = "update users set password_hash = password_hash where email = $1";
+        sqlx::query(touch).bind(email).execute(&mut *tx).await?;
         let row =
             sqlx::query("select * from users where email = $1").bind(email).fetch_optional(&mut *tx).await?;
         let Some(user) = row.as_ref().map(|row| User::read(&Row::Any(row))).transpose()? else {
             return Ok(PasswordChange::Unknown);
         };
-        if user.password_hash.starts_with(REMOVED) {
+        if user.is_removed() {
             return Ok(PasswordChange::Removed);
         }
         change(&mut tx, &user, hash).await?;

@@ -1,5 +1,6 @@
 //! Reports that were stored a moment ago: whoever hears of a report fetches it at once, so the database need not be
-//! asked for it. A report never changes; what is forgotten with its call is forgotten here too.
+//! asked for it. A report changes only by a revision, which takes the place of the one here; what is forgotten with its
+//! call is forgotten here too.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};

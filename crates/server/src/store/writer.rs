@@ -319,10 +319,16 @@ impl Log {
                 local::begin(connection)?;
                 let written =
                     commit::write(&mut Writing::Local(connection), &appends, &self.store.clock).await;
-                local::end(connection, written)?
+                let ended = local::end(connection, written);
+                if ended.is_err() {
+                    // Whatever state it is in, the next commit begins on a fresh one.
+                    self.connection = None;
+                }
+                ended?
             }
         };
         remember_reports(&self.store, batch);
+        entries.iter().for_each(|entry| self.store.call_lines.told(entry));
         Ok(entries)
     }
 }

@@ -181,7 +181,8 @@ mod tests {
         }
         assert!(newest.rotated([9; 32], now_us(), until_us).is_none());
         assert!(newest.rotated([9; 32], until_us, until_us + 1).is_some(), "older ones have ended by then");
-        let alone = newest.rotated([9; 32], now_us(), now_us()).expect("a key");
+        let now = now_us();
+        let alone = newest.rotated([9; 32], now, now).expect("a key");
         assert!(alone.previous.is_empty(), "a key that ends at once takes the older ones with it");
     }
 
