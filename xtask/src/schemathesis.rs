@@ -1,6 +1,7 @@
 //! Schemathesis (PyPI) against the running platform: requests that the OpenAPI document allows and requests that it
 //! does not, hundreds for each operation. No 5xx, no status, content type, header or body that is not documented.
 
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -95,7 +96,7 @@ impl Platform {
 
     fn ready(&mut self, address: &str) -> Result<()> {
         let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
+        while !answers(address) {
             if let Some(status) = self.0.try_wait()? {
                 bail!("the platform ended with {status}");
             }
@@ -106,6 +107,19 @@ impl Platform {
         }
         Ok(())
     }
+}
+
+/// The port is open before the example office is made: only an answer tells that all is there.
+fn answers(address: &str) -> bool {
+    let asked = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(READY_WITHIN))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(answer.starts_with(b"HTTP/1.1 200"))
+    };
+    asked().unwrap_or(false)
 }
 
 impl Drop for Platform {
