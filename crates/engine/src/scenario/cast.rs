@@ -170,14 +170,16 @@ pub(crate) fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// The line that places an outbound or internal call.
+/// The line that places an outbound or internal call: as asked for, else any but the line that is called.
 pub(crate) fn calling_line<'a>(
     office: &'a Office,
     request: &Request,
     rng: &mut Rng,
 ) -> Result<&'a Line, ScenarioError> {
     let scenario = request.scenario.name.clone();
-    let drawn = rng.choice(&office.lines);
+    let called = request.to.as_deref().and_then(|to| office.line(to));
+    let others = office.lines.iter().filter(|line| called.is_none_or(|called| called.id != line.id));
+    let drawn = rng.choice(others.collect::<Vec<_>>());
     if request.from_name.is_some() {
         return Err(ScenarioError::NameNotShown { scenario });
     }

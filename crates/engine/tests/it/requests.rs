@@ -121,6 +121,17 @@ fn internal_calls() {
         let Command::StartOutbound { line, .. } = &script.steps[0].command else { panic!("internal") };
         assert!(!rung(&script).contains(&line.extension_number));
     }
+    let callers: BTreeSet<String> = (0..100)
+        .map(|seed| {
+            let request = Request { seed, ..with(scenario("internal"), None, Some("1004")) };
+            let Command::StartOutbound { line, .. } = &script(&request).steps[0].command else {
+                panic!("internal")
+            };
+            line.extension_number.clone()
+        })
+        .collect();
+    let others = ["1001", "1002", "1003", "1005"].map(str::to_owned);
+    assert_eq!(callers, BTreeSet::from(others), "whoever is drawn to call is not the one who is called");
 }
 
 #[test]
