@@ -266,6 +266,9 @@ pub const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Appends waiting for the log's writer; beyond it callers wait.
 pub const LOG_QUEUE_MAX: usize = 4_096;
+/// How long the log's writer keeps the turn to write to SQLite when commit follows commit; whoever else writes waits
+/// that much longer.
+pub const LOG_TURN_MAX: Duration = Duration::from_millis(10);
 /// Entries grouped into one commit.
 pub const LOG_BATCH_MAX: usize = 512;
 /// Calls whose lines are remembered for subscriptions by line; those of another call are read from the log again.

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use sqlx::Any;
+use sqlx::pool::PoolConnection;
 use tokio::sync::{mpsc, oneshot};
 use wire::Extra;
 use wire::call_events::CallEvent;
@@ -96,7 +98,7 @@ impl LogWriter {
         let (jobs, inbox) = mpsc::channel(limits::LOG_QUEUE_MAX);
         // SQLite is spoken to where the writer runs, which therefore has a thread of its own.
         let own_thread = store.local.is_some();
-        let writing = write_all(Log { store, connection: None, meter }, inbox, publish);
+        let writing = write_all(Log { store, turn: None, connection: None, meter }, inbox, publish);
         let task = if own_thread {
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || runtime.block_on(writing))
@@ -221,9 +223,16 @@ pub(super) fn announcements(
     Ok(entries)
 }
 
+/// SQLite knows one writer: whoever has this connection, which nobody uses meanwhile, may write.
+struct Turn {
+    _connection: PoolConnection<Any>,
+    until: Instant,
+}
+
 /// What the writer writes with.
 struct Log {
     store: Store,
+    turn: Option<Turn>,
     /// Opened by the first commit on SQLite.
     connection: Option<rusqlite::Connection>,
     meter: LogMeter,
@@ -235,7 +244,7 @@ async fn write_all(
     publish: impl Fn(Vec<Arc<Entry>>) + Send + Sync + 'static,
 ) {
     let mut batch = Vec::new();
-    while let Some(job) = inbox.recv().await {
+    while let Some(job) = log.next(&mut inbox).await {
         let mut entries = job.append.entries.len();
         batch.push(job);
         while entries < limits::LOG_BATCH_MAX {
@@ -299,6 +308,18 @@ async fn commit_with_retries(log: &mut Log, batch: &[Job], tries_max: u32) -> St
 }
 
 impl Log {
+    /// The next job. The turn to write, which takes two threads to hand over, is kept for a while if there is more.
+    async fn next(&mut self, inbox: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if let Some(turn) = &self.turn
+            && Instant::now() < turn.until
+            && let Ok(job) = tokio::time::timeout_at(turn.until.into(), inbox.recv()).await
+        {
+            return job;
+        }
+        self.turn = None;
+        inbox.recv().await
+    }
+
     /// Writes the batch as one commit.
     async fn commit(&mut self, batch: &[Job]) -> StoreResult<Vec<Arc<Entry>>> {
         let appends: Vec<&Prepared> = batch.iter().map(|job| &job.append).collect();
@@ -310,8 +331,11 @@ impl Log {
                 entries
             }
             Some(local) => {
-                // SQLite knows one writer: whoever has this connection, which nobody uses meanwhile, may write.
-                let _turn = self.store.write.acquire().await?;
+                if self.turn.is_none() {
+                    let connection = self.store.write.acquire().await?;
+                    self.turn =
+                        Some(Turn { _connection: connection, until: Instant::now() + limits::LOG_TURN_MAX });
+                }
                 let connection = match &mut self.connection {
                     Some(connection) => connection,
                     none => none.insert(local.writer()?),
