@@ -16,6 +16,7 @@ use crate::{logging, stop};
 ///
 /// Prints {"conversationSpaceId": …} a line for each call, once its first state is durable, and ends when all calls
 /// have ended; with exit code 1 and the reason when the platform goes away, and after Ctrl-C, which the calls outlive.
+/// The calls of a file of one's own are compared with its [[expect]]: what is otherwise is named, with exit code 1.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A scenario of the library, such as answered, or the path of a scenario file (ending in .toml); see
@@ -116,7 +117,45 @@ async fn play(settings: &Settings, args: &Args) -> anyhow::Result<()> {
         every_ms: u64::try_from(args.every.as_millis()).unwrap_or(u64::MAX),
         at_once: args.at_once,
     };
-    simulator::play(&simulator::client()?, settings, &request, tell).await
+    let mut compared = Compared::default();
+    simulator::play(&simulator::client()?, settings, &request, |told| compared.tell(told)).await?;
+    compared.finish(&args.scenario)
+}
+
+/// How many calls came to what their file expects.
+#[derive(Default)]
+struct Compared {
+    ended: u64,
+    unexpected: u64,
+}
+
+impl Compared {
+    fn tell(&mut self, told: Told) -> anyhow::Result<()> {
+        match told {
+            Told::Started(id) => say(&serde_json::json!({"conversationSpaceId": id})),
+            Told::Ended(id, differences) => {
+                self.ended += 1;
+                self.unexpected += u64::from(!differences.is_empty());
+                for difference in differences {
+                    eprintln!("call {id}: {difference}");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&self, chosen: &Chosen) -> anyhow::Result<()> {
+        if self.unexpected > 0 {
+            let (unexpected, ended) = (self.unexpected, self.ended);
+            bail!("{unexpected} of {ended} calls came to something else than {}.toml expects", chosen.name);
+        }
+        let expects =
+            chosen.file.as_deref().and_then(|text| engine::Scenario::parse(&chosen.name, text).ok());
+        if expects.is_some_and(|scenario| !scenario.expected().is_empty()) {
+            eprintln!("All calls came to what {}.toml expects.", chosen.name);
+        }
+        Ok(())
+    }
 }
 
 /// What is said of a scenario that takes long in real time.
@@ -147,11 +186,4 @@ fn human(seconds: f64) -> String {
         s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
         s => format!("{:.0} hours", s / 3600.0),
     }
-}
-
-fn tell(told: Told) -> anyhow::Result<()> {
-    if let Told::Started(id) = told {
-        say(&serde_json::json!({"conversationSpaceId": id}))?;
-    }
-    Ok(())
 }

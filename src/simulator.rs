@@ -21,8 +21,8 @@ const GONE: &str = "the platform went away before all calls had ended";
 pub enum Told {
     /// Its first state is durable.
     Started(String),
-    /// Its report is.
-    Ended(String),
+    /// Its report is; with what it came to otherwise than the file expects.
+    Ended(String, Vec<String>),
 }
 
 /// One line of the platform's answer.
@@ -32,6 +32,8 @@ struct Line {
     conversation_space_id: Option<String>,
     #[serde(default)]
     ended: bool,
+    #[serde(default)]
+    unexpected: Vec<String>,
     failed: Option<String>,
     #[serde(default)]
     done: bool,
@@ -102,7 +104,7 @@ pub async fn play(
                 bail!("a call failed: {why}");
             }
             match line.conversation_space_id {
-                Some(id) if line.ended => tell(Told::Ended(id))?,
+                Some(id) if line.ended => tell(Told::Ended(id, line.unexpected))?,
                 Some(id) => tell(Told::Started(id))?,
                 None if line.done => return Ok(()),
                 None => {}

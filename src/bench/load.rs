@@ -48,7 +48,7 @@ pub async fn play(
         at_once,
     };
     simulator::play(&simulator::client()?, &access.settings, &request, |told| {
-        if let Told::Ended(id) = told {
+        if let Told::Ended(id, _) = told {
             ended(id);
         }
         Ok(())

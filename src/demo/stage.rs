@@ -93,7 +93,7 @@ async fn call(
 ) -> anyhow::Result<Played> {
     let mut ended = None;
     simulator::play(&http, &settings, &request, |told| {
-        if let Told::Ended(id) = told {
+        if let Told::Ended(id, _) = told {
             ended = Some(id);
         }
         Ok(())

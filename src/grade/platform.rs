@@ -141,7 +141,7 @@ impl Platform {
         };
         let mut calls = Vec::new();
         simulator::play(&simulator::client()?, &self.settings, &request, |told| {
-            if let Told::Ended(id) = told {
+            if let Told::Ended(id, _) = told {
                 calls.push(id);
             }
             Ok(())

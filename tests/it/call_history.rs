@@ -154,3 +154,25 @@ async fn the_notification_is_the_row() {
     admin.delete(&subscription).await.is(204);
     admin.delete(&subscription).await.error(404, "NOT_FOUND");
 }
+
+#[tokio::test]
+async fn who_stopped_ringing_has_a_row_while_others_talk_and_a_crash_doubles_none() {
+    let mut platform = Platform::start_with(&["--clock", "virtual"]).await;
+    let admin = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    let call = platform.call("ring-group", &["--seed", "7"]);
+    calls::first_space(&call).await;
+    calls::advance(&platform, "6s").await;
+    let path =
+        format!("{CALLS}?accountKey={}&extension=1001&extension=1002&extension=1003", platform.account());
+    let causes = async |session: &Session| {
+        let page = session.get(&path).await.is(200).json();
+        let mut causes: Vec<u64> =
+            items(&page).iter().map(|row| row["hangupCause"].as_u64().unwrap()).collect();
+        causes.sort_unstable();
+        causes
+    };
+    assert_eq!(causes(&admin).await, [19, 19], "two have stopped, the third talks");
+    platform.kill9().await;
+    platform.restart().await;
+    assert_eq!(causes(&admin).await, [19, 19, 41], "the third was cut off");
+}

@@ -31,13 +31,13 @@ fn of_type<'a>(frames: &'a [Value], kind: &str) -> Vec<&'a Value> {
 }
 
 /// Reads until each of these calls has its summary and its revisions.
-async fn hear(socket: &mut Socket, spaces: &[String], scenario: &Scenario) -> Heard {
+async fn hear(socket: &mut Socket, spaces: &[String], expected: &[Expectation]) -> Heard {
     let mut heard = Heard::new();
     let complete = |heard: &Heard| {
         spaces.iter().enumerate().all(|(place, space)| {
             let frames = heard.get(space).map(Vec::as_slice).unwrap_or_default();
             of_type(frames, "REPORT_SUMMARY").len() == 1
-                && of_type(frames, "REPORT_SUMMARY_REVISION").len() == expected(scenario, place).revisions
+                && of_type(frames, "REPORT_SUMMARY_REVISION").len() == expected[place].revisions
         })
     };
     while !complete(&heard) {
@@ -54,9 +54,10 @@ async fn hear(socket: &mut Socket, spaces: &[String], scenario: &Scenario) -> He
     heard
 }
 
-/// The file expects something of the first call and of the consultation; repeated calls are all like the first.
-fn expected(scenario: &Scenario, place: usize) -> &Expectation {
-    &scenario.expected()[if scenario.expected().len() > 1 { place } else { 0 }]
+/// What each call must come to. Whichever lines the office has, the draws of a seed fall alike.
+fn expected(scenario: &Scenario, seed: u64) -> Vec<Expectation> {
+    let script = engine::script(&engine::Office::example(0), &engine::Request::new(scenario.clone(), seed));
+    script.unwrap().expected.into_iter().flatten().collect()
 }
 
 fn check_call(what: &str, expected: &Expectation, frames: &[Value], report: &Value) {
@@ -82,20 +83,22 @@ async fn every_scenario_comes_to_what_its_file_says() {
     let platform = Platform::start().await;
     let session = admin(&platform).await;
     let mut socket = listen(&platform, &session).await;
-    let seed = seed().to_string();
+    let seed = seed();
     for scenario in Scenario::all() {
         let name = scenario.name();
         let speed = if name == "three-hours" { "20000" } else { "200" };
-        let mut app = platform.call(name, &["--speed", speed, "--seed", &seed]);
+        let mut app = platform.call(name, &["--speed", speed, "--seed", &seed.to_string()]);
         assert_eq!(app.exit(LATER).await, Some(0), "{name} with seed {seed}: {:?}", app.stderr.all());
         let spaces = calls::spaces(&app);
         assert!(!spaces.is_empty(), "{name}");
-        let heard = hear(&mut socket, &spaces, &scenario).await;
+        let expected = expected(&scenario, seed);
+        assert_eq!(spaces.len(), expected.len(), "{name} with seed {seed}");
+        let heard = hear(&mut socket, &spaces, &expected).await;
         assert_eq!(heard.len(), spaces.len(), "{name}: nothing is heard of other calls");
         for (place, space) in spaces.iter().enumerate() {
             let report = platform.report(&session, space).await;
             let what = format!("{name} with seed {seed}, call {place}");
-            check_call(&what, expected(&scenario, place), &heard[space], &report);
+            check_call(&what, &expected[place], &heard[space], &report);
             let recorded = report["participants"].as_array().unwrap().iter();
             let recorded = recorded.filter(|leg| leg["recordings"] != json!([])).count();
             assert_eq!(recorded > 0, scenario.is_recorded(), "{what}");
@@ -150,6 +153,30 @@ async fn a_file_of_ones_own_plays_and_mistakes_in_it_are_named() {
         let ended = App::run(&["call", &path, "--env", &env], &folder).await;
         assert!(ended.code.is_some_and(|code| code != 0) && ended.errors().contains(told), "{ended:?}");
     }
+}
+
+#[tokio::test]
+async fn a_file_of_ones_own_is_compared_with_what_it_expects() {
+    let platform = Platform::start().await;
+    let folder = platform.folder("files");
+    let file = folder.join("short.toml");
+    let text = "about = \"Short.\"\ndirection = \"inbound\"\nsteps = [\n  { after = \"1s\", do = \"ring\" },\n\
+                  { after = \"1s\", do = \"hang-up\", who = \"caller\" },\n]\n[[expect]]\noutcome = \"MISSED\"\n\
+                  answered = false\ncaller = [\"RINGING\", \"DISCONNECTING\"]\nreached = 1\nrows = [19]\n";
+    let path = file.to_string_lossy().into_owned();
+    let env = platform.env_file().to_string_lossy().into_owned();
+    let flags = ["call", &path, "--env", &env, "--speed", "100", "--count", "2", "--every", "0ms"];
+    std::fs::write(&file, text).unwrap();
+    let ended = App::run(&flags, &folder).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.errors().contains("All calls came to what short.toml expects."), "{ended:?}");
+    std::fs::write(&file, text.replace("MISSED", "NORMAL").replace("[19]", "[16]")).unwrap();
+    let ended = App::run(&flags, &folder).await;
+    assert_eq!((ended.code, ended.stdout.len()), (Some(1), 2), "{ended:?}");
+    let told = ended.errors();
+    assert_eq!(told.matches(": outcome is \"MISSED\", expected was \"NORMAL\"").count(), 2, "{told}");
+    assert!(told.contains(": rows is [19], expected was [16]"), "{told}");
+    assert!(told.contains("2 of 2 calls came to something else than short.toml expects"), "{told}");
 }
 
 #[tokio::test]

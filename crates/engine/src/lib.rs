@@ -29,7 +29,7 @@ mod transitions;
 
 pub use call::{Call, instant};
 pub use command::{Command, CommandError, Consultation, PlanExit, PlanNode, Target, Who};
-pub use history::history;
+pub use history::{ended_legs, history};
 pub use ids::Nonce;
 pub use office::{
     CallQueue, CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User,
@@ -39,6 +39,6 @@ pub use office_file::OfficeFileError;
 pub use report::{Names, fold};
 pub use revision::edition;
 pub use scenario::{
-    Afterwards, Direction, Expectation, Later, Playback, Request, Scenario, ScenarioError, Script, Step,
-    names, script,
+    Afterwards, Direction, Expectation, InCall, Later, Playback, Request, Scenario, ScenarioError, Script,
+    Step, names, script, unexpected,
 };

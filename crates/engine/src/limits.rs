@@ -10,6 +10,11 @@ pub const SCENARIO_BYTES_MAX: usize = 64 * 1024;
 /// Steps of a scenario file; more are refused.
 pub const SCENARIO_STEPS_MAX: usize = 200;
 
+/// Calls that the telephones of one line are in at the same time, of those that a repeating scenario or the days of an
+/// office play; a consultation belongs to its call. A further call takes another line, and the scenario's `when-busy`
+/// when no line is free.
+pub const CALLS_OF_A_LINE_MAX: usize = 1;
+
 /// Calls that one scenario file can play; more are refused.
 pub const SCENARIO_REPEATS_MAX: u32 = 1_000;
 

@@ -4,7 +4,7 @@
 
 use wire::call_events::{
     CallEvent, LineParty, Participant, ParticipantType, PhoneNumberParty, Recording, State, StateType,
-    Status, Transcript,
+    Status, System, SystemType, Transcript,
 };
 use wire::report::{Report, ReportLine, ReportParticipant, ReportPartyType, Summary, SummaryParty};
 use wire::{Direction, Extra};
@@ -104,6 +104,18 @@ fn legs(states: &[State], names: &dyn Names) -> Vec<Leg> {
     legs
 }
 
+/// Every leg that was ever seen, in order of appearance, by its party alone.
+pub(crate) fn everybody(states: &[&State], names: &dyn Names) -> Vec<ReportParticipant> {
+    let mut legs: Vec<ReportParticipant> = Vec::new();
+    for participant in states.iter().flat_map(|state| &state.participants) {
+        if legs.iter().all(|leg| leg.id != participant.id) {
+            let kind = party(&participant.kind, names);
+            legs.push(ReportParticipant { kind, ..new_leg(participant).report });
+        }
+    }
+    legs
+}
+
 fn new_leg(participant: &Participant) -> Leg {
     Leg {
         report: ReportParticipant {
@@ -178,7 +190,7 @@ fn summary(last: &CallEvent, states: &[State], legs: &[Leg], truncated: bool) ->
         direction: metadata.direction.clone(),
         caller: summary_party(caller),
         caller_outcome: caller_outcome(states, truncated),
-        participants: reached(&metadata.direction, &called).into_iter().map(summary_party).collect(),
+        participants: reached(&metadata.direction, states, &called).into_iter().map(summary_party).collect(),
         ai_analysis: None,
         extra: Extra::new(),
     })
@@ -194,13 +206,29 @@ fn answered(states: &[State]) -> Option<&State> {
     })
 }
 
-/// Inbound: the lines that were reached, that is those that talked, or all that rang when none did. Outbound:
-/// what was dialled, by the same rule (spec/call-events-report.md, Summary).
-fn reached<'a>(direction: &Direction, called: &[&'a Leg]) -> Vec<&'a Leg> {
+/// Inbound: the lines that were reached, that is those that talked and those whose voicemail took the call, or all that
+/// rang when there are none. Outbound: what was dialled, by the same rule (spec/call-events-report.md, Summary; the
+/// captured voicemail call names the line that rang in vain).
+fn reached<'a>(direction: &Direction, states: &[State], called: &[&'a Leg]) -> Vec<&'a Leg> {
     let fits = |leg: &Leg| *direction != Direction::Inbound || !is_phone_number(leg);
     let fitting: Vec<&Leg> = called.iter().copied().filter(|leg| fits(leg)).collect();
-    let talked: Vec<&Leg> = fitting.iter().copied().filter(|leg| leg.talked).collect();
-    if talked.is_empty() { fitting } else { talked }
+    let boxes: Vec<&str> = states.iter().flat_map(State::systems).filter_map(voicemail_of).collect();
+    let by_voicemail = |leg: &Leg| match &leg.report.kind {
+        ReportPartyType::Line(line) => {
+            line.extension_number.as_deref().is_some_and(|number| boxes.contains(&number))
+        }
+        _ => false,
+    };
+    let reached: Vec<&Leg> = fitting.iter().copied().filter(|leg| leg.talked || by_voicemail(leg)).collect();
+    if reached.is_empty() { fitting } else { reached }
+}
+
+/// Extension of the line whose box this is.
+fn voicemail_of(system: &System) -> Option<&str> {
+    match &system.kind {
+        SystemType::Voicemail(voicemail) => Some(&voicemail.number),
+        _ => None,
+    }
 }
 
 fn is_phone_number(leg: &Leg) -> bool {

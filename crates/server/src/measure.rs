@@ -51,7 +51,7 @@ pub async fn measure_log(folder: &Path, callers: usize, calls_each: usize) -> Re
         let log = log.clone();
         tasks.spawn(async move {
             for state in states {
-                log.append(Append { events: vec![state], ending: None }).await?;
+                log.append(Append { events: vec![state], history: Vec::new(), ending: None }).await?;
             }
             Ok(())
         });

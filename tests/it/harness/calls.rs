@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{App, LATER, Platform, SOON, Session, Socket};
+use super::{Answer, App, LATER, Platform, SOON, Session, Socket};
 
 /// A channel of one user.
 pub struct Channel {
@@ -42,6 +42,14 @@ impl Channel {
     pub async fn socket(&self) -> Socket {
         Socket::connect(&self.url).await
     }
+}
+
+/// Moves a virtual clock; what the platform says of it.
+pub async fn advance(platform: &Platform, time: &str) -> Value {
+    let (id, secret) = (platform.setting("OAUTH_CLIENT_ID"), platform.setting("OAUTH_CLIENT_SECRET"));
+    let path = "/simulator/v1/clock";
+    let request = super::http().post(format!("{}{path}", platform.base)).basic_auth(id, Some(secret));
+    Answer::of(path, request.json(&json!({"advance": time})).timeout(LATER)).await.is(200).json()
 }
 
 /// The conversation space ids that `callfeed call` has printed so far.

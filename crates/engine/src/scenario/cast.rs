@@ -49,7 +49,7 @@ pub(crate) fn arrival(
 ) -> Result<(CompanyNumber, Route), ScenarioError> {
     let reaches = request.scenario.file.reaches;
     let lacks = |missing| ScenarioError::OfficeLacks { missing, scenario: request.scenario.name.clone() };
-    let usual = usual_number(office, reaches, rng).ok_or_else(|| lacks("number"))?;
+    let usual = usual_number(office, reaches, &request.busy, rng).ok_or_else(|| lacks("number"))?;
     let by_number = match &request.to {
         None => Some(usual),
         Some(to) => office.numbers.iter().find(|number| same_number(number, to)),
@@ -58,7 +58,7 @@ pub(crate) fn arrival(
         let route = if fits(office, reaches, &number.route) {
             number.route.clone()
         } else {
-            draw_route(office, reaches, rng).ok_or_else(|| lacks(target_name(reaches)))?
+            draw_route(office, reaches, &request.busy, rng).ok_or_else(|| lacks(target_name(reaches)))?
         };
         return Ok((number.clone(), route));
     }
@@ -71,9 +71,15 @@ pub(crate) fn arrival(
 }
 
 /// A number whose calls go where the scenario wants them, else any that no dial plan takes.
-fn usual_number<'a>(office: &'a Office, reaches: Reaches, rng: &mut Rng) -> Option<&'a CompanyNumber> {
-    let fitting: Vec<_> =
-        office.numbers.iter().filter(|number| fits(office, reaches, &number.route)).collect();
+fn usual_number<'a>(
+    office: &'a Office,
+    reaches: Reaches,
+    busy: &[String],
+    rng: &mut Rng,
+) -> Option<&'a CompanyNumber> {
+    let free = |route: &Route| !matches!(route, Route::Line(id) if busy.contains(id));
+    let fits = |number: &&CompanyNumber| fits(office, reaches, &number.route) && free(&number.route);
+    let fitting: Vec<_> = office.numbers.iter().filter(fits).collect();
     let plain = office.numbers.iter().find(|number| !matches!(number.route, Route::DialPlan(_)));
     rng.choice(fitting).or(plain).or(office.numbers.first())
 }
@@ -113,19 +119,28 @@ fn lines<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<(&'a str, Route)> {
     lines.map(|line| (line.extension.as_str(), Route::Line(line.id.clone()))).collect()
 }
 
-fn draw_route(office: &Office, reaches: Reaches, rng: &mut Rng) -> Option<Route> {
+fn draw_route(office: &Office, reaches: Reaches, busy: &[String], rng: &mut Rng) -> Option<Route> {
     if reaches == Reaches::Line {
-        return draw_line(office, &[], rng).map(|line| Route::Line(line.id.clone()));
+        return draw_line(office, &[], busy, rng).map(|line| Route::Line(line.id.clone()));
     }
-    rng.choice(reachable(office, reaches)).map(|(_, route)| route)
+    let free = |(_, route): &(&str, Route)| !matches!(route, Route::Line(id) if busy.contains(id));
+    let reachable: Vec<_> = reachable(office, reaches).into_iter().filter(free).collect();
+    rng.choice(reachable).map(|(_, route)| route)
 }
 
-/// Some line that is not among these; one with a single telephone if there is any, so that what a scenario says
-/// of legs and rows holds.
-pub(crate) fn draw_line<'a>(office: &'a Office, but: &[&str], rng: &mut Rng) -> Option<&'a Line> {
-    let others: Vec<&Line> = office.lines.iter().filter(|line| !but.contains(&line.id.as_str())).collect();
+/// Some line that is neither among these nor busy; of those with a single telephone if there are any, so that what a
+/// scenario says of legs and rows holds.
+pub(crate) fn draw_line<'a>(
+    office: &'a Office,
+    but: &[String],
+    busy: &[String],
+    rng: &mut Rng,
+) -> Option<&'a Line> {
+    let others: Vec<&Line> = office.lines.iter().filter(|line| !but.contains(&line.id)).collect();
     let single: Vec<&Line> = others.iter().copied().filter(|line| line.devices.len() == 1).collect();
-    rng.choice(if single.is_empty() { others } else { single })
+    let mut possible = if single.is_empty() { others } else { single };
+    possible.retain(|line| !busy.contains(&line.id));
+    rng.choice(possible)
 }
 
 fn route_to(office: &Office, reaches: Reaches, asked: &str) -> Option<Route> {
@@ -178,17 +193,22 @@ pub(crate) fn calling_line<'a>(
 ) -> Result<&'a Line, ScenarioError> {
     let scenario = request.scenario.name.clone();
     let called = request.to.as_deref().and_then(|to| office.line(to));
+    let free = |line: &&Line| !request.busy.contains(&line.id);
     let others = office.lines.iter().filter(|line| called.is_none_or(|called| called.id != line.id));
+    let others = others.filter(free);
     let drawn = rng.choice(others.collect::<Vec<_>>());
     if request.from_name.is_some() {
         return Err(ScenarioError::NameNotShown { scenario });
     }
     match &request.from {
         None => drawn.ok_or(ScenarioError::OfficeLacks { missing: "line", scenario }),
-        Some(from) => office.line(from).ok_or_else(|| ScenarioError::UnknownFrom {
-            asked: from.clone(),
-            possible: office.lines.iter().map(|l| l.extension.as_str()).collect::<Vec<_>>().join(", "),
-        }),
+        Some(from) => {
+            let line = office.line(from).ok_or_else(|| ScenarioError::UnknownFrom {
+                asked: from.clone(),
+                possible: office.lines.iter().map(|l| l.extension.as_str()).collect::<Vec<_>>().join(", "),
+            })?;
+            Some(line).filter(free).ok_or(ScenarioError::OfficeLacks { missing: "free line there", scenario })
+        }
     }
 }
 
@@ -199,7 +219,7 @@ pub(crate) fn called_extension(
     from: &Line,
     rng: &mut Rng,
 ) -> Result<(String, Route), ScenarioError> {
-    let drawn = draw_line(office, &[&from.id], rng);
+    let drawn = draw_line(office, std::slice::from_ref(&from.id), &request.busy, rng);
     let Some(asked) = &request.to else {
         let line = drawn.ok_or(ScenarioError::OfficeLacks {
             missing: "second line",

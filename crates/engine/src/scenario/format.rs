@@ -26,6 +26,9 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) repeat: Option<Repeat>,
     pub(super) steps: Vec<StepLine>,
+    /// What becomes of a call that finds all lines busy.
+    #[serde(default)]
+    pub(super) when_busy: Option<WhenBusy>,
     #[serde(default)]
     pub(super) afterwards: Vec<LaterLine>,
     #[serde(default)]
@@ -68,6 +71,15 @@ pub(super) struct Repeat {
     /// All reach the same line.
     #[serde(default)]
     pub(super) same_line: bool,
+}
+
+/// Instead of `steps` and `expect`, for a call into an office whose lines are all in calls.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct WhenBusy {
+    pub(super) steps: Vec<StepLine>,
+    #[serde(default)]
+    pub(super) expect: Option<Expectation>,
 }
 
 /// One line of `steps`.
@@ -222,6 +234,15 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
     }
     if times == 0 || times > limits::SCENARIO_REPEATS_MAX {
         return Err(format!("a scenario repeats 1 to {} times, not {times}", limits::SCENARIO_REPEATS_MAX));
+    }
+    let busy_steps = file.when_busy.as_ref().map_or(1, |busy| busy.steps.len());
+    if busy_steps == 0 || busy_steps > limits::SCENARIO_STEPS_MAX {
+        return Err(format!("`when-busy` has 1 to {} steps, not {busy_steps}", limits::SCENARIO_STEPS_MAX));
+    }
+    if file.direction != Direction::Inbound && file.when_busy.is_some() {
+        return Err(
+            "`when-busy` is for inbound calls only: a call that no line can place is left out".to_owned()
+        );
     }
     if file.direction != Direction::Inbound && (file.reaches != Reaches::Line || file.anonymous) {
         return Err("`reaches` and `anonymous` are for inbound calls only".to_owned());

@@ -2,6 +2,7 @@
 //! and the commands they come to. `docs/scenarios.md` describes the files.
 
 mod cast;
+mod expect;
 mod format;
 mod library;
 mod parties;
@@ -13,11 +14,13 @@ mod steps;
 use std::fmt;
 use std::str::FromStr;
 
+pub use expect::unexpected;
 pub use format::{Direction, Expectation, Later};
 pub use library::names;
 pub use playback::Playback;
 pub use request::{Request, ScenarioError};
 pub use script::{Afterwards, Script, Step, script};
+pub use steps::InCall;
 
 /// A course that calls can take, as its file tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,10 +78,17 @@ impl Scenario {
         self.file.recorded
     }
 
-    /// What each call must come to: the first one's, then the consultation's. Repeated calls are all like these.
+    /// What each call must come to: the first one's, then the consultation's. Repeated calls are all like these, but for
+    /// those that find all lines busy.
     #[must_use]
     pub fn expected(&self) -> &[Expectation] {
         &self.file.expect
+    }
+
+    /// What a call must come to that finds all lines busy.
+    #[must_use]
+    pub fn expected_when_busy(&self) -> Option<&Expectation> {
+        self.file.when_busy.as_ref()?.expect.as_ref()
     }
 }
 

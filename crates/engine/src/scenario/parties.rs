@@ -24,11 +24,12 @@ pub(super) struct Cast {
 
 impl Cast {
     pub(super) fn draw(office: &Office, request: &Request, rng: &mut Rng) -> Result<Self, ScenarioError> {
+        let busy = request.busy.as_slice();
         match request.scenario.direction() {
             Direction::Inbound => {
                 let caller = caller(office, request, rng);
                 let (number, route) = arrival(office, request, rng)?;
-                Ok(Self::new(Command::StartInbound { number, caller }, office, Some(route), None))
+                Ok(Self::new(Command::StartInbound { number, caller }, office, busy, Some(route), None))
             }
             Direction::Outbound => Self::outbound(office, request, rng),
             Direction::Internal => {
@@ -36,7 +37,8 @@ impl Cast {
                 let leg =
                     line.legs().into_iter().next().ok_or_else(|| lacks("telephone on that line", request))?;
                 let (dial_string, route) = called_extension(office, request, line, rng)?;
-                Ok(Self::new(Command::StartOutbound { line: leg, dial_string }, office, Some(route), None))
+                let start = Command::StartOutbound { line: leg, dial_string };
+                Ok(Self::new(start, office, busy, Some(route), None))
             }
         }
     }
@@ -52,17 +54,24 @@ impl Cast {
             (None, None) => return Err(lacks("customer to call", request)),
         };
         let rings = Target::Number { number, callee: Party::new("", e164) };
-        Ok(Self::new(Command::StartOutbound { line: leg, dial_string }, office, None, Some(rings)))
+        let start = Command::StartOutbound { line: leg, dial_string };
+        Ok(Self::new(start, office, &request.busy, None, Some(rings)))
     }
 
-    fn new(start: Command, office: &Office, route: Option<Route>, number: Option<Target>) -> Self {
+    fn new(
+        start: Command,
+        office: &Office,
+        busy: &[String],
+        route: Option<Route>,
+        number: Option<Target>,
+    ) -> Self {
         let own = match &start {
             Command::StartOutbound { line, .. } => Some(line.line_id.clone()),
             _ => None,
         };
-        // Who calls a group and belongs to it does not ring.
-        let legs =
-            route.iter().flat_map(|route| office.ringing(route)).filter(|l| Some(&l.line_id) != own.as_ref());
+        // Who calls a group and belongs to it does not ring, nor does who talks already.
+        let legs = route.iter().flat_map(|route| office.ringing(route));
+        let legs = legs.filter(|leg| Some(&leg.line_id) != own.as_ref() && !busy.contains(&leg.line_id));
         let mut members: Vec<Vec<LineParty>> = Vec::new();
         for leg in legs {
             match members.last_mut().filter(|line| line[0].line_id == leg.line_id) {

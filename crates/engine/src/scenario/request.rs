@@ -17,13 +17,15 @@ pub struct Request {
     pub seed: u64,
     /// The line that talks is recorded, from half a second after the answer on.
     pub record: bool,
+    /// Ids of lines that are in a call already and do not ring; empty if nothing is known of other calls.
+    pub busy: Vec<String>,
 }
 
 impl Request {
     /// The scenario with everything left to the seed.
     #[must_use]
     pub fn new(scenario: Scenario, seed: u64) -> Self {
-        Self { scenario, from: None, from_name: None, to: None, seed, record: false }
+        Self { scenario, from: None, from_name: None, to: None, seed, record: false, busy: Vec::new() }
     }
 }
 
@@ -46,6 +48,8 @@ pub enum ScenarioError {
     NameNotShown { scenario: String },
     #[error("this office has no {missing}, which scenario {scenario} needs: choose another scenario")]
     OfficeLacks { missing: &'static str, scenario: String },
+    #[error("no line is free for a call of scenario {scenario}: wait until one is")]
+    NobodyFree { scenario: String },
     #[error("scenario {scenario} cannot be read: {why}")]
     Unreadable { scenario: String, why: String },
     #[error("scenario {scenario}, step {step}: {why}")]

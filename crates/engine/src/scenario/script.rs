@@ -3,11 +3,11 @@
 use fastrand::Rng;
 use jiff::Timestamp;
 
-use super::format::{After, Later};
+use super::format::{After, Direction, Expectation, File, Later, Role, StepLine, Verb, Which};
 use super::parties::Cast;
-use super::steps::Writer;
+use super::steps::{InCall, Writer};
 use super::{Request, ScenarioError};
-use crate::{Command, Office};
+use crate::{Command, Office, limits};
 
 /// Calls to be played.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,10 @@ pub struct Script {
     pub steps: Vec<Step>,
     /// What the reports are told later.
     pub afterwards: Vec<Afterwards>,
+    /// The lines that take part, once for each call.
+    pub in_call: Vec<InCall>,
+    /// What each call must come to, where the file says it.
+    pub expected: Vec<Option<Expectation>>,
 }
 
 /// One command, and when.
@@ -53,7 +57,21 @@ impl Script {
     /// How many calls are played.
     #[must_use]
     pub fn calls(&self) -> usize {
-        self.steps.iter().map(|step| step.call + 1).max().unwrap_or(0)
+        self.expected.len()
+    }
+
+    /// Lines that are in as many calls as one can be at this time, in milliseconds at speed 1.
+    fn busy_at(&self, now_ms: u64) -> Vec<String> {
+        let mut busy: Vec<String> = Vec::new();
+        for line in self.in_call.iter().filter(|line| line.until_ms > now_ms) {
+            let same = |other: &&InCall| other.line_id == line.line_id && other.until_ms > now_ms;
+            if self.in_call.iter().filter(same).count() >= limits::CALLS_OF_A_LINE_MAX
+                && !busy.contains(&line.line_id)
+            {
+                busy.push(line.line_id.clone());
+            }
+        }
+        busy
     }
 
     /// What the report of this call is told later, in order.
@@ -64,8 +82,13 @@ impl Script {
 
 /// Writes out the calls that the request asks for. The same office and request give the same script.
 ///
+/// A line that is in a call takes no other: the calls of a script, and those that keep `request.busy`, share the lines.
+/// A caller who finds all of them busy meets the scenario's `when-busy`, or the busy tone; a call out or within the
+/// office that no free line can place is left out.
+///
 /// # Errors
-/// When `from` or `to` fits nothing in the office (the error lists what would), or the steps do not fit each other.
+/// When `from` or `to` fits nothing in the office (the error lists what would), or the steps do not fit each other;
+/// [`ScenarioError::NobodyFree`] when all calls are left out.
 pub fn script(office: &Office, request: &Request) -> Result<Script, ScenarioError> {
     let file = &request.scenario.file;
     let mut rng = Rng::with_seed(request.seed);
@@ -74,32 +97,33 @@ pub fn script(office: &Office, request: &Request) -> Result<Script, ScenarioErro
         starts: file.starts,
         steps: Vec::new(),
         afterwards: Vec::new(),
+        in_call: Vec::new(),
+        expected: Vec::new(),
     };
     let times = file.repeat.as_ref().map_or(1, |repeat| repeat.times);
     let every = file.repeat.as_ref().and_then(|repeat| repeat.every);
-    let same_line = file.repeat.as_ref().is_some_and(|repeat| repeat.same_line);
     let mut asked = request.clone();
     let mut timed: Vec<(u64, Step)> = Vec::new();
     let mut begins_ms = 0;
     for _ in 0..times {
-        let cast = Cast::draw(office, &asked, &mut rng)?;
-        if same_line {
-            asked.to = cast.reached_extension().or(asked.to);
+        asked.busy = request.busy.iter().cloned().chain(script.busy_at(begins_ms)).collect();
+        let first = script.expected.len();
+        let mut ended_ms = begins_ms;
+        if let Some(call) = compose(office, file, &mut asked, &mut rng, first)? {
+            for step in call.steps {
+                ended_ms += step.after_ms;
+                timed.push((ended_ms, step));
+            }
+            script.in_call.extend(
+                call.in_call.into_iter().map(|line| InCall { until_ms: begins_ms + line.until_ms, ..line }),
+            );
+            script.afterwards.extend(call.afterwards);
+            script.expected.extend(call.expected);
         }
-        let first = timed.iter().map(|(_, step)| step.call + 1).max().unwrap_or(0);
-        let steps = Writer::new(office, &asked, cast, &mut rng, first).write()?;
-        let mut now_ms = begins_ms;
-        for step in steps {
-            now_ms += step.after_ms;
-            timed.push((now_ms, step));
-        }
-        let after = file.afterwards.iter();
-        script.afterwards.extend(after.map(|line| Afterwards {
-            after_ms: draw(line.after, &mut rng),
-            call: first,
-            what: line.what,
-        }));
-        begins_ms = every.map_or(now_ms, |every| begins_ms + draw(every, &mut rng));
+        begins_ms = every.map_or(ended_ms, |every| begins_ms + draw(every, &mut rng));
+    }
+    if timed.is_empty() {
+        return Err(ScenarioError::NobodyFree { scenario: script.scenario });
     }
     // Stable: steps of one call that fall together keep their order.
     timed.sort_by_key(|(now_ms, _)| *now_ms);
@@ -109,6 +133,80 @@ pub fn script(office: &Office, request: &Request) -> Result<Script, ScenarioErro
         before_ms = now_ms;
     }
     Ok(script)
+}
+
+/// One call with its consultation, if it has one.
+struct Composed {
+    steps: Vec<Step>,
+    in_call: Vec<InCall>,
+    afterwards: Vec<Afterwards>,
+    /// As many as there are calls.
+    expected: Vec<Option<Expectation>>,
+}
+
+/// The script's call with this number; nothing when there is no line to place it.
+fn compose(
+    office: &Office,
+    file: &File,
+    asked: &mut Request,
+    rng: &mut Rng,
+    first: usize,
+) -> Result<Option<Composed>, ScenarioError> {
+    match write(office, asked, rng, first, &file.steps) {
+        Ok((steps, in_call)) => {
+            let calls = steps.iter().map(|step| step.call + 1 - first).max().unwrap_or(1);
+            let expected = (0..calls).map(|call| file.expect.get(call).cloned()).collect();
+            let after = file.afterwards.iter();
+            let afterwards = after.map(|line| Afterwards {
+                after_ms: draw(line.after, rng),
+                call: first,
+                what: line.what,
+            });
+            Ok(Some(Composed { steps, in_call, afterwards: afterwards.collect(), expected }))
+        }
+        Err(ScenarioError::OfficeLacks { .. }) if !asked.busy.is_empty() => {
+            if file.direction != Direction::Inbound {
+                return Ok(None);
+            }
+            let tone = [busy_tone()];
+            let (lines, expected) = match &file.when_busy {
+                Some(busy) => (busy.steps.as_slice(), busy.expect.clone()),
+                None => (tone.as_slice(), None),
+            };
+            asked.busy.clear();
+            let (steps, in_call) = write(office, asked, rng, first, lines)?;
+            Ok(Some(Composed { steps, in_call, afterwards: Vec::new(), expected: vec![expected] }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn write(
+    office: &Office,
+    asked: &mut Request,
+    rng: &mut Rng,
+    first: usize,
+    lines: &[StepLine],
+) -> Result<(Vec<Step>, Vec<InCall>), ScenarioError> {
+    let cast = Cast::draw(office, asked, rng)?;
+    let same_line = asked.scenario.file.repeat.as_ref().is_some_and(|repeat| repeat.same_line);
+    let reached = cast.reached_extension().filter(|_| same_line);
+    let written = Writer::new(office, asked, cast, rng, first).write(lines)?;
+    asked.to = reached.or(asked.to.take());
+    Ok(written)
+}
+
+/// A caller who hears that all are busy gives up.
+fn busy_tone() -> StepLine {
+    StepLine {
+        after: After { from_ms: 2_000, to_ms: 4_000 },
+        verb: Verb::HangUp,
+        who: Some(Role::Caller),
+        to: None,
+        call: Which::First,
+        until: None,
+        message: None,
+    }
 }
 
 /// Some time between the two, both inclusive.

@@ -36,6 +36,14 @@ mod pace {
     pub(super) const HAND_OVER_MS: [u64; 3] = [20, 140, 30];
 }
 
+/// Until when a line has a part in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InCall {
+    pub line_id: String,
+    /// Milliseconds at speed 1 from the beginning.
+    pub until_ms: u64,
+}
+
 /// Writes the steps of one call, and of its consultation if there is one.
 pub(super) struct Writer<'a> {
     office: &'a Office,
@@ -47,6 +55,9 @@ pub(super) struct Writer<'a> {
     steps: Vec<Step>,
     playback: Playback,
     now: Timestamp,
+    /// Milliseconds from the call's first step to the latest one.
+    written_ms: u64,
+    in_call: Vec<InCall>,
     /// Who took the call, by role.
     answered: HashMap<Role, Who>,
     colleagues: HashMap<Role, Vec<LineParty>>,
@@ -76,6 +87,8 @@ impl<'a> Writer<'a> {
             steps: Vec::new(),
             playback: Playback::new(Nonce(0), ""),
             now: Timestamp::UNIX_EPOCH,
+            written_ms: 0,
+            in_call: Vec::new(),
             answered: HashMap::new(),
             colleagues: HashMap::new(),
             talker: None,
@@ -85,13 +98,10 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(super) fn write(mut self) -> Result<Vec<Step>, ScenarioError> {
+    /// The steps of these lines of a file, and which telephones they keep busy.
+    pub(super) fn write(mut self, lines: &[StepLine]) -> Result<(Vec<Step>, Vec<InCall>), ScenarioError> {
         let start = Step { after_ms: 0, call: 0, command: self.cast.start.clone(), linked: None };
-        self.playback
-            .apply(self.now, &start)
-            .map_err(|error: CommandError| self.misfit(0, &error.to_string()))?;
-        self.steps.push(start);
-        let lines = self.request.scenario.file.steps.clone();
+        self.do_step(start).map_err(|error: CommandError| self.misfit(0, &error.to_string()))?;
         for (place, line) in lines.iter().enumerate() {
             self.line(line).map_err(|why| match why {
                 Refusal::Office(error) => error,
@@ -107,7 +117,7 @@ impl<'a> Writer<'a> {
             linked: step.linked.map(|call| call + first),
             ..step
         });
-        Ok(moved.collect())
+        Ok((moved.collect(), self.in_call))
     }
 
     fn misfit(&self, step: usize, why: &str) -> ScenarioError {
@@ -199,7 +209,22 @@ impl Writer<'_> {
         linked: Option<usize>,
     ) -> Result<(), Refusal> {
         let step = Step { after_ms, call, command, linked };
-        self.playback.apply(self.now, &step).map_err(|error| Refusal::Step(error.to_string()))?;
+        self.do_step(step).map_err(|error| Refusal::Step(error.to_string()))
+    }
+
+    fn do_step(&mut self, step: Step) -> Result<(), CommandError> {
+        let states = self.playback.apply(self.now, &step)?;
+        self.written_ms += step.after_ms;
+        for participant in states.iter().flat_map(|event| &event.state.participants) {
+            let Some(line) = participant.kind.as_line() else { continue };
+            match self.in_call.iter_mut().find(|known| known.line_id == line.line_id) {
+                Some(known) => known.until_ms = self.written_ms,
+                None => {
+                    let line_id = line.line_id.clone();
+                    self.in_call.push(InCall { line_id, until_ms: self.written_ms });
+                }
+            }
+        }
         self.steps.push(step);
         Ok(())
     }
@@ -400,8 +425,7 @@ impl Writer<'_> {
         if let Some(known) = self.colleagues.get(&role) {
             return Ok(known.clone());
         }
-        let taken: Vec<&str> = self.cast.lines.iter().map(String::as_str).collect();
-        let line = draw_line(self.office, &taken, self.rng)
+        let line = draw_line(self.office, &self.cast.lines, &self.request.busy, self.rng)
             .ok_or_else(|| Refusal::Office(lacks("further line", self.request)))?;
         self.cast.lines.push(line.id.clone());
         self.colleagues.insert(role, line.legs());

@@ -14,6 +14,10 @@ fn described(scenario: &Scenario) -> String {
         writeln!(text, "- {call} `{}`{}", expected.outcome.as_str(), details(expected))
             .expect("it takes all");
     }
+    if let Some(expected) = scenario.expected_when_busy() {
+        writeln!(text, "- When all lines are busy: `{}`{}", expected.outcome.as_str(), details(expected))
+            .expect("it takes all");
+    }
     if scenario.is_recorded() {
         text.push_str("- The line that talks is recorded.\n");
     }

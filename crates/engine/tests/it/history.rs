@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 use wire::Direction;
-use wire::call_events::CallEvent;
+use wire::call_events::{CallEvent, Status};
 use wire::call_history::HistoryCall;
 
-use engine::{Call, Command, Names, Nonce, Request, fold, history};
+use engine::{Call, Command, Names, Nonce, Request, Scenario, ended_legs, fold, history};
 
 use crate::support::{
-    UserKeys, beginning, captured, captured_inbound, example, office, play, scenario, script,
+    UserKeys, beginning, captured, captured_inbound, example, office, play, play_all, scenario, script,
 };
 
 fn user_key(user_id: &str) -> Option<String> {
@@ -99,4 +99,48 @@ fn a_call_that_was_cut_off_says_so() {
     let rows = rows(&events, true, &office());
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].hangup_cause, rows[0].answer_time.is_some()), (41, true));
+}
+
+/// The rows as a call's states come one by one, each with the state that it came with.
+fn one_by_one(events: &[CallEvent]) -> Vec<(u64, usize, HistoryCall)> {
+    let told = (1..=events.len()).flat_map(|count| {
+        let number = events[count - 1].state.sequence_number;
+        let rows = ended_legs(&events[..count], 1, false, &office());
+        rows.into_iter().map(move |(leg, row)| (number, leg, row))
+    });
+    told.collect()
+}
+
+#[test]
+fn rows_that_come_as_legs_end_are_those_of_the_report() {
+    for scenario in Scenario::all() {
+        for seed in 0..10 {
+            let script = script(&Request::new(scenario.clone(), seed));
+            for events in play_all(&script, u128::from(seed)) {
+                let mut told = one_by_one(&events);
+                for (state, _, row) in &told {
+                    let index = usize::try_from(*state).expect("a small number") - 1;
+                    let legs = &events[index].state.participants;
+                    let leaves = legs.iter().find(|leg| leg.leg_id == row.leg_id);
+                    assert!(
+                        leaves.is_none_or(|leg| leg.status.value == Status::Disconnecting),
+                        "{scenario} with seed {seed}: {row:?} ends in state {state}"
+                    );
+                }
+                told.sort_by_key(|(_, leg, _)| *leg);
+                let told: Vec<HistoryCall> = told.into_iter().map(|(.., row)| row).collect();
+                assert_eq!(told, rows(&events, false, &office()), "{scenario} with seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_telephone_that_stops_ringing_has_its_row_while_others_talk() {
+    let events = play(&script(&Request::new(scenario("ring-group"), 5)), 5);
+    let told = one_by_one(&events);
+    let at: Vec<(u64, u32)> = told.iter().map(|(state, _, row)| (*state, row.hangup_cause)).collect();
+    let last = events.len() as u64 - 1;
+    assert_eq!(at[..2], [(4, 19), (4, 19)], "two stop as the third answers");
+    assert!(at[2].0 >= last - 1 && at[2].1 == 16, "{at:?}");
 }

@@ -1,11 +1,13 @@
 //! The call model seen from outside: calls against the captured examples, against their rules, and for people
 //! to read.
 
+mod busy;
 mod captured;
 mod captured_transfers;
 mod commands;
 mod documented;
 mod history;
+mod leaving;
 mod office_file;
 mod properties;
 mod recording;

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use engine::{
     Call, Command, Consultation, Customer, Nonce, Office, PlanExit, PlanNode, Request, Scenario, Target, Who,
-    fold,
+    ended_legs, fold, history,
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use wire::Party;
 use wire::call_events::{CallEvent, LineParty, Status};
+use wire::call_history::HistoryCall;
 use wire::report::CallerOutcome;
 
 use crate::rules;
@@ -136,6 +137,23 @@ fn check_report(office: &Office, events: &[CallEvent], truncated: bool) {
     assert_eq!(reported.into_iter().collect::<BTreeSet<_>>(), seen, "all legs ever seen are in the report");
     assert_eq!(report.call_states.len(), events.len());
     assert_eq!(summary.caller_outcome == CallerOutcome::Truncated, truncated);
+    if !truncated {
+        let told = (1..=events.len()).flat_map(|count| ended_legs(&events[..count], 1, false, office));
+        let mut told: Vec<(usize, HistoryCall)> = told.collect();
+        told.sort_by_key(|(leg, _)| *leg);
+        let course = |row: &HistoryCall| {
+            (
+                row.leg_id.clone(),
+                row.start_time.clone(),
+                row.answer_time.clone(),
+                row.duration,
+                row.hangup_cause,
+            )
+        };
+        let told: Vec<_> = told.iter().map(|(_, row)| course(row)).collect();
+        let at_the_end: Vec<_> = history(&report, false).iter().map(course).collect();
+        assert_eq!(told, at_the_end, "each row once, when its leg ends, as the report has it");
+    }
     let hung_up = report.hangup_originator_id;
     assert!(hung_up.is_none_or(|who| report.participants.iter().any(|p| p.id == who)));
 }

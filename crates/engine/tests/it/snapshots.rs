@@ -1,4 +1,4 @@
-//! Each scenario for one seed, in a form that a person can read and judge: states, report, summary, history.
+//! Each scenario for two seeds, in a form that a person can read and judge: states, report, summary, history.
 
 use std::fmt::Write as _;
 
@@ -9,8 +9,11 @@ use wire::report::{Report, ReportPartyType, Summary, SummaryParty};
 
 use crate::support::{beginning, office, play_all, script};
 
-/// Of repeated calls the first so many are shown.
-const CALLS_SHOWN: usize = 3;
+/// The second one lets other people hang up, and other lines be reached.
+const SEEDS: [u64; 2] = [2, 7];
+
+/// Of repeated calls the first so many are shown, and the last; of each other one its course in a line.
+const CALLS_SHOWN: usize = 2;
 
 fn word(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).expect("JSON").as_str().unwrap_or("?").to_owned()
@@ -22,9 +25,23 @@ fn name_of(kind: &ParticipantType) -> String {
             let outside = party.caller.as_ref().or(party.callee.as_ref()).expect("an outside party");
             format!("{} {:?} via {}", outside.number, outside.name, party.number)
         }
-        ParticipantType::Line(line) => line.extension_number.clone(),
+        ParticipantType::Line(line) => telephone(&line.extension_number, &line.device_id),
         ParticipantType::Other(_) => "other".to_owned(),
     }
+}
+
+/// The extension; of a line with several telephones with a letter for each.
+fn telephone(extension: &str, device_id: &str) -> String {
+    let office = office();
+    let devices = &office.line(extension).expect("a line of the office").devices;
+    let place = devices.iter().position(|device| device.id == device_id).expect("one of its telephones");
+    let letter = char::from(b'a' + u8::try_from(place).expect("few telephones"));
+    if devices.len() > 1 { format!("{extension}#{letter}") } else { extension.to_owned() }
+}
+
+fn line_of(line: &wire::report::ReportLine) -> String {
+    let extension = line.extension_number.as_deref().expect("lines of a report have one");
+    telephone(extension, line.device_id.as_deref().expect("and a device"))
 }
 
 fn party(participant: &Participant) -> String {
@@ -80,8 +97,14 @@ fn states(text: &mut String, events: &[CallEvent], start: Timestamp) {
     let linked = metadata.associated_conversations.as_ref().map_or(0, Vec::len);
     let dialled =
         metadata.dial_string.as_ref().map(|digits| format!(", dialled {digits}")).unwrap_or_default();
-    writeln!(text, "{}{dialled}, linked with {linked}, {}", word(&metadata.direction), metadata.call_created)
-        .expect("a string takes all");
+    let ended = &events.last().expect("states").state.timestamp;
+    writeln!(
+        text,
+        "{}{dialled}, linked with {linked}, callCreated {}, callEnded {ended}",
+        word(&metadata.direction),
+        metadata.call_created
+    )
+    .expect("a string takes all");
     for event in events {
         let state = &event.state;
         let who: Vec<String> =
@@ -96,12 +119,10 @@ fn states(text: &mut String, events: &[CallEvent], start: Timestamp) {
 fn leg(kind: &ReportPartyType) -> String {
     match kind {
         ReportPartyType::PhoneNumber(party) => format!("PHONE_NUMBER {}", party.number),
-        ReportPartyType::Line(line) => format!("LINE {}", line.extension_number.as_deref().unwrap_or("?")),
-        ReportPartyType::Agent(line) => format!(
-            "AGENT {}, wrap-up {} ms",
-            line.extension_number.as_deref().unwrap_or("?"),
-            line.wrap_up_duration.unwrap_or(0)
-        ),
+        ReportPartyType::Line(line) => format!("LINE {}", line_of(line)),
+        ReportPartyType::Agent(line) => {
+            format!("AGENT {}, wrap-up {} ms", line_of(line), line.wrap_up_duration.unwrap_or(0))
+        }
         ReportPartyType::Other(_) => "other".to_owned(),
     }
 }
@@ -163,11 +184,13 @@ fn summary(text: &mut String, summary: &Summary, start: Timestamp) {
 
 fn rows(text: &mut String, of: &Report, start: Timestamp) {
     for row in history(of, false) {
+        let leg = of.participants.iter().find(|leg| leg.leg_id == row.leg_id).expect("a leg of the report");
         let answered =
             row.answer_time.as_ref().map_or("not".to_owned(), |at| format!("at {} ms", after_ms(at, start)));
         writeln!(
             text,
-            "  history: {} {} -> {}, from {} ms for {} ms, answered {answered}, cause {}",
+            "  history: {}, {} {} -> {}, from {} ms for {} ms, answered {answered}, cause {}",
+            self::leg(&leg.kind),
             word(&row.direction),
             row.caller.number,
             row.callee.number,
@@ -200,16 +223,52 @@ fn call(text: &mut String, script: &Script, number: usize, events: &[CallEvent])
     rows(text, &full, start);
 }
 
+/// Who was in a call from when to when, and how it ended.
+fn in_a_line(text: &mut String, script: &Script, number: usize, events: &[CallEvent]) {
+    let start = script.starts.unwrap_or_else(beginning);
+    let (_, summary) = fold(events, false, &office()).expect("a finished call");
+    let states = || events.iter().map(|event| &event.state);
+    let mut lines: Vec<String> = states()
+        .flat_map(|state| &state.participants)
+        .filter_map(|party| party.kind.as_line())
+        .map(|line| telephone(&line.extension_number, &line.device_id))
+        .collect();
+    lines.sort_unstable();
+    lines.dedup();
+    let ms = |state: &wire::call_events::State| after_ms(&state.timestamp, start);
+    let (first, last) = (states().next().expect("states"), states().next_back().expect("states"));
+    writeln!(
+        text,
+        "call {number:>2}: {:>6} to {:>6} ms, rings [{}], {}",
+        ms(first),
+        ms(last),
+        lines.join(", "),
+        summary.caller_outcome.as_str()
+    )
+    .expect("a string takes all");
+}
+
+fn played(text: &mut String, scenario: &Scenario, seed: u64) {
+    let script = script(&Request::new(scenario.clone(), seed));
+    let calls = play_all(&script, u128::from(seed));
+    writeln!(text, "\n==== seed {seed}, {} calls", calls.len()).expect("a string takes all");
+    for (number, events) in calls.iter().enumerate() {
+        if number < CALLS_SHOWN || number + 1 == calls.len() {
+            text.push('\n');
+            call(text, &script, number, events);
+        }
+    }
+    if calls.len() > CALLS_SHOWN {
+        text.push('\n');
+        calls.iter().enumerate().for_each(|(number, events)| in_a_line(text, &script, number, events));
+    }
+}
+
 #[test]
 fn scenarios() {
     for scenario in Scenario::all() {
-        let script = script(&Request::new(scenario.clone(), 2));
-        let calls = play_all(&script, 2);
-        let mut text = format!("{}\n\n{} calls\n", scenario.about(), calls.len());
-        for (number, events) in calls.iter().enumerate().take(CALLS_SHOWN) {
-            text.push('\n');
-            call(&mut text, &script, number, events);
-        }
+        let mut text = format!("{}\n", scenario.about());
+        SEEDS.iter().for_each(|seed| played(&mut text, &scenario, *seed));
         insta::assert_snapshot!(scenario.name(), text);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use engine::{Arrival, Office};
+use engine::{Arrival, Office, Request, ScenarioError, Script};
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,7 @@ async fn live(app: Arc<App>, office: Arc<Office>, arrivals: Vec<Arrival>, busy: 
     let (progress, mut inbox) = mpsc::channel(limits::SIMULATOR_LINES_MAX);
     app.tasks.spawn(async move { while inbox.recv().await.is_some() {} });
     let mut turn = busy;
+    let mut lines = Lines::default();
     for arrival in arrivals {
         let wait_us = (arrival.at.as_microsecond() - begin_us).max(0);
         let due = begin + std::time::Duration::from_micros(wait_us.unsigned_abs());
@@ -76,17 +77,44 @@ async fn live(app: Arc<App>, office: Arc<Office>, arrivals: Vec<Arrival>, busy: 
             () = app.shutdown.cancelled() => return,
             next = app.clock.sleep_until(due, turn) => next,
         };
-        let Ok(script) = engine::script(&office, &arrival.request) else {
-            tracing::warn!(scenario = arrival.request.scenario.name(), "this office cannot play a call");
-            continue;
+        let (seed, speed, at_us) = (arrival.request.seed, arrival.speed, arrival.at.as_microsecond());
+        let request = Request { busy: lines.busy(at_us), ..arrival.request };
+        let script = match engine::script(&office, &request) {
+            Ok(script) => script,
+            // Nobody can call out now.
+            Err(ScenarioError::NobodyFree { .. }) => continue,
+            Err(error) => {
+                tracing::warn!("this office cannot play a call: {error}");
+                continue;
+            }
         };
         let Some(place) = app.player.place(script.calls()) else {
             tracing::warn!("too many calls are under way, one was left out");
             continue;
         };
-        let (seed, busy) = (arrival.request.seed, app.clock.busy());
-        let (office, progress, speed) = (Arc::clone(&office), progress.clone(), arrival.speed);
-        let play = Play { office, script, seed, busy, speed, place, progress };
+        lines.take(at_us, speed, &script);
+        let (office, progress, busy) = (Arc::clone(&office), progress.clone(), app.clock.busy());
+        let play = Play { office, script, seed, busy, speed, place, progress, compare: false };
         app.tasks.spawn(player::play(Arc::clone(&app), play));
+    }
+}
+
+/// Which lines are in the office's calls, and until when.
+#[derive(Default)]
+struct Lines(Vec<(String, i64)>);
+
+impl Lines {
+    /// Those that are at this time, in microseconds.
+    fn busy(&mut self, now_us: i64) -> Vec<String> {
+        self.0.retain(|(_, until_us)| *until_us > now_us);
+        self.0.iter().map(|(line_id, _)| line_id.clone()).collect()
+    }
+
+    /// The lines of a call that begins now are in it.
+    fn take(&mut self, now_us: i64, speed: f64, script: &Script) {
+        for line in &script.in_call {
+            let us = (line.until_ms as f64 * 1000.0 / speed).ceil() as i64;
+            self.0.push((line.line_id.clone(), now_us.saturating_add(us)));
+        }
     }
 }

@@ -76,8 +76,9 @@ impl Player {
 pub enum Progress {
     /// The first state is durable.
     Started(String),
-    /// The last state and the report are durable.
-    Ended(String),
+    /// The last state and the report are durable. `unexpected` tells what the call came to otherwise than its file
+    /// expects, if that was asked.
+    Ended { id: String, unexpected: Vec<String> },
     /// A call could not go on.
     Failed(String),
 }
@@ -94,6 +95,8 @@ pub struct Play {
     pub speed: f64,
     pub place: Place,
     pub progress: mpsc::Sender<Progress>,
+    /// Whether calls are compared with what their file expects.
+    pub compare: bool,
 }
 
 /// Plays a script to its end and its reports' last revisions. A call that the platform's stop cuts off is ended at the
@@ -118,6 +121,7 @@ async fn run(app: &App, play: Play) -> Result<(), String> {
         script: &play.script,
         speed: play.speed,
         progress: &play.progress,
+        compare: play.compare,
         playback: Playback::new(app.player.nonce(&app.clock, play.seed), play.office.account_key.clone()),
         histories: vec![Vec::new(); play.script.calls()],
         ended: Vec::new(),
@@ -144,6 +148,7 @@ struct Stage<'a> {
     script: &'a Script,
     speed: f64,
     progress: &'a mpsc::Sender<Progress>,
+    compare: bool,
     playback: Playback,
     /// The states of each call so far.
     histories: Vec<Vec<CallEvent>>,
@@ -186,9 +191,10 @@ impl Stage<'_> {
         };
         let first = self.histories[step.call].is_empty();
         self.histories[step.call].extend(events.iter().cloned());
+        let history = engine::ended_legs(&self.histories[step.call], events.len(), false, self.office);
         let ended = self.playback.call(step.call).is_some_and(engine::Call::is_ended);
-        let ending = if ended { self.ending(step.call) } else { None };
-        self.app.log.append(Append { events, ending }).await.map_err(|error| {
+        let (ending, unexpected) = if ended { self.ending(step.call) } else { (None, Vec::new()) };
+        self.app.log.append(Append { events, history, ending }).await.map_err(|error| {
             tracing::error!("a call could not go on: {error}");
             error.to_string()
         })?;
@@ -199,21 +205,30 @@ impl Stage<'_> {
             let later = self.script.later(step.call).cloned();
             self.revisions.extend(later.map(|later| (due + scaled(later.after_ms, self.speed), later)));
             self.revisions.sort_by_key(|(due, _)| *due);
-            let _ = self.progress.send(Progress::Ended(id)).await;
+            let _ = self.progress.send(Progress::Ended { id, unexpected }).await;
         }
         Ok(())
     }
 
-    /// The first edition of the report.
-    fn ending(&mut self, call: usize) -> Option<Ending> {
+    /// The first edition of the report, and what is not as expected.
+    fn ending(&mut self, call: usize) -> (Option<Ending>, Vec<String>) {
         let history = std::mem::take(&mut self.histories[call]);
-        let (report, summary) = engine::fold(&history, false, self.office)?;
+        let Some((report, summary)) = engine::fold(&history, false, self.office) else {
+            return (None, Vec::new());
+        };
+        let unexpected = match &self.script.expected[call] {
+            Some(expected) if self.compare => {
+                let revisions = self.script.later(call).count();
+                engine::unexpected(expected, &history, (&report, &summary), revisions)
+            }
+            _ => Vec::new(),
+        };
         let awaited: Vec<Later> = self.script.later(call).map(|later| later.what).collect();
         let (first, first_summary) = engine::edition(&report, &summary, &[], &awaited);
         if !awaited.is_empty() {
             self.ended.push(Ended { call, report, summary, known: Vec::new() });
         }
-        Some(Ending { report: first, summary: first_summary })
+        (Some(Ending { report: first, summary: first_summary }), unexpected)
     }
 
     /// Makes the revisions that are due before this, or all.

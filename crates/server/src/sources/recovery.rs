@@ -53,19 +53,27 @@ async fn missing_end(
     for content in store.states(id, 1, i64::MAX, i64::MAX).await? {
         history.push(serde_json::from_str::<CallEvent>(&content)?);
     }
-    Ok(truncate(store.clock.now(), directory, account_key, history))
+    let told = store.history_legs(id).await?;
+    Ok(truncate(store.clock.now(), directory, account_key, history, &told))
 }
 
+/// `told` are the legs that ended before, with their rows.
 fn truncate(
     now: Timestamp,
     directory: &Directory,
     account_key: &str,
     mut history: Vec<CallEvent>,
+    told: &[String],
 ) -> Option<Append> {
     let mut call = Call::resume(history.last()?);
     let events = call.apply(now, &Command::Truncate).ok()?;
     history.extend(events.iter().cloned());
     let office = directory.office(account_key).map(|office| office.as_ref());
     let (report, summary) = engine::fold(&history, true, &office)?;
-    Some(Append { events, ending: Some(Ending { report, summary }) })
+    let (before, new) = (history.len() - events.len(), events.len());
+    // Older versions wrote no row before the end of the call: those that are missing are written now.
+    let mut rows = engine::ended_legs(&history[..before], before, false, &office);
+    rows.retain(|(_, row)| !told.contains(&row.leg_id));
+    rows.extend(engine::ended_legs(&history, new, true, &office));
+    Some(Append { events, history: rows, ending: Some(Ending { report, summary }) })
 }

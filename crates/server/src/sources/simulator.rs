@@ -3,7 +3,8 @@
 //!
 //! The answer is a stream of JSON lines: `{"conversationSpaceId": …}` when a call's first state is durable,
 //! `{"conversationSpaceId": …, "ended": true}` when its report is, last `{"done": true}`. A stream that ends without
-//! it was cut off.
+//! it was cut off. Of a call whose file expects something else, the second line has the differences, too:
+//! `"unexpected": ["outcome is …", …]`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -93,7 +94,7 @@ impl CallRequest {
 
     fn asked(&self, scenario: Scenario, seed: u64) -> Request {
         let (from, from_name, to) = (self.from.clone(), self.from_name.clone(), self.to.clone());
-        Request { scenario, from, from_name, to, seed, record: self.record }
+        Request { from, from_name, to, record: self.record, ..Request::new(scenario, seed) }
     }
 }
 
@@ -230,8 +231,8 @@ async fn start_each(
         let asked = Request { seed: asked.seed.wrapping_add(number), ..asked.clone() };
         match engine::script(&office, &asked) {
             Ok(script) => {
-                let play = (asked.seed, request.speed, permit);
-                start(&app, &office, script, play, &progress).await;
+                let how = How { seed: asked.seed, speed: request.speed, compare: request.file.is_some() };
+                start(&app, &office, script, (how, permit), &progress).await;
             }
             Err(error) => {
                 let _ = progress.send(Progress::Failed(error.to_string())).await;
@@ -263,7 +264,12 @@ async fn start_calls(
         };
         let line = match told {
             Progress::Started(id) => json!({"conversationSpaceId": id}),
-            Progress::Ended(id) => json!({"conversationSpaceId": id, "ended": true}),
+            Progress::Ended { id, unexpected } if unexpected.is_empty() => {
+                json!({"conversationSpaceId": id, "ended": true})
+            }
+            Progress::Ended { id, unexpected } => {
+                json!({"conversationSpaceId": id, "ended": true, "unexpected": unexpected})
+            }
             Progress::Failed(why) => {
                 failed = true;
                 json!({"failed": why})
@@ -282,11 +288,19 @@ fn room(at_once: Option<u64>) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)))
 }
 
+/// How a call is played.
+struct How {
+    seed: u64,
+    speed: f64,
+    /// Files of one's own are compared with what they expect; those of the library are tested.
+    compare: bool,
+}
+
 async fn start(
     app: &Arc<App>,
     office: &Arc<Office>,
     script: Script,
-    (seed, speed, permit): (u64, f64, OwnedSemaphorePermit),
+    (how, permit): (How, OwnedSemaphorePermit),
     progress: &mpsc::Sender<Progress>,
 ) {
     let Some(place) = app.player.place(script.calls()) else {
@@ -296,7 +310,8 @@ async fn start(
     };
     let (app_of_call, office) = (Arc::clone(app), Arc::clone(office));
     let busy = app.clock.busy();
-    let play = Play { office, script, seed, busy, speed, place, progress: progress.clone() };
+    let How { seed, speed, compare } = how;
+    let play = Play { office, script, seed, busy, speed, place, progress: progress.clone(), compare };
     app.tasks.spawn(async move {
         player::play(app_of_call, play).await;
         drop(permit);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::StoreResult;
-use super::history::write_history;
+use super::history::{NewHistoryRow, write_history};
 use super::insert::{Insert, insert};
 use super::log::Entry;
 use super::notification_ids::{notification_id, repeated_id};
@@ -43,6 +43,8 @@ pub(super) async fn write(
     }
     write_calls(tx, batch).await?;
     write_reports(tx, batch).await?;
+    let history: Vec<_> = batch.iter().flat_map(|append| rows_of_history(append)).collect();
+    write_history(tx, &history).await?;
     for append in batch {
         if let Some(revised) = &append.revised {
             revisions::write(tx, append, revised).await?;
@@ -128,6 +130,11 @@ async fn write_calls(tx: &mut Writing<'_>, batch: &[&Prepared]) -> StoreResult<(
     .await
 }
 
+fn rows_of_history(append: &Prepared) -> impl Iterator<Item = (&str, &str, &NewHistoryRow)> {
+    let (account, id) = (append.account_key.as_str(), append.conversation_space_id.as_str());
+    append.history.iter().map(move |row| (account, id, row))
+}
+
 /// Reports with what makes them findable.
 async fn write_reports(tx: &mut Writing<'_>, batch: &[&Prepared]) -> StoreResult<()> {
     let rows: Vec<(&Prepared, &NewReport)> =
@@ -149,14 +156,12 @@ async fn write_reports(tx: &mut Writing<'_>, batch: &[&Prepared]) -> StoreResult
         ]
     })
     .await?;
-    let (mut parties, mut history, mut recordings) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut parties, mut recordings) = (Vec::new(), Vec::new());
     for (append, report) in rows {
         let (account, id) = (append.account_key.as_str(), append.conversation_space_id.as_str());
         parties.extend(report.parties.iter().map(|party| (id, party)));
-        history.extend(report.history.iter().map(|row| (account, id, row)));
         recordings.extend(report.recordings.iter().map(|recording| (account, id, recording)));
     }
     summaries::write_parties(tx, &parties).await?;
-    write_history(tx, &history).await?;
     write_recordings(tx, &recordings).await
 }

@@ -119,6 +119,15 @@ impl Store {
             .collect()
     }
 
+    /// Legs of a call whose rows are written.
+    pub async fn history_legs(&self, conversation_space_id: &str) -> StoreResult<Vec<String>> {
+        let rows = sqlx::query("select leg_id from call_history where conversation_space_id = $1")
+            .bind(conversation_space_id)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get("leg_id")?)).collect()
+    }
+
     pub async fn subscription(&self, id: &str) -> StoreResult<Option<Subscription>> {
         let row = sqlx::query("select * from subscriptions where id = $1")
             .bind(id)

@@ -46,6 +46,7 @@ pub(super) fn prepare(revision: Revision) -> StoreResult<Prepared> {
         conversation_space_id: report.conversation_space_id.clone(),
         call_created_us: time::parse_us(&report.call_created),
         entries,
+        history: Vec::new(),
         report: None,
         revised: Some(Revised {
             summary: summary_json,

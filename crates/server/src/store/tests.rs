@@ -91,7 +91,15 @@ fn call(office: &Office, nonce: u128) -> Append {
         events.extend(call.apply(start, &step.command).expect("the script fits"));
     }
     let (report, summary) = engine::fold(&events, false, &None::<&Office>).expect("it has ended");
-    Append { events, ending: Some(Ending { report, summary }) }
+    Append { events, history: Vec::new(), ending: Some(Ending { report, summary }) }
+}
+
+/// The rows of all legs of a call that is over.
+pub(super) fn history_of(
+    events: &[CallEvent],
+    office: &Office,
+) -> Vec<(usize, wire::call_history::HistoryCall)> {
+    engine::ended_legs(events, events.len(), false, office)
 }
 
 fn id_of(append: &Append) -> String {
@@ -344,7 +352,7 @@ async fn calls_under_way_are_paged_with_their_last_state() {
         let targets = office.lines[0].legs().into_iter().map(engine::Target::Line).collect();
         events.extend(call.apply(Timestamp::UNIX_EPOCH, &Command::Ring { targets }).expect("it rings"));
         ids.push(call.conversation_space_id().to_owned());
-        log.append(Append { events, ending: None }).await.expect("appended");
+        log.append(Append { events, history: Vec::new(), ending: None }).await.expect("appended");
     }
     log.append(self::call(&office, 100)).await.expect("a finished one");
     let mut seen = Vec::new();

@@ -4,7 +4,7 @@ use engine::{Call, Nonce, Office, Request, Scenario};
 use jiff::Timestamp;
 
 use super::summaries::SummaryRow;
-use super::tests::{Fresh, fresh, scenario};
+use super::tests::{Fresh, fresh, history_of, scenario};
 use super::*;
 
 const START_S: i64 = 1_760_000_000;
@@ -23,7 +23,7 @@ pub(super) fn played(office: &Office, request: &Request, nonce: u128, after_s: i
         events.extend(call.apply(at, &step.command).expect("the script fits"));
     }
     let (report, summary) = engine::fold(&events, false, office).expect("it has ended");
-    Append { events, ending: Some(Ending { report, summary }) }
+    Append { history: history_of(&events, office), events, ending: Some(Ending { report, summary }) }
 }
 
 fn all(office: &Office) -> SummaryQuery<'_> {

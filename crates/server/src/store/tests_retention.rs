@@ -3,7 +3,7 @@
 use engine::{Call, Command, Nonce, Office, Request};
 use jiff::Timestamp;
 
-use super::tests::{Fresh, fresh, scenario};
+use super::tests::{Fresh, fresh, history_of, scenario};
 use super::*;
 
 const DAY_US: i64 = 24 * 3600 * 1_000_000;
@@ -18,7 +18,7 @@ fn on_day(office: &Office, nonce: u128, day: i64) -> Append {
         events.extend(call.apply(at, &step.command).expect("the script fits"));
     }
     let (report, summary) = engine::fold(&events, false, office).expect("it has ended");
-    Append { events, ending: Some(Ending { report, summary }) }
+    Append { history: history_of(&events, office), events, ending: Some(Ending { report, summary }) }
 }
 
 /// A call of the first day that has not ended.
@@ -27,7 +27,7 @@ fn under_way(office: &Office, nonce: u128) -> Append {
     let caller = wire::Party::new("", "+13125550101");
     let start = Command::StartInbound { number: office.numbers[0].clone(), caller };
     let at = Timestamp::from_microsecond(DAY_US).expect("an instant");
-    Append { events: call.apply(at, &start).expect("it starts"), ending: None }
+    Append { events: call.apply(at, &start).expect("it starts"), history: Vec::new(), ending: None }
 }
 
 fn id_of(append: &Append) -> String {

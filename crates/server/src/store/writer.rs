@@ -13,8 +13,9 @@ use sqlx::pool::PoolConnection;
 use tokio::sync::{mpsc, oneshot};
 use wire::Extra;
 use wire::call_events::CallEvent;
+use wire::call_history::HistoryCall;
 use wire::recording::RecordingNotification;
-use wire::report::{CallerOutcome, Report, Summary};
+use wire::report::{Report, Summary};
 
 use super::history::NewHistoryRow;
 use super::log::{Entry, EntryKind, Subject};
@@ -30,6 +31,8 @@ use crate::time;
 #[derive(Debug)]
 pub struct Append {
     pub events: Vec<CallEvent>,
+    /// Rows of call history of the legs that end with these states, each with its leg's number in the call, from 1.
+    pub history: Vec<(usize, HistoryCall)>,
     /// Given with the call's last state.
     pub ending: Option<Ending>,
 }
@@ -51,6 +54,7 @@ pub(super) struct Prepared {
     pub(super) conversation_space_id: String,
     pub(super) call_created_us: i64,
     pub(super) entries: Vec<NewEntry>,
+    pub(super) history: Vec<NewHistoryRow>,
     pub(super) report: Option<NewReport>,
     pub(super) revised: Option<Revised>,
 }
@@ -68,7 +72,6 @@ pub(super) struct NewReport {
     pub(super) summary: Box<RawValue>,
     pub(super) report: String,
     pub(super) parties: Vec<(KeyKind, String)>,
-    pub(super) history: Vec<NewHistoryRow>,
     pub(super) recordings: Vec<NewRecording>,
 }
 
@@ -148,7 +151,8 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
         account_key: first.metadata.account_key.clone(),
         conversation_space_id: first.metadata.conversation_space_id.clone(),
         call_created_us: time::parse_us(&first.metadata.call_created),
-        entries: Vec::with_capacity(append.events.len() + 1),
+        entries: Vec::with_capacity(append.events.len() + append.history.len() + 1),
+        history: Vec::with_capacity(append.history.len()),
         report: None,
         revised: None,
     };
@@ -160,16 +164,15 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
             subject: Subject::of_state(event),
         });
     }
+    // After the states in which the legs end, before the report of the call.
+    for (number, call) in &append.history {
+        let content = serde_json::value::to_raw_value(call)?;
+        prepared.history.push(NewHistoryRow::new(call, content.get()));
+        let sequence_number = i64::try_from(*number).unwrap_or(i64::MAX);
+        let subject = Subject::of_history(call);
+        prepared.entries.push(NewEntry { kind: EntryKind::History, sequence_number, content, subject });
+    }
     if let Some(Ending { report, summary }) = append.ending {
-        let truncated = summary.caller_outcome == CallerOutcome::Truncated;
-        let mut history = Vec::new();
-        for (place, call) in engine::history(&report, truncated).iter().enumerate() {
-            let content = serde_json::value::to_raw_value(call)?;
-            history.push(NewHistoryRow::new(call, content.get()));
-            let sequence_number = i64::try_from(place + 1).unwrap_or(i64::MAX);
-            let subject = Subject::of_history(call);
-            prepared.entries.push(NewEntry { kind: EntryKind::History, sequence_number, content, subject });
-        }
         let summary_json = serde_json::value::to_raw_value(&summary)?;
         prepared.entries.push(NewEntry {
             kind: EntryKind::Report,
@@ -183,7 +186,6 @@ fn prepare(append: Append) -> StoreResult<Prepared> {
             summary: summary_json,
             report: serde_json::to_string(&report)?,
             parties: summaries::parties(&summary),
-            history,
             recordings: recordings::recordings(&report),
         });
         announce_recordings(&mut prepared)?;
