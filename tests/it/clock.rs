@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::calls::{self, Channel};
+use crate::harness::calls::{self, Channel, advance};
 use crate::harness::receiver::Receiver;
-use crate::harness::{Answer, App, LATER, Person, Platform, SCOPES, http};
+use crate::harness::{Answer, App, LATER, Person, Platform, SCOPES, SOON, http};
 
 const CLOCK: &str = "/simulator/v1/clock";
 
@@ -18,10 +18,6 @@ async fn ask(platform: &Platform, method: reqwest::Method, path: &str, body: &Va
     let request = http().request(method, format!("{}{path}", platform.base)).basic_auth(id, Some(secret));
     let request = if body.is_null() { request } else { request.json(body) };
     Answer::of(path, request.timeout(LATER)).await
-}
-
-async fn advance(platform: &Platform, time: &str) -> Value {
-    ask(platform, reqwest::Method::POST, CLOCK, &json!({"advance": time})).await.is(200).json()
 }
 
 async fn command(platform: &Platform, arguments: &[&str]) -> crate::harness::app::Ended {
@@ -65,31 +61,38 @@ async fn the_clock_stands_still_until_it_is_advanced_and_calls_wait_for_it() {
 }
 
 #[tokio::test]
-async fn tokens_and_channels_live_and_end_by_the_clock() {
+async fn tokens_and_channels_live_and_end_to_the_second_by_the_clock() {
     let platform = virtual_platform(&[]).await;
-    let granted = Person::admin(&platform).grant(&platform, SCOPES).await;
-    let session = granted.session;
+    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
     let channel = Channel::subscribed(&platform, &session, "life").await;
     let mut socket = channel.socket().await;
-    let system = |kind: &'static str| move |frame: &Value| frame["data"]["type"] == kind;
-    // Nobody refreshes the channel while its life goes by.
+    advance(&platform, "9m 59s").await;
+    tokio::time::timeout(SOON, socket.ping(b"?")).await.expect("the socket lives");
+    assert_eq!(socket.frames.len(), 0, "{:#?}", socket.frames);
+    // The clock waits for the client to refresh.
     let moved = tokio::spawn({
         let (base, env) = (platform.base.clone(), platform.env.clone());
         async move {
             let request = http().post(format!("{base}{CLOCK}")).timeout(LATER);
             let request = request.basic_auth(&env["OAUTH_CLIENT_ID"], Some(&env["OAUTH_CLIENT_SECRET"]));
-            Answer::of("advance", request.json(&json!({"advance": "59m"}))).await.is(200).json()
+            Answer::of("advance", request.json(&json!({"advance": "1s"}))).await.is(200).json()
         }
     });
-    let asked = socket.until("REFRESH_REQUIRED", system("WEBSOCKET_REFRESH_REQUIRED")).await;
+    let asks = |frame: &Value| frame["data"]["type"] == "WEBSOCKET_REFRESH_REQUIRED";
+    let asked = socket.until("REFRESH_REQUIRED", asks).await;
+    assert_eq!(asked["timestamp"], "2026-01-05T00:10:00.000000000Z");
+    assert_eq!(asked["data"]["content"]["remainingLifetime"], 600);
     session.put(&channel.path, &json!({"channelType": "WebSockets"})).await.is(200);
-    let left = asked["data"]["content"]["remainingLifetime"].as_u64().unwrap();
-    let at = asked["timestamp"].as_str().unwrap();
-    assert!(at > "2026-01-05T00:00:01Z", "{at}");
-    assert!(left > 60, "{left}");
-    assert_eq!(moved.await.unwrap()["now"], "2026-01-05T00:59:00.000Z");
+    assert_eq!(moved.await.unwrap()["now"], "2026-01-05T00:10:00.000Z");
+    // Half past is the end of the life that began at ten past, if nobody is there to refresh it.
+    drop(socket);
+    advance(&platform, "19m 59s").await;
+    session.get(&channel.path).await.is(200);
+    advance(&platform, "1s").await;
+    session.get(&channel.path).await.is(404);
+    advance(&platform, "29m 59s").await;
     session.get("/notification-channel/v1/channels").await.is(200);
-    advance(&platform, "2m").await;
+    advance(&platform, "1s").await;
     session.get("/notification-channel/v1/channels").await.error(401, "AUTHN_EXPIRED_TOKEN");
 }
 

@@ -36,14 +36,20 @@ pub struct App {
 }
 
 impl App {
-    /// Starts `callfeed ARGUMENTS` in a folder.
-    pub fn start(arguments: &[&str], folder: &Path) -> Self {
+    /// `callfeed ARGUMENTS` in a folder, with what it prints in pipes.
+    pub fn command(arguments: &[&str], folder: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callfeed"));
         command.args(arguments).current_dir(folder).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for name in FOREIGN {
             command.env_remove(name);
         }
+        command
+    }
+
+    /// Starts `callfeed ARGUMENTS` in a folder.
+    pub fn start(arguments: &[&str], folder: &Path) -> Self {
+        let mut command = Self::command(arguments, folder);
         let mut child = command.spawn().expect("the binary was built with this test");
         let stdout = follow(child.stdout.take().expect("stdout is piped"));
         let stderr = follow(child.stderr.take().expect("stderr is piped"));
