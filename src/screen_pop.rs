@@ -1,9 +1,10 @@
 //! `callfeed screen-pop`: the page that shows who is calling.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use apps::env;
-use apps::screen_pop::{self, Access, Listening, Options};
+use apps::screen_pop::{self, Access, Listening, Options, TlsFiles};
 
 use crate::{logging, stop};
 
@@ -25,6 +26,15 @@ pub struct Args {
     /// The address that browsers know the page by, when that is another: https://calls.example.com, behind a proxy.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Certificate chain in PEM: serve https. Needs --tls-key; a renewed file is taken up within a minute.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Key of the certificate in PEM, not encrypted.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Look for renewed files so often; for tests.
+    #[arg(long, hide = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    certificate_look_every: Option<u64>,
     /// Where contacts are looked up (docs/contacts.md) [default: sources.toml in the state folder, if it is there].
     #[arg(long, value_name = "FILE")]
     sources: Option<PathBuf>,
@@ -36,7 +46,12 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
     logging::init(logging::level(&settings));
-    let mut listening = Listening::open(&args.listen).await?;
+    let tls = args.tls_cert.zip(args.tls_key);
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+    let mut listening = Listening::open(&args.listen, tls).await?;
+    if let Some(seconds) = args.certificate_look_every {
+        listening = listening.looking_for_certificates_every(Duration::from_secs(seconds));
+    }
     if let Some(public) = &args.public_url {
         listening = listening.known_as(public)?;
     }

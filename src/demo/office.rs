@@ -91,9 +91,9 @@ impl Office {
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
         let state = folder.join("apps");
-        let listening = match Listening::open(&format!("localhost:{SCREEN_POP_PORT}")).await {
+        let listening = match Listening::open(&format!("localhost:{SCREEN_POP_PORT}"), None).await {
             Ok(listening) => listening,
-            Err(_) => Listening::open("localhost:0").await?,
+            Err(_) => Listening::open("localhost:0", None).await?,
         };
         let screen = listening.page().clone();
         tally.terminal.addresses(&self.settings.hosts.api, &screen, env_file);

@@ -5,6 +5,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 
 use crate::harness::calls::{Channel, states};
+use crate::harness::portal::{CLIENTS, Portal, fact};
 use crate::harness::{Answer, App, Person, Platform, SCOPES, SOON, Socket, eventually, ports};
 
 /// A certificate for this machine and its key.
@@ -132,4 +133,58 @@ async fn a_renewed_certificate_is_taken_up_while_the_platform_runs() {
     assert!(!trusted(former).await, "the former one is served no more");
     assert_eq!(socket.ping(b"echo").await, b"echo", "open connections go on");
     platform.stop().await;
+}
+
+/// Settings of a client of its own that returns to this address.
+async fn env_of_client(platform: &Platform, redirect_uri: &str, folder: &std::path::Path) -> String {
+    let portal = Portal::open(platform, &Person::admin(platform)).await;
+    let mut fields = vec![("name", "Screen pop"), ("redirect_uris", redirect_uri)];
+    fields.extend(SCOPES.split(' ').chain(["users.v1.read", "identity:scim.me"]).map(|scope| ("scope", scope)));
+    fields.push(("grant", "authorization_code"));
+    let answer = portal.send("/clients/new", CLIENTS, &fields).await.is(200);
+    let example = std::fs::read_to_string(platform.env_file()).unwrap();
+    let text = example
+        .replace(platform.setting("OAUTH_CLIENT_ID"), &fact(&answer, "Client ID"))
+        .replace(platform.setting("OAUTH_CLIENT_SECRET"), &fact(&answer, "Client secret"));
+    let file = folder.join("client.env");
+    std::fs::write(&file, text).unwrap();
+    file.to_string_lossy().into_owned()
+}
+
+#[tokio::test]
+async fn the_screen_pop_speaks_https_with_cookies_of_its_own() {
+    let mut pair = Pair::new();
+    let (certificate, key) = (pair.path("tls.pem"), pair.path("tls.key"));
+    let platform = Platform::start().await;
+    let listen = format!("localhost:{}", ports::free());
+    let folder = platform.folder("screen-pop");
+    let env = env_of_client(&platform, &format!("https://{listen}/app/redirect"), &folder).await;
+    let tls = ["--tls-cert", &certificate, "--tls-key", &key, "--certificate-look-every", "1"];
+    let flags = ["screen-pop", "--env", &env, "--state", ".", "--no-browser", "--listen", &listen];
+    let app = App::start(&[&flags[..], &tls].concat(), &folder);
+    let address = format!("https://{listen}/");
+    let says = |lines: &[String]| lines.iter().any(|line| line.contains(&address)).then_some(());
+    app.stderr.wait("the address of the page", SOON, says).await;
+    let client = |tls: ClientConfig| {
+        let client = reqwest::Client::builder().use_preconfigured_tls(tls).no_proxy();
+        client.redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    };
+    let (browser, former) = (client(pair.trusting()), pair.trusting());
+    let page = eventually("the page", SOON, async || browser.get(&address).send().await.ok()).await;
+    assert_eq!(page.status(), 200);
+    let begun = browser.get(format!("{address}sign-in")).send().await.unwrap();
+    assert!(begun.status().is_redirection(), "{}", begun.status());
+    let cookie = begun.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure"), "{cookie}");
+    let login = begun.headers()["location"].to_str().unwrap();
+    assert!(login.contains("redirect_uri=https"), "{login}");
+    crate::harness::http().get(address.replacen("https", "http", 1)).send().await.expect_err("TLS only");
+    pair.renew();
+    // A client of its own for each look: a connection keeps the certificate that it began with.
+    eventually("the renewed certificate", SOON, async || {
+        client(pair.trusting()).get(&address).send().await.ok().map(drop)
+    })
+    .await;
+    assert!(client(former).get(&address).send().await.is_err(), "the former one is served no more");
+    app.stop().await;
 }

@@ -4,12 +4,12 @@
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 
+use listen::tls;
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::directory;
 use crate::limits;
-use crate::ops::{listen, tls};
 use crate::store::{DatabaseState, LockState, database_state, has_account, lock_state};
 
 /// How bad a finding is.
@@ -212,7 +212,7 @@ fn metrics_port(address: SocketAddr, listen: SocketAddr, locked: &LockState) -> 
 fn certificate(config: &Config) -> Option<Finding> {
     let subject = "certificate";
     let files = config.tls.as_ref()?;
-    let days = match tls::load(files).and_then(|_| tls::expires_s(files)).map(tls::days_until) {
+    let days = match tls::load(files).and_then(|_| tls::expiry_s(files)).map(tls::days_until) {
         Ok(days) => days,
         Err(error) => return Some(problem(subject, error.to_string())),
     };

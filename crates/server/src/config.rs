@@ -5,12 +5,12 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use listen::TlsFiles;
 use url::Url;
 
 use crate::clock::ClockKind;
 use crate::limits;
 use crate::ops::client_address::TrustedProxy;
-use crate::ops::tls::TlsFiles;
 
 #[derive(Clone, Debug)]
 pub struct Config {

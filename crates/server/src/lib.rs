@@ -41,6 +41,8 @@ mod webhooks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use listen::{Bounds, Served, Server};
+pub use listen::{TlsError, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -57,8 +59,6 @@ use directory::Directory;
 pub use directory::office::{OfficeError, PasswordError, set_password};
 pub use measure::{LogMeasured, measure_log};
 pub use ops::client_address::TrustedProxy;
-use ops::listen::{Bounds, Server};
-pub use ops::tls::{TlsError, TlsFiles};
 pub use sources::simulator::CallRequest;
 pub use store::{BackupError, backup};
 use store::{LogWriter, OneServer, Store, StoreError};
@@ -106,8 +106,8 @@ async fn run_with(
     shutdown: CancellationToken,
     ready: impl FnOnce(&Arc<App>),
 ) -> Result<(), Error> {
-    let tls = config.tls.as_ref().map(ops::tls::load).transpose()?.map(ops::tls::Served::new);
-    let expires_s = config.tls.as_ref().map(ops::tls::expires_s).transpose()?;
+    let tls = config.tls.as_ref().map(listen::tls::load).transpose()?.map(Served::new);
+    let expires_s = config.tls.as_ref().map(listen::tls::expiry_s).transpose()?;
     let starting = start(config, listener.local_addr()?, shutdown.clone());
     let (app, writer) = tokio::select! {
         started = starting => started?,
@@ -115,8 +115,9 @@ async fn run_with(
     };
     let (store, tasks) = (app.store.clone(), app.tasks.clone());
     let bounds = Bounds {
-        connections_max: app.config.connections_max.unwrap_or_else(ops::listen::connections_max),
+        connections_max: app.config.connections_max.unwrap_or_else(listen::connections_max),
         head_timeout: app.config.head_timeout,
+        refusal: ops::too_many_connections(),
     };
     // Before the first request is answered: who sees the platform ready finds its metrics too.
     if let Some(address) = app.config.metrics_listen {
@@ -133,7 +134,9 @@ async fn run_with(
     }
     if let (Some(files), Some(served), Some(expires_s)) = (app.config.tls.clone(), tls, expires_s) {
         app.metrics.certificate_expires(expires_s);
-        tasks.spawn(ops::tls::follow(Arc::clone(&app), files, served, expires_s));
+        let (renewed, look_every) = (Arc::clone(&app), app.config.certificate_look_every);
+        let renewed = move |expires_s| renewed.metrics.certificate_expires(expires_s);
+        tasks.spawn(listen::tls::follow(files, served, expires_s, look_every, shutdown.clone(), renewed));
     }
     webhooks::start_all(&app);
     ready(&app);

@@ -1,5 +1,5 @@
 //! The direction of dependencies between our crates: `wire` <- `engine` <- `server`, `wire` <- `sdk` <- `apps`,
-//! `ui` <- `server` and `apps`; only the root package sees all.
+//! `ui`, `listen` <- `server` and `apps`; only the root package sees all.
 
 use super::{Complaints, File};
 
@@ -7,10 +7,11 @@ use super::{Complaints, File};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("ui", &[]),
+    ("listen", &[]),
     ("engine", &["wire"]),
     ("sdk", &["wire"]),
-    ("server", &["wire", "engine", "ui"]),
-    ("apps", &["wire", "sdk", "ui"]),
+    ("server", &["wire", "engine", "ui", "listen"]),
+    ("apps", &["wire", "sdk", "ui", "listen"]),
 ];
 
 /// Complaints about a `crates/NAME/Cargo.toml`.

@@ -22,6 +22,8 @@ pub const MATCHES_SHOWN_MAX: usize = 5;
 /// Facts of a contact on one card; the rest is left out.
 pub const FACTS_SHOWN_MAX: usize = 6;
 
+/// Connections at a time, where the system allows as many open files; a further one gets 503, over TLS no word.
+pub const CONNECTIONS_MAX: usize = 20_000;
 /// Pages open at a time; a further one gets 503.
 pub const PAGES_MAX: usize = 4000;
 /// Pages of one person open at a time; a further one gets 503.

@@ -23,10 +23,11 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
+use listen::{Served, tls};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ use url::Url;
 
 pub use desk::Pop;
 pub use door::Access;
+pub use listen::TlsFiles;
 
 use crate::{
     env::Settings,
@@ -63,19 +65,50 @@ pub struct Listening {
     listeners: Vec<TcpListener>,
     page: Url,
     public: Option<String>,
+    secure: Option<Secure>,
+}
+
+/// A certificate that serves, and where its renewed files come.
+#[derive(Debug)]
+struct Secure {
+    files: TlsFiles,
+    served: Served,
+    /// Seconds since 1970.
+    expires_s: i64,
+    look_every: Duration,
+}
+
+impl Secure {
+    fn load(files: TlsFiles) -> Result<Self, listen::TlsError> {
+        let served = Served::new(tls::load(&files)?);
+        let expires_s = tls::expiry_s(&files)?;
+        Ok(Self { files, served, expires_s, look_every: listen::limits::CERTIFICATE_LOOK_EVERY })
+    }
 }
 
 impl Listening {
-    /// Opens an address such as `localhost:5000`; port 0 takes a free one.
+    /// Opens an address such as `localhost:5000`; port 0 takes a free one. With `tls` it speaks https alone.
     ///
     /// # Errors
-    /// When the address is wrong or taken; the message names the flag that changes it.
-    pub async fn open(listen: &str) -> anyhow::Result<Self> {
+    /// When the address is wrong or taken, or the files of the certificate cannot be used; the message names the flag or
+    /// the file.
+    pub async fn open(listen: &str, tls: Option<TlsFiles>) -> anyhow::Result<Self> {
+        let secure = tls.map(Secure::load).transpose()?;
         let (host, port) = server::split_listen(listen).map_err(anyhow::Error::msg)?;
         let listeners = server::listen(&host, port).await.map_err(anyhow::Error::msg)?;
         let port = listeners.first().context("nothing to listen on")?.local_addr()?.port();
-        let page = Url::parse(&format!("http://{host}:{port}/")).context("--listen is no address")?;
-        Ok(Self { host, listeners, page, public: None })
+        let scheme = if secure.is_some() { "https" } else { "http" };
+        let page = Url::parse(&format!("{scheme}://{host}:{port}/")).context("--listen is no address")?;
+        Ok(Self { host, listeners, page, public: None, secure })
+    }
+
+    /// Looks for renewed files of the certificate so often, which without one does nothing.
+    #[must_use]
+    pub fn looking_for_certificates_every(mut self, look_every: Duration) -> Self {
+        if let Some(secure) = &mut self.secure {
+            secure.look_every = look_every;
+        }
+        self
     }
 
     /// The same page under the address that browsers know it by, such as that of a proxy in front.
@@ -135,7 +168,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let store = Store::open(&options.state_dir).await?;
     let hub = Hub::new(TimeZone::system());
     let (home, sources) = read_sources(&options)?;
-    let Listening { host, listeners, page, public } = options.listening;
+    let Listening { host, listeners, page, public, secure } = options.listening;
     let read = |name: &str| std::env::var(name).ok();
     let lookup = Lookup::new(store.pool.clone(), &sources, read)?;
     let files = tokio::spawn(sources::files::import_all(
@@ -162,7 +195,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let stop = CancellationToken::new();
     let (hub_of_pages, door) = (Arc::clone(&hub), Arc::new(door));
     let pages = Pages { hub: hub_of_pages, callers, door, store, codes: codes_sender, host, public };
-    let server = tokio::spawn(server::serve(listeners, pages, stop.clone()));
+    let server = tokio::spawn(server::serve(listeners, pages, secure, stop.clone()));
     let no_browser = options.no_browser;
     let source = Source {
         client,

@@ -325,13 +325,18 @@ struct NewContactForm {
     notes: String,
 }
 
+/// Refuses what is said of a caller by somebody to whom the call is not there.
+async fn may_tell_of(pages: &Pages, headers: &HeaderMap, call: &str) -> Result<(), Response<Body>> {
+    let visitor = acting(pages, headers, None).await?;
+    if pages.hub.one(&visitor.person, call).is_none() {
+        return Err(kept(Ok(false)));
+    }
+    Ok(())
+}
+
 async fn pick(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<PickForm>) -> Response<Body> {
-    let visitor = match acting(&pages, &headers, None).await {
-        Ok(visitor) => visitor,
-        Err(refused) => return refused,
-    };
-    if pages.hub.one(&visitor.person, &form.call).is_none() {
-        return kept(Ok(false));
+    if let Err(refused) = may_tell_of(&pages, &headers, &form.call).await {
+        return refused;
     }
     kept(pages.callers.pick(&form.call, &form.contact).await)
 }
@@ -341,12 +346,8 @@ async fn new_contact(
     headers: HeaderMap,
     Form(form): Form<NewContactForm>,
 ) -> Response<Body> {
-    let visitor = match acting(&pages, &headers, None).await {
-        Ok(visitor) => visitor,
-        Err(refused) => return refused,
-    };
-    if pages.hub.one(&visitor.person, &form.call).is_none() {
-        return kept(Ok(false));
+    if let Err(refused) = may_tell_of(&pages, &headers, &form.call).await {
+        return refused;
     }
     let written = Written { name: form.name, company: form.company, notes: form.notes };
     kept(pages.callers.add(&form.call, &written).await)

@@ -13,15 +13,20 @@ use axum::{
     http::{HeaderMap, Response, StatusCode, header},
     middleware::Next,
 };
+use listen::{Bounds, Refusal, Server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use ui::Message;
 
 use super::{
-    limits::SHUTDOWN_WAIT,
+    Secure,
+    limits::{CONNECTIONS_MAX, SHUTDOWN_WAIT},
     routes::{Pages, router},
 };
 use crate::sign_in;
+
+/// Said to a connection beyond [`CONNECTIONS_MAX`].
+const TOO_MANY: &str = "Too many pages are open here. Try again soon.\n";
 
 /// Refuses requests under a foreign name.
 pub async fn only_own_names(State(pages): State<Pages>, request: Request, next: Next) -> Response<Body> {
@@ -31,7 +36,7 @@ pub async fn only_own_names(State(pages): State<Pages>, request: Request, next: 
     }
     let page = Message::new(
         "This is not the address of the screen pop",
-        "Open it as http://localhost and its port, or under the name given with --public-url.",
+        "Open it as localhost with its port, or under the name given with --public-url.",
     );
     ui::page(StatusCode::MISDIRECTED_REQUEST, &page, &[])
 }
@@ -106,14 +111,27 @@ pub async fn listen(host: &str, port: u16) -> Result<Vec<TcpListener>, String> {
 }
 
 /// Serves until `stop` is done, and then at most [`SHUTDOWN_WAIT`] longer.
-pub async fn serve(listeners: Vec<TcpListener>, pages: Pages, stop: CancellationToken) {
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    pages: Pages,
+    secure: Option<Secure>,
+    stop: CancellationToken,
+) {
     let hub = Arc::clone(&pages.hub);
     let router = router(pages);
+    let bounds = Bounds {
+        connections_max: listen::connections_max().min(CONNECTIONS_MAX),
+        head_timeout: listen::limits::REQUEST_HEAD_TIMEOUT,
+        refusal: Refusal { content_type: "text/plain; charset=utf-8", body: TOO_MANY.to_owned() },
+    };
+    let served = secure.as_ref().map(|secure| secure.served.clone());
     let mut servers = tokio::task::JoinSet::new();
+    if let Some(Secure { files, served, expires_s, look_every }) = secure {
+        servers.spawn(listen::tls::follow(files, served, expires_s, look_every, stop.clone(), |_| ()));
+    }
     for listener in listeners {
-        let stopped = stop.clone().cancelled_owned();
-        let server = axum::serve(listener, router.clone()).with_graceful_shutdown(stopped);
-        servers.spawn(async move { server.await });
+        let server = Server::new(router.clone(), served.clone(), bounds.clone(), stop.clone());
+        servers.spawn(server.run(listener));
     }
     stop.cancelled().await;
     hub.close();

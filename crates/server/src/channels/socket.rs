@@ -12,6 +12,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use listen::Seat;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -22,7 +23,6 @@ use super::signal::Signals;
 use super::topic::Places;
 use crate::app::App;
 use crate::limits;
-use crate::ops::listen::Seat;
 
 struct Socket<S> {
     wire: Wire<S>,

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use listen::{Bounds, Server};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::net::TcpListener;
@@ -20,7 +21,6 @@ use tokio::net::TcpListener;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::limits;
-use crate::ops::listen::{Bounds, Server};
 
 /// Upper bounds of the histograms' buckets, in seconds.
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -289,6 +289,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) {
     let bounds = Bounds {
         connections_max: limits::METRICS_CONNECTIONS_MAX,
         head_timeout: limits::REQUEST_HEAD_TIMEOUT,
+        refusal: super::too_many_connections(),
     };
     Server::new(router, None, bounds, stop).run(listener).await;
 }

@@ -1,5 +1,5 @@
 //! From the listening socket to requests: how many connections there may be, how long one may take to say what it
-//! wants, and how they end when the platform stops.
+//! wants, and how they end when the program stops.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,10 +22,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
-use wire::error::{ApiError, code};
 
 use crate::limits;
-use crate::ops::tls::Served;
+use crate::tls::Served;
 
 /// A connection's place among those that there may be. A socket keeps it after its request has ended.
 #[derive(Clone, Debug)]
@@ -34,11 +33,19 @@ pub struct Seat {
 }
 
 /// What there may be of connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     pub connections_max: usize,
     /// For the head of a request, from the connection's begin or the last answer's end.
     pub head_timeout: Duration,
+    pub refusal: Refusal,
+}
+
+/// What a connection beyond the bound is told, with 503.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub content_type: &'static str,
+    pub body: String,
 }
 
 /// Answers on a listener until it is told to stop.
@@ -54,12 +61,13 @@ pub struct Server {
 }
 
 impl Server {
+    #[must_use]
     pub fn new(router: Router, tls: Option<Served>, bounds: Bounds, stop: CancellationToken) -> Self {
         Self {
             router,
             tls,
-            bounds,
             seats: Arc::new(Semaphore::new(bounds.connections_max)),
+            bounds,
             handshakes: Arc::new(Semaphore::new(limits::TLS_HANDSHAKES_MAX)),
             refusals: Arc::new(Semaphore::new(limits::REFUSALS_MAX)),
             connections: TaskTracker::new(),
@@ -68,11 +76,12 @@ impl Server {
     }
 
     /// The connections that are open.
+    #[must_use]
     pub fn connections(&self) -> TaskTracker {
         self.connections.clone()
     }
 
-    /// Accepts until the platform stops, then waits for the requests that are under way.
+    /// Accepts until the server is told to stop, then waits for the requests that are under way.
     pub async fn run(self, listener: TcpListener) {
         let server = Arc::new(self);
         loop {
@@ -163,18 +172,13 @@ impl Server {
         if self.tls.is_some() {
             return Ok(());
         }
-        let error = ApiError {
-            error_code: code::UNAVAILABLE.to_owned(),
-            message: "There are too many connections. Try again soon.".to_owned(),
-            ..ApiError::default()
-        };
-        let body = serde_json::to_string(&error)?;
+        let Refusal { content_type, body } = &self.bounds.refusal;
         let head = format!(
-            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 5\r\n\
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: {content_type}\r\nretry-after: 5\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
         );
-        stream.write_all((head + &body).as_bytes()).await?;
+        stream.write_all((head + body).as_bytes()).await?;
         stream.shutdown().await?;
         // What is unread when a connection is closed would take the answer from the client.
         let mut rest = [0; 1024];
@@ -185,6 +189,7 @@ impl Server {
 
 /// How many connections there may be: each takes an open file, and so do the database and requests of our own.
 /// Raises the number of files that this process may open as far as the system lets it.
+#[must_use]
 pub fn connections_max() -> usize {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(limits::OPEN_FILES_UNKNOWN);
     let files = usize::try_from(files).unwrap_or(usize::MAX);

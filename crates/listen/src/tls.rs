@@ -1,15 +1,16 @@
-//! https and wss from the platform's own port: a certificate chain and its key in PEM files.
+//! https and wss from a program's own port: a certificate chain and its key in PEM files.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::app::App;
+use tokio_util::sync::CancellationToken;
+
 use crate::limits;
 
 /// Where the certificate and its key are.
@@ -21,6 +22,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// Why files cannot be used; each names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("cannot read {path}: {source}")]
@@ -40,14 +42,17 @@ pub enum TlsError {
 }
 
 /// What new connections are served with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Served(Arc<Mutex<Arc<ServerConfig>>>);
 
 impl Served {
+    #[must_use]
     pub fn new(config: Arc<ServerConfig>) -> Self {
         Self(Arc::new(Mutex::new(config)))
     }
 
+    /// What the next connection is served with.
+    #[must_use]
     pub fn config(&self) -> Arc<ServerConfig> {
         // Whole after every step.
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -58,16 +63,24 @@ impl Served {
     }
 }
 
-/// Takes renewed files up, and says once a day when the certificate is about to expire, until the platform stops.
+/// Takes renewed files up, looking for them every `look_every`, and says once a day when the certificate is about to
+/// expire, until `stop`. `expires_s` is when it does, and `renewed` is told when a renewed one does, in seconds since 1970.
 /// Files that cannot be used are named in the log, and the former ones serve on.
-pub async fn follow(app: Arc<App>, files: TlsFiles, served: Served, mut expires: i64) {
+pub async fn follow(
+    files: TlsFiles,
+    served: Served,
+    mut expires_s: i64,
+    look_every: Duration,
+    stop: CancellationToken,
+    renewed: impl Fn(i64) + Send,
+) {
     let mut seen = stamp(&files);
-    let mut looks = tokio::time::interval(app.config.certificate_look_every);
+    let mut looks = tokio::time::interval(look_every);
     let mut days = tokio::time::interval(limits::CERTIFICATE_CHECK_EVERY);
     loop {
         tokio::select! {
-            () = app.shutdown.cancelled() => return,
-            _ = days.tick() => warn_of_expiry(expires),
+            () = stop.cancelled() => return,
+            _ = days.tick() => warn_of_expiry(expires_s),
             _ = looks.tick() => {
                 let now = stamp(&files);
                 if now == seen {
@@ -75,11 +88,11 @@ pub async fn follow(app: Arc<App>, files: TlsFiles, served: Served, mut expires:
                 }
                 // Of two files that are written one after the other, the second changes this again.
                 let before = std::mem::replace(&mut seen, now);
-                match load(&files).and_then(|config| Ok((config, expires_s(&files)?))) {
-                    Ok((config, new_expires)) => {
+                match load(&files).and_then(|config| Ok((config, expiry_s(&files)?))) {
+                    Ok((config, new_expires_s)) => {
                         served.replace(config);
-                        expires = new_expires;
-                        app.metrics.certificate_expires(expires);
+                        expires_s = new_expires_s;
+                        renewed(expires_s);
                         tracing::info!("new connections are served with the renewed certificate");
                     }
                     Err(error) => {
@@ -129,6 +142,7 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
 }
 
 /// Whole days from now until an instant in seconds since 1970; negative once it is over.
+#[must_use]
 pub fn days_until(expires_s: i64) -> i64 {
     (expires_s - jiff::Timestamp::now().as_second()).div_euclid(86_400)
 }
@@ -137,7 +151,7 @@ pub fn days_until(expires_s: i64) -> i64 {
 ///
 /// # Errors
 /// When the file has no certificate that can be read.
-pub fn expires_s(files: &TlsFiles) -> Result<i64, TlsError> {
+pub fn expiry_s(files: &TlsFiles) -> Result<i64, TlsError> {
     let found = certificates(&files.certificate)?;
     let (_, certificate) = x509_parser::parse_x509_certificate(&found[0])
         .map_err(|_| TlsError::NoCertificate(files.certificate.clone()))?;
