@@ -139,7 +139,8 @@ async fn a_renewed_certificate_is_taken_up_while_the_platform_runs() {
 async fn env_of_client(platform: &Platform, redirect_uri: &str, folder: &std::path::Path) -> String {
     let portal = Portal::open(platform, &Person::admin(platform)).await;
     let mut fields = vec![("name", "Screen pop"), ("redirect_uris", redirect_uri)];
-    fields.extend(SCOPES.split(' ').chain(["users.v1.read", "identity:scim.me"]).map(|scope| ("scope", scope)));
+    fields
+        .extend(SCOPES.split(' ').chain(["users.v1.read", "identity:scim.me"]).map(|scope| ("scope", scope)));
     fields.push(("grant", "authorization_code"));
     let answer = portal.send("/clients/new", CLIENTS, &fields).await.is(200);
     let example = std::fs::read_to_string(platform.env_file()).unwrap();
@@ -177,7 +178,7 @@ async fn the_screen_pop_speaks_https_with_cookies_of_its_own() {
     let cookie = begun.headers()["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure"), "{cookie}");
     let login = begun.headers()["location"].to_str().unwrap();
-    assert!(login.contains("redirect_uri=https"), "{login}");
+    assert!(login.contains("redirect_uri%3Dhttps%253A"), "{login}");
     crate::harness::http().get(address.replacen("https", "http", 1)).send().await.expect_err("TLS only");
     pair.renew();
     // A client of its own for each look: a connection keeps the certificate that it began with.
