@@ -247,6 +247,10 @@ async fn five_pages_and_two_browsers_ring_once_and_are_one_desk() {
         desk.hears("gone", "closed without a look at it, too", closed).await;
     }
     assert_eq!(second.complaints(&[&team.page, &team.platform.base]).await, Vec::<String>::new());
+    second.open(&format!("{}/wallboard", team.page)).await;
+    second.sees(&["Waiting now", "Answered today", "Free", "Live"]).await;
+    assert_eq!(second.complaints(&[&team.page, &team.platform.base]).await, Vec::<String>::new());
+    second.open(&team.page).await;
     second.press("Sign out").await;
     second.sees(&["Sign in to see calls"]).await;
     first.close().await;

@@ -8,6 +8,8 @@ const LOST_AFTER_MS = 1200;
 const TICK_MS = 250;
 // Cards of a tab that are shown at first; the others wait behind "N more".
 const CARDS_SHOWN_MAX = 50;
+// The app's answer when a colleague was faster.
+const TAKEN = 409;
 const LIVE = new Set(["waiting", "ringing", "answered"]);
 const EMPTY = {
   active: ["No calls yet", "When your phone rings, the caller's card appears here. Keep this page open, or call in to try it."],
@@ -191,7 +193,7 @@ function focusOn(card) {
   const at = document.activeElement;
   if (at === card) return (next) => next;
   if (!card.contains(at)) return null;
-  for (const part of ["[data-dismiss]", "[data-pin]", "[data-notes]", "summary"]) {
+  for (const part of ["[data-dismiss]", "[data-pin]", "[data-claim]", "[data-notes]", "summary"]) {
     if (at.matches(part)) return (next) => next.querySelector(part) ?? next;
   }
   const same = (other) => other.name === at.name && (at.localName !== "button" || other.value === at.value);
@@ -287,6 +289,12 @@ async function pin(card) {
   if (!(await send(`/calls/${encodeURIComponent(card.dataset.call)}/pin`, { pinned })).kept) notKept();
 }
 
+async function claim(card, wanted) {
+  const { status, kept } = await send(`/calls/${encodeURIComponent(card.dataset.call)}/claim`, { claim: wanted });
+  if (status === TAKEN) say.textContent = "A colleague takes this already.";
+  else if (!kept) notKept();
+}
+
 function move(step) {
   const all = visibleCards();
   if (all.length === 0) return;
@@ -306,6 +314,7 @@ const KEYS = {
   p: (card) => card && pin(card),
   n: (card) => card?.querySelector("[data-notes]").focus(),
   c: (card) => card?.querySelector("[data-call-back]")?.click(),
+  t: (card) => card?.querySelector("[data-claim]")?.click(),
   1: () => showTab("active"),
   2: () => showTab("recent"),
   3: () => showTab("missed"),
@@ -387,6 +396,8 @@ calls.addEventListener("click", (event) => {
   const card = event.target.closest(".card");
   if (event.target.closest("[data-dismiss]")) close(card);
   if (event.target.closest("[data-pin]")) pin(card);
+  const taking = event.target.closest("[data-claim]");
+  if (taking) claim(card, taking.dataset.claim);
 });
 document.getElementById("close-all").addEventListener("click", async () => {
   if (!(await send("/calls/close-finished", {})).kept) notKept();

@@ -158,6 +158,15 @@ pub struct MatchLine {
     pub reason: String,
 }
 
+/// Who takes a missed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The person's address.
+    pub by: String,
+    /// It is the person whose page this is.
+    pub mine: bool,
+}
+
 /// One call on the board. All texts are ready to be read.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(path = "card.html")]
@@ -168,6 +177,8 @@ pub struct Card {
     /// Over, but among the active ones until then, milliseconds since 1970.
     pub active_until_ms: Option<i64>,
     pub pinned: bool,
+    /// Missed, and somebody said that they take it.
+    pub claim: Option<Claim>,
     /// What the person wrote down.
     pub notes: String,
     /// When the call came in, milliseconds since 1970.

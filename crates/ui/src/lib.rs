@@ -10,9 +10,10 @@ mod docs;
 mod pages;
 mod portal;
 mod respond;
+mod wall;
 
 pub use assets::{asset, assets};
-pub use board::{Card, Desk, DeskSignIn, Dialled, Fact, Link, MatchLine, Phase, ScreenPop, Tab};
+pub use board::{Card, Claim, Desk, DeskSignIn, Dialled, Fact, Link, MatchLine, Phase, ScreenPop, Tab};
 pub use console::{Console, ConsoleFault};
 pub use docs::{AnswerLine, Docs, Group, OperationPage, ParameterLine, Reference, Step, Tutorial};
 pub use pages::{Consent, Login, Message, ScopeGroup};
@@ -21,3 +22,4 @@ pub use portal::{
     TokenLine, TokenList, Visitor,
 };
 pub use respond::{fragment, page};
+pub use wall::{Timer, Wall, WallAgent, WallLink, Wallboard};

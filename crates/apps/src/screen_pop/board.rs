@@ -16,6 +16,7 @@ use crate::people::parties::{Account, in_talk, parties};
 use super::{
     call::{Call, History, Outcome, Stage},
     callers::Known,
+    elsewhere::Elsewhere,
     limits::{FINISHED_CARDS_MAX, FORGOTTEN_IDS_MAX, LIVE_CARDS_MAX, STALE_AFTER, WANTED_MAX},
 };
 
@@ -27,6 +28,8 @@ pub struct Board {
     forgotten_ids: HashSet<String>,
     wanted: HashSet<String>,
     account: Arc<Account>,
+    /// Calls that are no cards.
+    pub elsewhere: Elsewhere,
 }
 
 /// What an event did to the board.
@@ -57,13 +60,18 @@ pub struct Change {
     pub gone: Vec<String>,
     /// Cards of earlier missed calls of the same caller, which this call has settled.
     pub settled: Vec<String>,
+    /// Somebody has answered, for the first time.
+    pub answered: bool,
+    /// It has ended, and nobody did.
+    pub missed: bool,
 }
 
 impl Change {
     /// A card whose call is as it was.
     #[must_use]
     pub fn of_card(id: &str) -> Self {
-        Self { id: id.to_owned(), new: false, moved: false, gone: Vec::new(), settled: Vec::new() }
+        let (gone, settled) = Default::default();
+        Self { id: id.to_owned(), new: false, moved: false, gone, settled, answered: false, missed: false }
     }
 
     /// Two changes of one card as one.
@@ -72,6 +80,8 @@ impl Change {
         self.moved |= next.moved;
         self.gone.extend(next.gone);
         self.settled.extend(next.settled);
+        self.answered |= next.answered;
+        self.missed |= next.missed;
         self
     }
 }
@@ -102,13 +112,16 @@ impl Board {
             if event.state.sequence_number <= call.sequence {
                 return Applied::Nothing;
             }
-            let before = call.stage.clone();
+            let (before, was_answered) = (call.stage.clone(), call.answered_at.is_some());
             call.take(&event.state, now);
             let moved = call.stage != before;
+            let first = !was_answered && call.answered_at.is_some();
+            let missed = moved && call.stage == Stage::Ended(Outcome::Missed);
             let answered =
                 (moved && call.stage == Stage::Answered).then(|| call.caller.key().map(str::to_owned));
             let settled = answered.flatten().map(|number| self.settle(&number, now)).unwrap_or_default();
-            let change = Change { moved, gone: self.trim(), settled, ..Change::of_card(id) };
+            let gone = self.trim();
+            let change = Change { moved, gone, settled, answered: first, missed, ..Change::of_card(id) };
             return Applied::Changed(change);
         }
         match Call::first_seen(event, &Arc::clone(&self.account), now) {
@@ -148,14 +161,15 @@ impl Board {
     /// Ids of the calls believed to be under way.
     #[must_use]
     pub fn live_ids(&self) -> Vec<String> {
-        self.calls.iter().filter(|call| call.is_live()).map(|call| call.id.clone()).collect()
+        let live = self.calls.iter().filter(|call| call.is_live()).map(|call| &call.id);
+        live.chain(self.elsewhere.ids()).cloned().collect()
     }
 
     /// There is a call under way without news for long.
     #[must_use]
     pub fn is_stale(&self, now: Timestamp) -> bool {
         let old = |call: &Call| now.duration_since(call.heard).unsigned_abs() >= STALE_AFTER;
-        self.calls.iter().any(|call| call.is_live() && old(call))
+        self.calls.iter().any(|call| call.is_live() && old(call)) || self.elsewhere.is_stale(now)
     }
 
     /// Compares with the list of calls under way. `suspects` are the calls that were believed to be under way when
@@ -176,12 +190,20 @@ impl Board {
                 missing.push(call.id.clone());
             }
         }
+        missing.extend(
+            suspects
+                .iter()
+                .filter(|id| !listed.contains(id.as_str()) && self.elsewhere.is_known(id))
+                .cloned(),
+        );
+        listed.iter().for_each(|id| self.elsewhere.listed(id, now));
         let changes = live.iter().map(|event| self.apply(now, event)).collect();
         (changes, missing)
     }
 
     /// Ends a call that is gone, after all that could be learned of it was applied.
     pub fn close(&mut self, now: Timestamp, id: &str) -> Option<Change> {
+        self.elsewhere.end(id);
         let call = self.calls.iter_mut().find(|call| call.id == id && call.is_live())?;
         let outcome = if call.answered_at.is_some() { Outcome::Answered } else { Outcome::Unknown };
         call.end(outcome, now);
@@ -215,13 +237,18 @@ impl Board {
         self.wanted.remove(&call.id);
         let id = call.id.clone();
         let at = self.place_of(&call);
+        // The app came late: they talk already.
+        let reached = call.answered_at.and_then(|at| Some((call.caller.key()?.to_owned(), at)));
         self.calls.insert(at, call);
+        let answered = reached.is_some() || self.calls[at].answered_at.is_some();
+        let settled = reached.map(|(number, at)| self.settle(&number, at)).unwrap_or_default();
         let gone = self.trim();
-        Applied::Changed(Change { new: true, moved: true, gone, ..Change::of_card(&id) })
+        Applied::Changed(Change { new: true, moved: true, gone, settled, answered, ..Change::of_card(&id) })
     }
 
     /// An outbound call is no card, but reaching somebody settles what was missed from them.
     fn apply_outbound(&mut self, now: Timestamp, event: &CallEvent) -> Applied {
+        self.elsewhere.take(now, event);
         let talks = event.state.participants.iter().filter(|party| in_talk(&party.status.value)).count() >= 2;
         if !talks {
             return Applied::Nothing;
@@ -252,6 +279,24 @@ impl Board {
             call.id.clone()
         };
         self.calls.iter_mut().filter(missed).map(settle).collect()
+    }
+
+    /// This missed call and the others of the same caller for whom nobody has been reached since. Empty if it is none.
+    #[must_use]
+    pub fn missed_like(&self, id: &str) -> Vec<String> {
+        let open = |call: &Call| call.stage == Stage::Ended(Outcome::Missed) && !call.settled;
+        let Some((_, like)) = self.find(id).filter(|(_, call)| open(call)) else { return Vec::new() };
+        let of_caller = |call: &&Call| {
+            call.id == like.id || (open(call) && like.caller.key().is_some() && call.caller == like.caller)
+        };
+        self.calls.iter().filter(of_caller).map(|call| call.id.clone()).collect()
+    }
+
+    /// Notes who takes a missed call; nobody without one.
+    pub fn set_claim(&mut self, id: &str, person: Option<&str>) {
+        if let Some(call) = self.calls.iter_mut().find(|call| call.id == id) {
+            call.claimed = person.map(str::to_owned);
+        }
     }
 
     /// What is known of the account from now on.

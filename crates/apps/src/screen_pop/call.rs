@@ -35,6 +35,8 @@ pub struct Call {
     pub parked: bool,
     /// Missed, and somebody has talked with the caller since.
     pub settled: bool,
+    /// Missed, and this person said that they take it.
+    pub claimed: Option<String>,
     pub answered_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     /// Voicemail took the call.
@@ -117,6 +119,7 @@ impl Call {
             talked: Vec::new(),
             parked: false,
             settled: false,
+            claimed: None,
             answered_at: None,
             ended_at: None,
             voicemail: false,

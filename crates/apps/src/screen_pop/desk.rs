@@ -16,7 +16,7 @@ use super::{
     limits::{RESTORED_MAX, WRITES_MAX},
     view,
 };
-use crate::store::{desks, screen_pop as store};
+use crate::store::{claims, desks, screen_pop as store};
 
 /// A call popped up on the pages.
 #[derive(Clone, Debug)]
@@ -64,6 +64,9 @@ impl Desk {
             hub.board(|board| board.restore(call));
         }
         settle(&hub, &pool, now).await?;
+        let day = now.to_zoned(hub.zone().clone()).start_of_day().map_or(now, |day| day.timestamp());
+        let (answered, missed) = store::answered_and_missed(&pool, day).await?;
+        hub.start_tally(answered, missed);
         let (writes, queue) = mpsc::channel(WRITES_MAX);
         let writer = tokio::spawn(write(pool.clone(), queue));
         Ok(Self { hub, callers, filling: TaskTracker::new(), pool, writes, writer, pops, screen })
@@ -77,6 +80,10 @@ impl Desk {
     /// Takes in one state of a call. The id of a call comes back whose earlier states are needed.
     pub async fn take(&self, event: &CallEvent) -> Option<String> {
         let applied = self.hub.board(|board| board.apply(Timestamp::now(), event));
+        if applied == Applied::Nothing {
+            // No card, but somebody may have begun to talk.
+            self.hub.refresh_walls();
+        }
         self.applied(applied).await
     }
 
@@ -159,15 +166,19 @@ impl Desk {
     }
 }
 
-/// Missed calls that were followed by a talk before the last stop are settled.
+/// Missed calls that were followed by a talk before the last stop are settled; who takes the others is known again.
 async fn settle(hub: &Hub, pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()> {
     let oldest = hub.board(|board| board.calls().iter().map(|call| call.created).min()).unwrap_or(now);
     let reached = desks::all_reached(pool, oldest).await?;
+    let claimed = claims::all(pool, oldest).await?;
     let talk = |call: &Call| Some((call.caller.key()?.to_owned(), call.answered_at?));
     hub.board(|board| {
         let answered: Vec<_> = board.calls().iter().filter_map(talk).collect();
         for (number, at) in reached.into_iter().chain(answered) {
             board.settle(&number, at);
+        }
+        for (id, person) in claimed {
+            board.set_claim(&id, Some(&person));
         }
     });
     Ok(())

@@ -4,7 +4,7 @@
 //! calls come by the app's own sign-in. The cookie is 256 bits of chance, of which the store has the digest.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,7 +18,7 @@ use url::Url;
 use super::{
     limits::{SESSION_LIFE, SESSIONS_MAX, SIGN_IN_LIFE, SIGN_INS_MAX},
     secrets::{digest, token},
-    sight::Person,
+    sight::{Directory, Person},
 };
 use crate::store::desks::{self as store, Session};
 
@@ -64,6 +64,8 @@ pub struct Door {
     // Std mutexes: held for a look, never over an await.
     pending: Mutex<HashMap<String, Pending>>,
     sessions: Mutex<HashMap<String, Session>>,
+    /// User keys that the phone system has named in this run.
+    named: Mutex<HashSet<String>>,
 }
 
 impl Door {
@@ -89,6 +91,7 @@ impl Door {
             secure: page.scheme() == "https",
             pending: Mutex::default(),
             sessions: Mutex::new(sessions),
+            named: Mutex::default(),
         })
     }
 
@@ -167,6 +170,35 @@ impl Door {
         if let Err(error) = store::end_session(&self.pool, &visitor.session).await {
             tracing::warn!(%error, "a session that was signed out could not be taken out of the store");
         }
+    }
+
+    /// Ends the sessions of people whom the phone system does not know any more. Digest and person of each come back.
+    ///
+    /// Whoever had lines at the sign-in, or was named before, and is not named now, has left. The person with whose sign-in
+    /// the calls come stays: when they lose their rights, the phone system refuses the app itself.
+    pub async fn dismiss(&self, directory: &Directory) -> Vec<(String, Person)> {
+        let ended: Vec<(String, Person)> = {
+            let mut named = lock(&self.named);
+            let has_left = |person: &Person| {
+                let Some(key) = person.user_key.as_deref() else { return false };
+                let was_there = !person.lines.is_empty() || named.contains(key);
+                directory.lacks(key) && was_there && !self.is_operator(&person.id)
+            };
+            let mut sessions = lock(&self.sessions);
+            let left = sessions.iter().filter(|(_, session)| has_left(&session.person));
+            let left: Vec<_> = left.map(|(key, session)| (key.clone(), session.person.clone())).collect();
+            left.iter().for_each(|(key, _)| drop(sessions.remove(key)));
+            let keys = sessions.values().filter_map(|session| session.person.user_key.clone());
+            *named = keys.filter(|key| named.contains(key) || directory.has(key)).collect();
+            left
+        };
+        for (key, _) in &ended {
+            tracing::info!("a session has ended, since its person has left the phone system");
+            if let Err(error) = store::end_session(&self.pool, key).await {
+                tracing::warn!(%error, "the session of a person who has left could not be taken out of the store");
+            }
+        }
+        ended
     }
 
     /// The cookie that takes a session's cookie away.

@@ -16,6 +16,7 @@ use wire::{call_events::CallEvent, directory::User};
 
 use super::{
     desk::Desk,
+    door::Door,
     hub::{Hub, SignIn},
     limits::{DIRECTORY_EVERY, HISTORIES_MAX, SIGN_IN_RETRY, STALE_CHECK},
     routes::Code,
@@ -29,6 +30,8 @@ const NICKNAME: &str = "callfeed-screen-pop";
 /// What to follow.
 pub struct Source {
     pub client: Client,
+    /// Whose sessions end when they leave the phone system.
+    pub door: Arc<Door>,
     pub account_keys: Vec<String>,
     /// Where the channel is remembered.
     pub state_file: PathBuf,
@@ -93,6 +96,7 @@ pub async fn follow(
             },
             _ = people.tick() => follower.read_people(),
             _ = stale.tick() => {
+                follower.hub.refresh_walls();
                 if follower.hub.board(|board| board.is_stale(Timestamp::now())) {
                     follower.compare();
                 }
@@ -169,7 +173,13 @@ impl Follower {
                 (self.source.invite)(&login_url);
                 self.hub.invite(SignIn { login_url, state: authorization.state });
             }
-            Done::People(Ok(users)) => self.hub.set_directory(Directory::new(&users)),
+            Done::People(Ok(users)) => {
+                let directory = Directory::new(&users);
+                for (session, person) in self.source.door.dismiss(&directory).await {
+                    self.hub.close_session(&person, &session);
+                }
+                self.hub.set_directory(directory);
+            }
             // Without it names of lines come from the calls, and lines of people from their sign-in.
             Done::People(Err(error)) => tracing::info!("{error}"),
             Done::Exchanged { result, done } => {

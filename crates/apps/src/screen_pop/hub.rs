@@ -12,17 +12,18 @@ use std::{
 
 use axum::body::Bytes;
 use jiff::{Timestamp, tz::TimeZone};
-use serde::Serialize;
 use tokio::sync::mpsc;
 use ui::{Card, Link, ScreenPop};
 
 use super::{
     board::{Board, Change},
     call::Call,
+    frames::{CardFrame, GoneFrame, LinkFrame, NotesFrame, SnapshotCard, SnapshotFrame},
     limits::{PAGE_QUEUE_MAX, PAGE_RETRY, PAGES_MAX, PAGES_OF_ONE_MAX},
     seat::Seat,
     sight::{self, Choice, Directory, Person, Sight, Tab},
     view,
+    walls::Walls,
 };
 use crate::store::desks::Mark;
 
@@ -36,8 +37,8 @@ pub struct Hub {
 }
 
 #[derive(Default)]
-struct Inner {
-    board: Board,
+pub(super) struct Inner {
+    pub(super) board: Board,
     link: Link,
     sign_in: Option<SignIn>,
     /// State of the last sign-in that worked.
@@ -45,7 +46,8 @@ struct Inner {
     problem: Option<String>,
     /// Whose sign-in brings the calls; the phone system shows this person every call.
     operator: Option<String>,
-    directory: Arc<Directory>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) walls: Walls,
     seats: HashMap<String, Seat>,
     closed: bool,
 }
@@ -56,46 +58,6 @@ pub struct SignIn {
     pub login_url: String,
     /// What must come back to the redirect URI.
     pub state: String,
-}
-
-#[derive(Serialize)]
-struct CardFrame<'a> {
-    id: &'a str,
-    html: String,
-    /// This page is to ask whether it may ring.
-    alert: bool,
-    now: i64,
-}
-
-#[derive(Serialize)]
-struct GoneFrame<'a> {
-    ids: &'a [String],
-}
-
-#[derive(Serialize)]
-struct NotesFrame<'a> {
-    id: &'a str,
-    notes: &'a str,
-}
-
-#[derive(Serialize)]
-struct SnapshotFrame {
-    cards: Vec<SnapshotCard>,
-    now: i64,
-}
-
-#[derive(Serialize)]
-struct SnapshotCard {
-    id: String,
-    html: String,
-    alert: bool,
-}
-
-#[derive(Serialize)]
-struct LinkFrame<'a> {
-    key: &'static str,
-    word: &'static str,
-    problem: Option<&'a str>,
 }
 
 impl Hub {
@@ -135,6 +97,11 @@ impl Hub {
                 seat.send(self.run, "gone", &GoneFrame { ids: &gone });
             }
         }
+        if let (Some((_, call)), true) = (inner.board.find(&change.id), change.answered || change.missed) {
+            let date = |at: Timestamp| at.to_zoned(self.zone.clone()).date();
+            inner.walls.tally.count(date(call.created), date(now), change);
+        }
+        self.tell_walls(inner, now);
     }
 
     fn tell(
@@ -173,6 +140,7 @@ impl Hub {
         let mut inner = self.lock();
         inner.link = link;
         inner.send_link(self.run);
+        self.tell_walls(&mut inner, Timestamp::now());
     }
 
     /// What only a person can mend, until it is mended (`None`).
@@ -195,6 +163,7 @@ impl Hub {
         inner.board.set_account(Arc::new(directory.account.clone()));
         inner.directory = Arc::new(directory);
         self.all_anew(&mut inner);
+        self.tell_walls(&mut inner, Timestamp::now());
     }
 
     /// A person has to sign in.
@@ -365,6 +334,23 @@ impl Hub {
         inner.board.calls().iter().filter(is_done).map(|call| call.id.clone()).collect()
     }
 
+    /// Whether a call stands among the missed ones of a person.
+    #[must_use]
+    pub(super) fn misses(&self, person: &Person, call: &str) -> bool {
+        let inner = self.lock();
+        let (Some(seat), Some((_, call))) = (inner.seats.get(&person.id), inner.board.find(call)) else {
+            return false;
+        };
+        let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory);
+        sight.is_some_and(|sight| sight.tab == Tab::Missed)
+    }
+
+    /// Whether a person may see every call.
+    #[must_use]
+    pub(super) fn is_admin(&self, person: &Person) -> bool {
+        sight::is_admin(person, self.lock().operator.as_deref())
+    }
+
     /// Whether the page that asks is the first of this person's that wants to ring for this call: one page rings.
     #[must_use]
     pub fn may_ring(&self, person: &Person, call: &str) -> bool {
@@ -382,6 +368,7 @@ impl Hub {
         if let Some(seat) = self.lock().seats.get_mut(&person.id) {
             seat.close(session);
         }
+        self.close_walls(session);
     }
 
     /// Ends all pages' events; new ones get none.
@@ -389,6 +376,7 @@ impl Hub {
         let mut inner = self.lock();
         inner.closed = true;
         inner.seats.clear();
+        inner.walls = Walls::default();
     }
 
     fn all_anew(&self, inner: &mut Inner) {
@@ -426,18 +414,24 @@ impl Hub {
 
     fn card(&self, seat: &Seat, call: &Call, sight: &Sight, now: Timestamp) -> Card {
         let mark = seat.mark_of(&call.id);
-        view::card(call, sight, &mark, now, &self.zone)
+        let by = call.claimed.clone().filter(|_| sight.tab == Tab::Missed);
+        let claim = by.map(|by| ui::Claim { mine: by == seat.person.id, by });
+        Card { claim, ..view::card(call, sight, &mark, now, &self.zone) }
     }
 
     // What the mutex guards is whole after every step, so a panic elsewhere does not spoil it.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn link(&self) -> Link {
+    pub(super) fn link(&self) -> Link {
         if self.sign_in.is_some() { Link::SignInNeeded } else { self.link }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     fn is_admin(&self, seat: &Seat) -> bool {

@@ -26,6 +26,12 @@ pub const FACTS_SHOWN_MAX: usize = 6;
 pub const CONNECTIONS_MAX: usize = 20_000;
 /// Pages open at a time; a further one gets 503.
 pub const PAGES_MAX: usize = 4000;
+/// Wallboards open at a time; a further one gets 503.
+pub const WALLS_MAX: usize = 64;
+/// Read-only links of the wallboard at a time; with as many, one has to be taken away first.
+pub const WALL_LINKS_MAX: u32 = 20;
+/// Lines on a wallboard; the rest is left out.
+pub const AGENTS_SHOWN_MAX: usize = 200;
 /// Pages of one person open at a time; a further one gets 503.
 pub const PAGES_OF_ONE_MAX: usize = 64;
 /// Characters of the notes of one call; a longer text is refused with 413.
@@ -41,8 +47,8 @@ pub const SESSIONS_MAX: usize = 10_000;
 pub const SIGN_INS_MAX: usize = 500;
 /// How long a person may take to sign in; then they begin again.
 pub const SIGN_IN_LIFE: Duration = Duration::from_secs(600);
-/// How often people and lines are read anew.
-pub const DIRECTORY_EVERY: Duration = Duration::from_secs(600);
+/// How often people and lines are read anew: so soon who has left the phone system loses their session.
+pub const DIRECTORY_EVERY: Duration = Duration::from_secs(120);
 /// Changes waiting for one page; when full the page is closed, comes back and gets a fresh snapshot.
 pub const PAGE_QUEUE_MAX: usize = 128;
 /// How soon a page that lost its connection tries again.

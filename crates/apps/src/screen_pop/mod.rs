@@ -7,10 +7,13 @@
 pub mod board;
 pub mod call;
 pub mod callers;
+mod claims;
 pub mod desk;
 pub mod door;
+mod elsewhere;
 mod enter;
 pub mod follow;
+mod frames;
 pub mod hub;
 pub mod limits;
 pub mod routes;
@@ -19,6 +22,9 @@ pub mod secrets;
 pub mod server;
 pub mod sight;
 pub mod view;
+mod wall;
+mod wallboard;
+mod walls;
 
 #[cfg(test)]
 mod tests;
@@ -194,11 +200,21 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let (codes_sender, codes) = mpsc::channel(1);
     let stop = CancellationToken::new();
     let (hub_of_pages, door) = (Arc::clone(&hub), Arc::new(door));
-    let pages = Pages { hub: hub_of_pages, callers, door, store, codes: codes_sender, host, public };
+    let pages = Pages {
+        hub: hub_of_pages,
+        callers,
+        door: Arc::clone(&door),
+        store,
+        codes: codes_sender,
+        host,
+        public,
+        page,
+    };
     let server = tokio::spawn(server::serve(listeners, pages, secure, stop.clone()));
     let no_browser = options.no_browser;
     let source = Source {
         client,
+        door,
         account_keys: vec![account_key],
         state_file: options.state_dir.join(CHANNEL_FILE),
         invite: Box::new(move |login_url| sign_in::show(login_url, no_browser)),

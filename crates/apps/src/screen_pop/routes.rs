@@ -20,15 +20,18 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 use ui::Message;
+use url::Url;
 
 use super::{
     callers::{Callers, Written},
+    claims,
     door::{Door, Visitor},
     enter,
     hub::Hub,
     limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_CHARS_MAX},
     server::only_own_names,
     sight::Choice,
+    wallboard,
 };
 use crate::store::{Store, desks as store};
 
@@ -55,6 +58,8 @@ pub struct Pages {
     pub codes: mpsc::Sender<Code>,
     /// Host of the listen address.
     pub host: String,
+    /// Address of the page.
+    pub page: Url,
     /// Host and port of the public address, where there is one.
     pub public: Option<String>,
 }
@@ -70,7 +75,13 @@ pub fn router(pages: Pages) -> Router {
         .route("/calls/{id}", get(one))
         .route("/calls/{id}/close", post(close))
         .route("/calls/{id}/pin", post(pin))
+        .route("/calls/{id}/claim", post(claims::claim))
         .route("/calls/{id}/notes", post(notes))
+        .route("/wallboard", get(wallboard::page))
+        .route("/wallboard/events", get(wallboard::events))
+        .route("/wallboard/links", post(wallboard::change_links))
+        .route("/wall/{token}", get(wallboard::by_link))
+        .route("/wall/{token}/events", get(wallboard::events_by_link))
         .route("/callers/pick", post(pick))
         .route("/callers/new", post(new_contact))
         .route("/sign-in", get(enter::begin))
@@ -90,7 +101,7 @@ fn no_such_page() -> Response<Body> {
 }
 
 /// The visitor of a request, seated; else the answer that refuses it.
-async fn seated(pages: &Pages, headers: &HeaderMap) -> Result<Visitor, Response<Body>> {
+pub(super) async fn seated(pages: &Pages, headers: &HeaderMap) -> Result<Visitor, Response<Body>> {
     let Some(visitor) = pages.door.visitor(headers) else {
         let text = "Sign in on the first page of this address.\n";
         return Err((StatusCode::UNAUTHORIZED, text).into_response());
@@ -115,7 +126,11 @@ async fn seat(pages: &Pages, visitor: &Visitor) -> sqlx::Result<()> {
 }
 
 /// The visitor of a request that changes something: it comes from a page of ours and carries the session's proof.
-async fn acting(pages: &Pages, headers: &HeaderMap, proof: Option<&str>) -> Result<Visitor, Response<Body>> {
+pub(super) async fn acting(
+    pages: &Pages,
+    headers: &HeaderMap,
+    proof: Option<&str>,
+) -> Result<Visitor, Response<Body>> {
     if !enter::is_from_own_page(headers) {
         return Err(enter::foreign_form());
     }
@@ -152,7 +167,7 @@ async fn one(State(pages): State<Pages>, headers: HeaderMap, Path(id): Path<Stri
     }
 }
 
-fn no_such_call() -> Response<Body> {
+pub(super) fn no_such_call() -> Response<Body> {
     (StatusCode::NOT_FOUND, "There is no such call for you.\n").into_response()
 }
 
@@ -162,7 +177,12 @@ async fn events(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body
         Err(refused) => return refused,
     };
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let Some(events) = pages.hub.subscribe(&visitor.person, &visitor.session, last) else {
+    event_stream(pages.hub.subscribe(&visitor.person, &visitor.session, last))
+}
+
+/// The answer that goes on until the queue ends; without one there is no room.
+pub(super) fn event_stream(events: Option<mpsc::Receiver<Bytes>>) -> Response<Body> {
+    let Some(events) = events else {
         let text = "Too many pages are open. Close some and try again.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
@@ -298,7 +318,7 @@ async fn keep(
     Ok(true)
 }
 
-fn done(result: sqlx::Result<()>) -> Response<Body> {
+pub(super) fn done(result: sqlx::Result<()>) -> Response<Body> {
     match result {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use wire::directory::User;
 
 use super::call::{Call, Line, Outcome, Stage};
-use crate::people::{number::Home, parties::Account};
+use crate::people::{number::Home, parties::Account, text::tidy};
 
 /// Somebody who signed in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,8 @@ impl Default for Choice {
 pub struct Directory {
     lines_of: HashMap<String, Vec<String>>,
     owned: HashSet<String>,
+    /// All lines, by extension.
+    agents: Vec<Line>,
     pub account: Account,
 }
 
@@ -91,12 +93,40 @@ impl Directory {
             directory.owned.extend(ids.iter().cloned());
             directory.lines_of.insert(user.user_key.clone(), ids);
             for line in &user.lines {
+                let (id, name, extension) = (line.id.clone(), tidy(&line.name), tidy(&line.number));
+                directory.agents.push(Line { id, name, extension });
                 directory.account.lines.insert(line.id.clone(), line.name.clone());
                 let region = line.region.as_deref().and_then(|region| region.parse::<Home>().ok());
                 directory.account.home = directory.account.home.or(region);
             }
         }
+        directory.agents.sort_by(|one, other| {
+            (one.extension.len(), &one.extension, &one.name).cmp(&(
+                other.extension.len(),
+                &other.extension,
+                &other.name,
+            ))
+        });
+        directory.agents.dedup_by(|one, other| one.id == other.id);
         directory
+    }
+
+    /// The lines of the account's people.
+    #[must_use]
+    pub fn agents(&self) -> &[Line] {
+        &self.agents
+    }
+
+    /// The phone system knows others, but nobody with this key any more.
+    #[must_use]
+    pub fn lacks(&self, user_key: &str) -> bool {
+        self.is_known() && !self.lines_of.contains_key(user_key)
+    }
+
+    /// Whether it has this person.
+    #[must_use]
+    pub fn has(&self, user_key: &str) -> bool {
+        self.lines_of.contains_key(user_key)
     }
 
     fn is_known(&self) -> bool {

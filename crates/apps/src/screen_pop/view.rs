@@ -48,6 +48,7 @@ pub fn card(call: &Call, sight: &Sight, mark: &Mark, now: Timestamp, zone: &Time
         },
         active_until_ms: active_until(call, &sight.part).map(Timestamp::as_millisecond),
         pinned: mark.pinned,
+        claim: None,
         notes: mark.notes.clone(),
         created_ms: call.created.as_millisecond(),
         caller_key: call.caller.key().map(str::to_owned),
@@ -252,7 +253,7 @@ fn duration(call: &Call, now: Timestamp) -> Option<String> {
 }
 
 /// "0:07", "12:30", "1:02:03"
-fn clock(seconds: i64) -> String {
+pub(super) fn clock(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }

@@ -3,6 +3,7 @@
 //! `synchronous=FULL`: what was committed survives a power cut.
 
 pub mod changes;
+pub mod claims;
 pub mod contacts;
 pub mod desks;
 pub mod ledger;
@@ -13,6 +14,7 @@ pub mod reports_table;
 pub mod revisions;
 pub mod screen_pop;
 pub mod trace;
+pub mod wall_links;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -128,7 +130,13 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
     let pool =
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
     let reports = [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, changes::SCHEMA, privacy::SCHEMA];
-    for schema in reports.into_iter().chain([screen_pop::SCHEMA, contacts::SCHEMA, desks::SCHEMA]) {
+    for schema in reports.into_iter().chain([
+        screen_pop::SCHEMA,
+        contacts::SCHEMA,
+        desks::SCHEMA,
+        claims::SCHEMA,
+        wall_links::SCHEMA,
+    ]) {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }
     changes::upgrade(&pool).await?;

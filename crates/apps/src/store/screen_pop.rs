@@ -130,6 +130,23 @@ pub async fn recent(pool: &SqlitePool, now: Timestamp, max: u32) -> sqlx::Result
     rows.iter().map(|row| call_of(row, now)).collect()
 }
 
+/// How many calls that came in since `since` were answered, and how many ended unanswered.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn answered_and_missed(pool: &SqlitePool, since: Timestamp) -> sqlx::Result<(u64, u64)> {
+    let row = sqlx::query(
+        "SELECT count(answered_us) AS answered, count(CASE WHEN outcome = 'MISSED' THEN 1 END) AS missed
+         FROM screen_pop_calls WHERE created_us >= $1",
+    )
+    .bind(since.as_microsecond())
+    .fetch_one(pool)
+    .await?;
+    let count =
+        |name: &str| row.try_get::<i64, _>(name).map(|count| u64::try_from(count).unwrap_or_default());
+    Ok((count("answered")?, count("missed")?))
+}
+
 /// Drops what is too old to be told.
 ///
 /// # Errors
@@ -176,6 +193,7 @@ fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
         answered_by,
         parked: false,
         settled: false,
+        claimed: None,
         answered_at,
         ended_at: row.try_get::<Option<i64>, _>("ended_us")?.map(instant),
         cut_off: false,

@@ -15,7 +15,7 @@ use crate::screen_pop::{routes::router, secrets::digest, sight::Person};
 const FRONT_DESK: &str = "a97782c9-1b9b-4567-83f6-0050a2a2ef4a";
 const OWN: &str = "http://localhost:5000";
 
-fn front() -> Person {
+pub(super) fn front() -> Person {
     Person {
         id: "front@example.com".into(),
         lines: vec![FRONT_DESK.into()],
@@ -24,7 +24,7 @@ fn front() -> Person {
     }
 }
 
-fn other() -> Person {
+pub(super) fn other() -> Person {
     Person {
         id: "other@example.com".into(),
         lines: vec!["another".into()],
@@ -33,7 +33,7 @@ fn other() -> Person {
     }
 }
 
-async fn get(app: &App, path: &str, person: &Person) -> Response<Body> {
+pub(super) async fn get(app: &App, path: &str, person: &Person) -> Response<Body> {
     let request = Request::get(path).header("host", "localhost:5000");
     let request = request.header("cookie", format!("callfeed_session_5000={}", person.id));
     router(app.pages.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
@@ -50,7 +50,7 @@ async fn post(app: &App, path: &str, form: &str, person: &Person, origin: &str, 
     answer.unwrap().status()
 }
 
-async fn act(app: &App, path: &str, form: &str, person: &Person) -> StatusCode {
+pub(super) async fn act(app: &App, path: &str, form: &str, person: &Person) -> StatusCode {
     post(app, path, form, person, OWN, &digest("proof", &person.id)).await
 }
 

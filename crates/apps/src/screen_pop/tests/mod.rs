@@ -5,6 +5,7 @@ mod callers;
 mod doors;
 mod pages;
 mod sights;
+mod walls;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

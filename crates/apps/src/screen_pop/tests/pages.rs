@@ -84,6 +84,7 @@ impl App {
             codes: code_sender,
             host: "localhost".into(),
             public: None,
+            page: "http://localhost:5000/".parse().unwrap(),
         };
         Self { hub, desk, pages, store, codes, pops, folder }
     }
@@ -91,6 +92,12 @@ impl App {
     async fn restart(self) -> Self {
         self.desk.close().await;
         Self::start_in(self.folder, Access::Anyone).await
+    }
+
+    /// Stopped and started again, with the same people.
+    pub async fn restart_closed(self) -> Self {
+        self.desk.close().await;
+        Self::start_in(self.folder, Access::SignedIn).await
     }
 
     async fn get(&self, path: &str) -> Response<Body> {

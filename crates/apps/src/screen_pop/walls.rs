@@ -1,0 +1,125 @@
+//! The wallboards that are open: each hears the figures when they change.
+
+use axum::body::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::{
+    hub::{Hub, Inner},
+    limits::{PAGE_QUEUE_MAX, PAGE_RETRY, WALLS_MAX},
+    wall::{self, Doing, Figures, Tally},
+};
+
+/// The wallboards' part of the hub.
+#[derive(Default)]
+pub struct Walls {
+    open: Vec<Wall>,
+    shown: Option<(Figures, ui::Link)>,
+    pub tally: Tally,
+}
+
+struct Wall {
+    /// Digest of the session or of the link that opened it.
+    key: String,
+    events: mpsc::Sender<Bytes>,
+}
+
+#[derive(Serialize)]
+struct WallFrame {
+    html: String,
+    link: &'static str,
+    word: &'static str,
+    now: i64,
+}
+
+impl Hub {
+    /// What stands on the wall now.
+    #[must_use]
+    pub fn wall(&self) -> (ui::Wall, ui::Link) {
+        let now = Timestamp::now();
+        let inner = self.lock();
+        (shown(&self.figures(&inner, now), now), inner.link())
+    }
+
+    /// Server-sent events of a wallboard: how things are, then each change. None when too many are open.
+    #[must_use]
+    pub fn subscribe_wall(&self, key: &str) -> Option<mpsc::Receiver<Bytes>> {
+        let now = Timestamp::now();
+        let mut inner = self.lock();
+        inner.walls.open.retain(|wall| !wall.events.is_closed());
+        if inner.is_closed() || inner.walls.open.len() >= WALLS_MAX {
+            return None;
+        }
+        let (events, queue) = mpsc::channel(PAGE_QUEUE_MAX);
+        let retry = Bytes::from(format!("retry: {}\n\n", PAGE_RETRY.as_millis()));
+        for bytes in [retry, frame(&self.figures(&inner, now), inner.link(), now)] {
+            events.try_send(bytes).expect("a new queue has room for two");
+        }
+        inner.walls.open.push(Wall { key: key.to_owned(), events });
+        Some(queue)
+    }
+
+    /// Tells the wallboards what has changed; also that a new day has begun.
+    pub fn refresh_walls(&self) {
+        self.tell_walls(&mut self.lock(), Timestamp::now());
+    }
+
+    /// The link or session that opened these wallboards has ended.
+    pub fn close_walls(&self, key: &str) {
+        self.lock().walls.open.retain(|wall| wall.key != key);
+    }
+
+    /// What became of the calls of today before the start.
+    pub fn start_tally(&self, answered: u64, missed: u64) {
+        let today = Timestamp::now().to_zoned(self.zone().clone()).date();
+        self.lock().walls.tally = Tally::of(today, answered, missed);
+    }
+
+    pub(super) fn tell_walls(&self, inner: &mut Inner, now: Timestamp) {
+        if inner.walls.open.is_empty() {
+            return;
+        }
+        let new = (self.figures(inner, now), inner.link());
+        if inner.walls.shown.as_ref() == Some(&new) {
+            return;
+        }
+        let bytes = frame(&new.0, new.1, now);
+        inner.walls.open.retain(|wall| wall.events.try_send(bytes.clone()).is_ok());
+        inner.walls.shown = Some(new);
+    }
+
+    fn figures(&self, inner: &Inner, now: Timestamp) -> Figures {
+        let today = now.to_zoned(self.zone().clone()).date();
+        wall::figures(&inner.board, inner.directory.agents(), inner.walls.tally.on(today))
+    }
+}
+
+fn frame(figures: &Figures, link: ui::Link, now: Timestamp) -> Bytes {
+    let html = ui::fragment(&shown(figures, now));
+    let frame = WallFrame { html, link: link.key(), word: link.word(), now: now.as_millisecond() };
+    let json = serde_json::to_string(&frame).expect("frames are plain texts and numbers");
+    Bytes::from(format!("event: wall\ndata: {json}\n\n"))
+}
+
+fn shown(figures: &Figures, now: Timestamp) -> ui::Wall {
+    let timer = |since: Timestamp| ui::Timer {
+        since_ms: since.as_millisecond(),
+        text: super::view::clock(now.duration_since(since).as_secs()),
+    };
+    let agent = |agent: &wall::Agent| {
+        let (key, word, since) = match agent.doing {
+            Doing::Talks(since) => ("talking", "On the phone", Some(since)),
+            Doing::Rings(since) => ("ringing", "Ringing", Some(since)),
+            Doing::Free => ("free", "Free", None),
+        };
+        ui::WallAgent { name: agent.name.clone(), key, word, timer: since.map(timer) }
+    };
+    ui::Wall {
+        waiting: figures.waiting,
+        longest: figures.waiting_since.map(timer),
+        answered: figures.tally.answered,
+        missed: figures.tally.missed,
+        agents: figures.agents.iter().map(agent).collect(),
+    }
+}

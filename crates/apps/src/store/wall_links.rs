@@ -1,0 +1,67 @@
+//! Read-only links of the wallboard, each by the digest of its token. Instants are microseconds since 1970.
+
+use jiff::Timestamp;
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+
+/// Table of the links; run at each start.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS desk_wall_links (
+    digest text PRIMARY KEY,
+    person text NOT NULL,
+    made_us bigint NOT NULL
+);
+";
+
+/// A link that holds.
+#[derive(Clone, Debug)]
+pub struct WallLink {
+    pub digest: String,
+    /// Who made it.
+    pub by: String,
+    pub made: Timestamp,
+}
+
+/// Keeps a new link. False if there are `max` already.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn add(pool: &SqlitePool, digest: &str, by: &str, now: Timestamp, max: u32) -> sqlx::Result<bool> {
+    let added = sqlx::query(
+        "INSERT INTO desk_wall_links (digest, person, made_us)
+         SELECT $1, $2, $3 WHERE (SELECT count(*) FROM desk_wall_links) < $4",
+    )
+    .bind(digest)
+    .bind(by)
+    .bind(now.as_microsecond())
+    .bind(i64::from(max))
+    .execute(pool)
+    .await?;
+    Ok(added.rows_affected() == 1)
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn end(pool: &SqlitePool, digest: &str) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM desk_wall_links WHERE digest = $1").bind(digest).execute(pool).await?;
+    Ok(())
+}
+
+/// # Errors
+/// When the database refuses.
+pub async fn holds(pool: &SqlitePool, digest: &str) -> sqlx::Result<bool> {
+    let found = sqlx::query("SELECT 1 FROM desk_wall_links WHERE digest = $1").bind(digest);
+    Ok(found.fetch_optional(pool).await?.is_some())
+}
+
+/// Newest first.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn all(pool: &SqlitePool) -> sqlx::Result<Vec<WallLink>> {
+    let rows = sqlx::query("SELECT digest, person, made_us FROM desk_wall_links ORDER BY made_us DESC");
+    let link = |row: &SqliteRow| {
+        let made = Timestamp::from_microsecond(row.try_get("made_us")?).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(WallLink { digest: row.try_get("digest")?, by: row.try_get("person")?, made })
+    };
+    rows.fetch_all(pool).await?.iter().map(link).collect()
+}

@@ -1,0 +1,67 @@
+//! The wallboard: figures and agents for a screen that everybody sees.
+
+use askama::Template;
+
+use crate::Link;
+
+/// The whole page as it is painted first; afterwards it follows the events.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "wallboard.html")]
+pub struct Wallboard {
+    pub wall: Wall,
+    /// How the app stands with the phone system.
+    pub link: Link,
+    /// Where the page hears of changes.
+    pub events: String,
+    /// The app's clock, milliseconds since 1970.
+    pub now_ms: i64,
+    /// Of somebody who is signed in, not by a link.
+    pub is_desk: bool,
+    /// Proof of the session, which each form carries.
+    pub proof: String,
+    /// Links that hold; for admins.
+    pub links: Option<Vec<WallLink>>,
+    /// A link that was just made.
+    pub new_link: Option<String>,
+}
+
+/// What changes on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Template)]
+#[template(path = "wall.html")]
+pub struct Wall {
+    pub waiting: usize,
+    pub longest: Option<Timer>,
+    /// Of today.
+    pub answered: u64,
+    pub missed: u64,
+    pub agents: Vec<WallAgent>,
+}
+
+/// A running time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timer {
+    /// When it began, milliseconds since 1970.
+    pub since_ms: i64,
+    /// What it shows at the first paint.
+    pub text: String,
+}
+
+/// A line and what it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WallAgent {
+    pub name: String,
+    /// Name of the state for the stylesheet: talking, ringing, free.
+    pub key: &'static str,
+    /// The state in words.
+    pub word: &'static str,
+    pub timer: Option<Timer>,
+}
+
+/// A read-only link; the address itself is known to who made it.
+#[derive(Clone, Debug, Default)]
+pub struct WallLink {
+    pub id: String,
+    /// When it was made, for people.
+    pub made: String,
+    pub by: String,
+}
