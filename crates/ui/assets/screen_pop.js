@@ -131,6 +131,13 @@ function group(list) {
   return first;
 }
 
+// What a search looks at: what stands on the card, the notes, and the outcome that was chosen.
+function wordsOf(card) {
+  const shown = [...card.querySelectorAll(".card-top, .card-main, .matches")].map((part) => part.textContent);
+  const chosen = [...card.querySelectorAll("[data-notes], [data-code]")].map((field) => field.value);
+  return [...shown, ...chosen].join(" ").toLowerCase();
+}
+
 // Decides which cards are shown, and in which order.
 function arrange() {
   const all = cards();
@@ -142,7 +149,7 @@ function arrange() {
     if (calls.children[at] !== card) calls.insertBefore(card, calls.children[at] ?? null);
   });
   const words = search.value.trim().toLowerCase();
-  const found = (card) => words === "" || `${card.textContent} ${card.querySelector("[data-notes]").value}`.toLowerCase().includes(words);
+  const found = (card) => words === "" || wordsOf(card).includes(words);
   for (const badge of document.querySelectorAll("[data-count]")) {
     const inTab = sorted.filter((card) => isIn(card, badge.dataset.count));
     const count = badge.dataset.count === "missed" ? group(inTab).length : inTab.length;
@@ -193,7 +200,7 @@ function focusOn(card) {
   const at = document.activeElement;
   if (at === card) return (next) => next;
   if (!card.contains(at)) return null;
-  for (const part of ["[data-dismiss]", "[data-pin]", "[data-claim]", "[data-notes]", "summary"]) {
+  for (const part of ["[data-dismiss]", "[data-pin]", "[data-claim]", "[data-code]", "[data-notes]", "summary"]) {
     if (at.matches(part)) return (next) => next.querySelector(part) ?? next;
   }
   const same = (other) => other.name === at.name && (at.localName !== "button" || other.value === at.value);
@@ -289,6 +296,19 @@ async function pin(card) {
   if (!(await send(`/calls/${encodeURIComponent(card.dataset.call)}/pin`, { pinned })).kept) notKept();
 }
 
+async function code(card, text) {
+  if (!(await send(`/calls/${encodeURIComponent(card.dataset.call)}/code`, { code: text })).kept) notKept();
+}
+
+// Another page of this person has changed the settings.
+function settingsFrom({ ticks, from, to }) {
+  const set = new Set(ticks);
+  for (const tick of settings.querySelectorAll("[type=checkbox]")) tick.checked = set.has(`${tick.name}=${tick.value}`);
+  settings.elements.from.value = from;
+  settings.elements.to.value = to;
+  board.toggleAttribute("data-sound", set.has("sound=on"));
+}
+
 async function claim(card, wanted) {
   const { status, kept } = await send(`/calls/${encodeURIComponent(card.dataset.call)}/claim`, { claim: wanted });
   if (status === TAKEN) say.textContent = "A colleague takes this already.";
@@ -364,6 +384,7 @@ function connect() {
   on("card", show);
   on("gone", (data) => remove(data.ids));
   on("notes", (data) => notesFrom(cardOf(data.id), data.notes));
+  on("settings", settingsFrom);
   on("link", setLink);
 }
 
@@ -392,6 +413,9 @@ async function again() {
 }
 
 calls.addEventListener("submit", sendForm);
+calls.addEventListener("change", (event) => {
+  if (event.target.matches("[data-code]")) code(event.target.closest(".card"), event.target.value);
+});
 calls.addEventListener("click", (event) => {
   const card = event.target.closest(".card");
   if (event.target.closest("[data-dismiss]")) close(card);
@@ -403,6 +427,7 @@ document.getElementById("close-all").addEventListener("click", async () => {
   if (!(await send("/calls/close-finished", {})).kept) notKept();
 });
 settings.addEventListener("change", async () => {
+  if (!settings.checkValidity()) return;
   const form = new FormData(settings);
   board.toggleAttribute("data-sound", form.has("sound"));
   if (!(await send("/settings", form)).kept) notKept();

@@ -35,6 +35,34 @@ pub struct Desk {
     pub team: bool,
     pub do_not_disturb: bool,
     pub sound: bool,
+    /// Their lines.
+    pub lines: Vec<DeskLine>,
+    pub hours: DeskHours,
+}
+
+/// A line of the person's, and whether its calls are to pop.
+#[derive(Clone, Debug, Default)]
+pub struct DeskLine {
+    pub id: String,
+    pub name: String,
+    pub wanted: bool,
+}
+
+/// When cards may ring; `from` and `to` as `09:00`.
+#[derive(Clone, Debug, Default)]
+pub struct DeskHours {
+    pub set: bool,
+    pub from: String,
+    pub to: String,
+    pub days: Vec<DeskDay>,
+}
+
+/// A day of the week; Monday is 1.
+#[derive(Clone, Debug, Default)]
+pub struct DeskDay {
+    pub number: usize,
+    pub name: &'static str,
+    pub set: bool,
 }
 
 /// The screen pop for somebody who has not signed in.
@@ -158,6 +186,13 @@ pub struct MatchLine {
     pub reason: String,
 }
 
+/// A word for what came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub text: String,
+    pub chosen: bool,
+}
+
 /// Who takes a missed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -179,6 +214,8 @@ pub struct Card {
     pub pinned: bool,
     /// Missed, and somebody said that they take it.
     pub claim: Option<Claim>,
+    /// Words for what came of the call; none if none are set up.
+    pub codes: Vec<Code>,
     /// What the person wrote down.
     pub notes: String,
     /// When the call came in, milliseconds since 1970.

@@ -13,7 +13,10 @@ mod respond;
 mod wall;
 
 pub use assets::{asset, assets};
-pub use board::{Card, Claim, Desk, DeskSignIn, Dialled, Fact, Link, MatchLine, Phase, ScreenPop, Tab};
+pub use board::{
+    Card, Claim, Code, Desk, DeskDay, DeskHours, DeskLine, DeskSignIn, Dialled, Fact, Link, MatchLine, Phase,
+    ScreenPop, Tab,
+};
 pub use console::{Console, ConsoleFault};
 pub use docs::{AnswerLine, Docs, Group, OperationPage, ParameterLine, Reference, Step, Tutorial};
 pub use pages::{Consent, Login, Message, ScopeGroup};

@@ -63,3 +63,8 @@ pub const FURTHER_REQUESTS_MAX: usize = 4;
 pub const ANSWERS_WAITING: usize = 16;
 /// Connections to a database among the sources; a further look-up waits, and its deadline runs.
 pub const SOURCE_CONNECTIONS: u32 = 4;
+
+/// Words for what came of a call; a longer list is refused at the start.
+pub const OUTCOMES_MAX: usize = 40;
+/// Characters of each; a longer one is refused at the start.
+pub const OUTCOME_CHARS_MAX: usize = 40;

@@ -21,6 +21,7 @@ use super::{
     frames::{CardFrame, GoneFrame, LinkFrame, NotesFrame, SnapshotCard, SnapshotFrame},
     limits::{PAGE_QUEUE_MAX, PAGE_RETRY, PAGES_MAX, PAGES_OF_ONE_MAX},
     seat::Seat,
+    settings,
     sight::{self, Choice, Directory, Person, Sight, Tab},
     view,
     walls::Walls,
@@ -30,6 +31,8 @@ use crate::store::desks::Mark;
 /// Shared by the server and by whoever feeds the board.
 pub struct Hub {
     zone: TimeZone,
+    /// What can come of a call, to choose from; none if none are set up.
+    outcomes: Vec<String>,
     /// Differs from run to run, so that a page knows whose event ids it has.
     run: i64,
     // A std mutex: held for a look or a render, never over an await.
@@ -64,8 +67,20 @@ impl Hub {
     /// A board without calls; pages tell times in `zone`.
     #[must_use]
     pub fn new(zone: TimeZone) -> Arc<Self> {
+        Self::with_outcomes(zone, Vec::new())
+    }
+
+    /// The same, with words for what came of a call to choose from.
+    #[must_use]
+    pub fn with_outcomes(zone: TimeZone, outcomes: Vec<String>) -> Arc<Self> {
         let run = Timestamp::now().as_millisecond();
-        Arc::new(Self { zone, run, inner: Mutex::default() })
+        Arc::new(Self { zone, outcomes, run, inner: Mutex::default() })
+    }
+
+    /// What can come of a call.
+    #[must_use]
+    pub fn outcomes(&self) -> &[String] {
+        &self.outcomes
     }
 
     #[must_use]
@@ -231,6 +246,8 @@ impl Hub {
                 team: seat.choice.team,
                 do_not_disturb: seat.choice.do_not_disturb,
                 sound: seat.choice.sound,
+                lines: settings::lines(seat, &inner.directory),
+                hours: settings::hours(&seat.choice),
                 ..ui::Desk::default()
             },
         })
@@ -293,7 +310,11 @@ impl Hub {
     /// Changes what a person chose, then shows them their calls anew. None without a seat.
     pub fn choose(&self, person: &Person, choice: Choice) -> Option<()> {
         let mut inner = self.lock();
-        inner.seats.get_mut(&person.id)?.choice = choice;
+        let directory = Arc::clone(&inner.directory);
+        let seat = inner.seats.get_mut(&person.id)?;
+        seat.choice = choice;
+        let settings = settings::frame(seat, &directory);
+        seat.send(self.run, "settings", &settings);
         self.anew(&mut inner, &person.id);
         Some(())
     }
@@ -301,7 +322,7 @@ impl Hub {
     /// What the person has chosen.
     #[must_use]
     pub fn choice(&self, person: &Person) -> Option<Choice> {
-        self.lock().seats.get(&person.id).map(|seat| seat.choice)
+        self.lock().seats.get(&person.id).map(|seat| seat.choice.clone())
     }
 
     /// Changes a person's mark of a call and shows the result on all their pages. None if the call is not theirs.
@@ -360,7 +381,8 @@ impl Hub {
         let Some(seat) = inner.seats.get_mut(&person.id) else { return false };
         let alerts =
             seat.sight(call, inner.operator.as_deref(), &inner.directory).is_some_and(|sight| sight.alerts);
-        alerts && seat.told.insert(call.id.clone())
+        let quiet = seat.choice.is_quiet(Timestamp::now().to_zoned(self.zone.clone()).datetime());
+        alerts && !quiet && seat.told.insert(call.id.clone())
     }
 
     /// A browser has signed out: its pages end.
@@ -416,7 +438,8 @@ impl Hub {
         let mark = seat.mark_of(&call.id);
         let by = call.claimed.clone().filter(|_| sight.tab == Tab::Missed);
         let claim = by.map(|by| ui::Claim { mine: by == seat.person.id, by });
-        Card { claim, ..view::card(call, sight, &mark, now, &self.zone) }
+        let codes = view::codes(&self.outcomes, &mark.code);
+        Card { claim, codes, ..view::card(call, sight, &mark, now, &self.zone) }
     }
 
     // What the mutex guards is whole after every step, so a panic elsewhere does not spoil it.

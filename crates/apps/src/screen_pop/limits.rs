@@ -36,6 +36,8 @@ pub const AGENTS_SHOWN_MAX: usize = 200;
 pub const PAGES_OF_ONE_MAX: usize = 64;
 /// Characters of the notes of one call; a longer text is refused with 413.
 pub const NOTES_CHARS_MAX: usize = 4000;
+/// Lines that a person may keep from popping; a form with more is refused with 400.
+pub const LINES_CHOSEN_MAX: usize = 64;
 /// Marks (notes, pins, dismissals) of one person taken back at their first page; older ones stay in the store.
 pub const MARKS_RESTORED_MAX: u32 = 1000;
 

@@ -7,6 +7,7 @@
 pub mod board;
 pub mod call;
 pub mod callers;
+pub mod choice;
 mod claims;
 pub mod desk;
 pub mod door;
@@ -20,6 +21,7 @@ pub mod routes;
 pub mod seat;
 pub mod secrets;
 pub mod server;
+mod settings;
 pub mod sight;
 pub mod view;
 mod wall;
@@ -45,10 +47,7 @@ pub use listen::TlsFiles;
 
 use crate::{
     env::Settings,
-    people::{
-        number::Home,
-        sources::{self, Lookup, config},
-    },
+    people::sources::{self, Lookup, config},
     session, sign_in,
     store::{OneApp, Store},
 };
@@ -76,7 +75,7 @@ pub struct Listening {
 
 /// A certificate that serves, and where its renewed files come.
 #[derive(Debug)]
-struct Secure {
+pub struct Secure {
     files: TlsFiles,
     served: Served,
     /// Seconds since 1970.
@@ -172,8 +171,8 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let _one_app = OneApp::take(&options.state_dir, "screen-pop")?;
     let client = session(&settings, &options.state_dir, options.listening.redirect_uri()?)?;
     let store = Store::open(&options.state_dir).await?;
-    let hub = Hub::new(TimeZone::system());
-    let (home, sources) = read_sources(&options)?;
+    let config::Setup { home, sources, outcomes } = read_sources(&options)?;
+    let hub = Hub::with_outcomes(TimeZone::system(), outcomes);
     let Listening { host, listeners, page, public, secure } = options.listening;
     let read = |name: &str| std::env::var(name).ok();
     let lookup = Lookup::new(store.pool.clone(), &sources, read)?;
@@ -225,15 +224,14 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     server.await.context("the page's server failed")
 }
 
-/// The sources that are set up, and the region of numbers without a country if the file names one.
-fn read_sources(options: &Options) -> anyhow::Result<(Option<Home>, Vec<config::Source>)> {
+/// What is set up in the file, if there is one.
+fn read_sources(options: &Options) -> anyhow::Result<config::Setup> {
     let usual = options.state_dir.join(SOURCES_FILE);
     let path = match &options.sources {
         Some(path) => path,
         None if usual.is_file() => &usual,
-        None => return Ok((None, Vec::new())),
+        None => return Ok(config::Setup::default()),
     };
-    let (home, sources) = config::load(path, |name| std::env::var(name).ok())
-        .with_context(|| format!("the sources in {} cannot be used", path.display()))?;
-    Ok((home, sources))
+    config::load(path, |name| std::env::var(name).ok())
+        .with_context(|| format!("the sources in {} cannot be used", path.display()))
 }

@@ -30,8 +30,7 @@ use super::{
     hub::Hub,
     limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_CHARS_MAX},
     server::only_own_names,
-    sight::Choice,
-    wallboard,
+    settings, wallboard,
 };
 use crate::store::{Store, desks as store};
 
@@ -70,11 +69,12 @@ pub fn router(pages: Pages) -> Router {
         .route("/", get(board))
         .route("/events", get(events))
         .route("/alerts", post(alert))
-        .route("/settings", post(settings))
+        .route("/settings", post(settings::settings))
         .route("/calls/close-finished", post(close_finished))
         .route("/calls/{id}", get(one))
         .route("/calls/{id}/close", post(close))
         .route("/calls/{id}/pin", post(pin))
+        .route("/calls/{id}/code", post(code))
         .route("/calls/{id}/claim", post(claims::claim))
         .route("/calls/{id}/notes", post(notes))
         .route("/wallboard", get(wallboard::page))
@@ -213,35 +213,6 @@ async fn alert(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<
     }
 }
 
-#[derive(Deserialize)]
-struct SettingsForm {
-    proof: Option<String>,
-    everybody: Option<String>,
-    team: Option<String>,
-    do_not_disturb: Option<String>,
-    sound: Option<String>,
-}
-
-async fn settings(
-    State(pages): State<Pages>,
-    headers: HeaderMap,
-    Form(form): Form<SettingsForm>,
-) -> Response<Body> {
-    let visitor = match acting(&pages, &headers, form.proof.as_deref()).await {
-        Ok(visitor) => visitor,
-        Err(refused) => return refused,
-    };
-    let choice = Choice {
-        everybody: form.everybody.is_some(),
-        team: form.team.is_some(),
-        do_not_disturb: form.do_not_disturb.is_some(),
-        sound: form.sound.is_some(),
-    };
-    let kept = store::choose(&pages.store.pool, &visitor.person.id, choice).await;
-    pages.hub.choose(&visitor.person, choice);
-    done(kept)
-}
-
 async fn close(State(pages): State<Pages>, headers: HeaderMap, Path(id): Path<String>) -> Response<Body> {
     change(&pages, &headers, &id, |mark| mark.dismissed = true).await
 }
@@ -288,6 +259,24 @@ async fn notes(
         return (StatusCode::PAYLOAD_TOO_LARGE, "The notes are too long.\n").into_response();
     }
     change(&pages, &headers, &id, |mark| mark.notes = form.notes).await
+}
+
+#[derive(Deserialize)]
+struct CodeForm {
+    code: String,
+}
+
+/// What came of a call: one of the words that `sources.toml` lists, or nothing.
+async fn code(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Form(form): Form<CodeForm>,
+) -> Response<Body> {
+    if !form.code.is_empty() && !pages.hub.outcomes().contains(&form.code) {
+        return (StatusCode::BAD_REQUEST, "This is none of the outcomes that are set up.\n").into_response();
+    }
+    change(&pages, &headers, &id, |mark| mark.code = form.code).await
 }
 
 async fn change(

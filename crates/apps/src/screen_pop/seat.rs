@@ -45,7 +45,7 @@ impl Seat {
             return None;
         }
         let admin = sight::is_admin(&self.person, operator);
-        sight::sight(&self.person, admin, self.choice, call, directory)
+        sight::sight(&self.person, admin, &self.choice, call, directory)
     }
 
     #[must_use]

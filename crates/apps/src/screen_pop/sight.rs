@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use wire::directory::User;
 
 use super::call::{Call, Line, Outcome, Stage};
+pub use super::choice::Choice;
 use crate::people::{number::Home, parties::Account, text::tidy};
 
 /// Somebody who signed in.
@@ -20,24 +21,6 @@ pub struct Person {
     pub member: bool,
     /// May see every call.
     pub admin: bool,
-}
-
-/// What a person has chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// Every call; only admins may.
-    pub everybody: bool,
-    /// Calls that ring at lines of nobody, or at no line yet.
-    pub team: bool,
-    /// Cards come in silence.
-    pub do_not_disturb: bool,
-    pub sound: bool,
-}
-
-impl Default for Choice {
-    fn default() -> Self {
-        Self { everybody: true, team: false, do_not_disturb: false, sound: false }
-    }
 }
 
 /// Whose lines are whose, as the phone system tells its admin. Empty while that is not known.
@@ -111,6 +94,14 @@ impl Directory {
         directory
     }
 
+    /// The lines of a person, with the names by which people know them.
+    #[must_use]
+    pub fn lines_by_name(&self, person: &Person) -> Vec<(String, String)> {
+        let name = |id: &String| self.agents.iter().find(|line| line.id == *id).map(Line::people);
+        let lines = self.lines(person).iter().enumerate();
+        lines.map(|(at, id)| (id.clone(), name(id).unwrap_or_else(|| format!("Line {}", at + 1)))).collect()
+    }
+
     /// The lines of the account's people.
     #[must_use]
     pub fn agents(&self) -> &[Line] {
@@ -158,17 +149,19 @@ pub fn is_admin(person: &Person, operator: Option<&str>) -> bool {
 pub fn sight(
     person: &Person,
     admin: bool,
-    choice: Choice,
+    choice: &Choice,
     call: &Call,
     directory: &Directory,
 ) -> Option<Sight> {
     let lines = directory.lines(person);
     let has = |list: &[Line]| list.iter().any(|line| lines.contains(&line.id));
+    let pops =
+        |list: &[Line]| list.iter().any(|line| lines.contains(&line.id) && !choice.muted.contains(&line.id));
     let by_right = (admin && choice.everybody)
         || (choice.team && (person.member || admin) && directory.is_of_team(call));
     // Telephones stop one moment before it is told why.
-    let gap = call.stage == Stage::Ringing && call.ringing.is_empty() && has(&call.rang);
-    let part = if has(&call.ringing) || gap {
+    let gap = call.stage == Stage::Ringing && call.ringing.is_empty() && pops(&call.rang);
+    let part = if pops(&call.ringing) || gap {
         Part::Rings
     } else if has(&call.answered_by) {
         Part::Talks
@@ -176,7 +169,7 @@ pub fn sight(
         Part::Watched
     } else if has(&call.talked) {
         Part::HandedOn(call.answered_by.clone())
-    } else if !has(&call.rang) {
+    } else if !pops(&call.rang) {
         return None;
     } else if call.answered_at.is_some() {
         Part::Taken(call.answered_by.clone())

@@ -1,7 +1,7 @@
 //! A call as a card: the words, times and numbers that a person reads.
 
 use jiff::{Timestamp, Zoned, civil::Date, tz::TimeZone};
-use ui::{Card, Dialled, Fact, MatchLine, Phase};
+use ui::{Card, Code, Dialled, Fact, MatchLine, Phase};
 
 use super::{
     call::{Call, LastCall, Line, Outcome, Place, Stage},
@@ -49,6 +49,7 @@ pub fn card(call: &Call, sight: &Sight, mark: &Mark, now: Timestamp, zone: &Time
         active_until_ms: active_until(call, &sight.part).map(Timestamp::as_millisecond),
         pinned: mark.pinned,
         claim: None,
+        codes: Vec::new(),
         notes: mark.notes.clone(),
         created_ms: call.created.as_millisecond(),
         caller_key: call.caller.key().map(str::to_owned),
@@ -85,6 +86,15 @@ pub fn card(call: &Call, sight: &Sight, mark: &Mark, now: Timestamp, zone: &Time
         }),
         today: call.history.as_ref().map(|history| format!("{} call today", ordinal(history.today))),
     }
+}
+
+/// The words for what came of a call; one that was chosen stays, though it is not listed any more.
+#[must_use]
+pub fn codes(outcomes: &[String], chosen: &str) -> Vec<Code> {
+    let former =
+        Some(chosen).filter(|chosen| !chosen.is_empty() && !outcomes.iter().any(|text| text == chosen));
+    let texts = outcomes.iter().map(String::as_str).chain(former);
+    texts.map(|text| Code { text: text.to_owned(), chosen: text == chosen }).collect()
 }
 
 fn phase(call: &Call, part: &Part) -> Phase {

@@ -37,6 +37,17 @@ CREATE TABLE IF NOT EXISTS desk_marks (
     PRIMARY KEY (person, conversation_space_id)
 );
 CREATE INDEX IF NOT EXISTS desk_marks_by_time ON desk_marks (person, changed_us);
+CREATE TABLE IF NOT EXISTS desk_hours (
+    person text PRIMARY KEY,
+    muted text NOT NULL,
+    hours text
+);
+CREATE TABLE IF NOT EXISTS desk_codes (
+    person text NOT NULL,
+    conversation_space_id text NOT NULL,
+    code text NOT NULL,
+    PRIMARY KEY (person, conversation_space_id)
+);
 CREATE TABLE IF NOT EXISTS desk_reached (
     number text PRIMARY KEY,
     at_us bigint NOT NULL
@@ -56,6 +67,8 @@ pub struct Mark {
     pub dismissed: bool,
     pub pinned: bool,
     pub notes: String,
+    /// What came of the call, one of the words that were set up; can be empty.
+    pub code: String,
 }
 
 /// Sessions that have not ended, by digest; those that have are deleted.
@@ -115,8 +128,11 @@ pub async fn end_session(pool: &SqlitePool, digest: &str) -> sqlx::Result<()> {
 /// # Errors
 /// When the database refuses.
 pub async fn choice(pool: &SqlitePool, person: &str) -> sqlx::Result<Choice> {
-    let row =
-        sqlx::query("SELECT * FROM desk_choices WHERE person = $1").bind(person).fetch_optional(pool).await?;
+    let choices = sqlx::query(
+        "SELECT desk_choices.*, muted, hours FROM desk_choices LEFT JOIN desk_hours USING (person)
+         WHERE person = $1",
+    );
+    let row = choices.bind(person).fetch_optional(pool).await?;
     let Some(row) = row else { return Ok(Choice::default()) };
     let is = |name: &str| row.try_get::<i64, _>(name).map(|value| value != 0);
     Ok(Choice {
@@ -124,12 +140,21 @@ pub async fn choice(pool: &SqlitePool, person: &str) -> sqlx::Result<Choice> {
         team: is("team")?,
         do_not_disturb: is("do_not_disturb")?,
         sound: is("sound")?,
+        muted: json(&row, "muted")?.unwrap_or_default(),
+        hours: json(&row, "hours")?,
     })
+}
+
+/// What a column holds as JSON; none if it holds nothing, or what an older version wrote in another way.
+fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, name: &str) -> sqlx::Result<Option<T>> {
+    let text: Option<String> = row.try_get(name)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// # Errors
 /// When the database refuses.
-pub async fn choose(pool: &SqlitePool, person: &str, choice: Choice) -> sqlx::Result<()> {
+pub async fn choose(pool: &SqlitePool, person: &str, choice: &Choice) -> sqlx::Result<()> {
+    let mut transaction = super::write(pool).await?;
     sqlx::query(
         "INSERT INTO desk_choices (person, everybody, team, do_not_disturb, sound) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (person) DO UPDATE SET everybody = excluded.everybody, team = excluded.team,
@@ -140,9 +165,18 @@ pub async fn choose(pool: &SqlitePool, person: &str, choice: Choice) -> sqlx::Re
     .bind(i64::from(choice.team))
     .bind(i64::from(choice.do_not_disturb))
     .bind(i64::from(choice.sound))
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    sqlx::query(
+        "INSERT INTO desk_hours (person, muted, hours) VALUES ($1, $2, $3)
+         ON CONFLICT (person) DO UPDATE SET muted = excluded.muted, hours = excluded.hours",
+    )
+    .bind(person)
+    .bind(serde_json::to_string(&choice.muted).expect("ids are texts"))
+    .bind(choice.hours.map(|hours| serde_json::to_string(&hours).expect("hours are numbers")))
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
 }
 
 /// A person's newest marks, at most `max`, by call.
@@ -151,8 +185,8 @@ pub async fn choose(pool: &SqlitePool, person: &str, choice: Choice) -> sqlx::Re
 /// When the database refuses.
 pub async fn marks(pool: &SqlitePool, person: &str, max: u32) -> sqlx::Result<HashMap<String, Mark>> {
     let rows = sqlx::query(
-        "SELECT conversation_space_id, dismissed, pinned, notes FROM desk_marks
-         WHERE person = $1 ORDER BY changed_us DESC LIMIT $2",
+        "SELECT conversation_space_id, dismissed, pinned, notes, code FROM desk_marks
+         LEFT JOIN desk_codes USING (person, conversation_space_id) WHERE person = $1 ORDER BY changed_us DESC LIMIT $2",
     )
     .bind(person)
     .bind(i64::from(max))
@@ -163,6 +197,7 @@ pub async fn marks(pool: &SqlitePool, person: &str, max: u32) -> sqlx::Result<Ha
             dismissed: row.try_get::<i64, _>("dismissed")? != 0,
             pinned: row.try_get::<i64, _>("pinned")? != 0,
             notes: row.try_get("notes")?,
+            code: row.try_get::<Option<String>, _>("code")?.unwrap_or_default(),
         };
         Ok((row.try_get("conversation_space_id")?, mark))
     };
@@ -180,6 +215,7 @@ pub async fn mark(
     mark: &Mark,
     now: Timestamp,
 ) -> sqlx::Result<()> {
+    let mut transaction = super::write(pool).await?;
     sqlx::query(
         "INSERT INTO desk_marks (person, conversation_space_id, dismissed, pinned, notes, changed_us)
          VALUES ($1, $2, $3, $4, $5, $6)
@@ -192,9 +228,18 @@ pub async fn mark(
     .bind(i64::from(mark.pinned))
     .bind(&mark.notes)
     .bind(now.as_microsecond())
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    sqlx::query(
+        "INSERT INTO desk_codes (person, conversation_space_id, code) VALUES ($1, $2, $3)
+         ON CONFLICT (person, conversation_space_id) DO UPDATE SET code = excluded.code",
+    )
+    .bind(person)
+    .bind(call)
+    .bind(&mark.code)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
 }
 
 /// Somebody here has called this number and reached it.

@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 use serde_json_path::JsonPath;
 
-use crate::people::{limits, number::Home};
+use crate::people::{limits, number::Home, text::tidy};
 
 /// The file as it is written.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -18,8 +18,20 @@ pub struct File {
     /// Country of numbers without one; that of the number which was called unless set.
     #[serde(default)]
     pub region: Option<String>,
+    /// Words for what came of a call, to choose from on each card.
+    #[serde(default)]
+    pub outcomes: Vec<String>,
     #[serde(default, rename = "source")]
     pub sources: Vec<Source>,
+}
+
+/// What a file sets up.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    pub home: Option<Home>,
+    pub sources: Vec<Source>,
+    /// Words for what came of a call.
+    pub outcomes: Vec<String>,
 }
 
 /// One source as it is written, its preset filled in by [`load`].
@@ -125,10 +137,7 @@ const PRESETS: &str = include_str!("presets.toml");
 ///
 /// # Errors
 /// All that is wrong, at once, with what to do.
-pub fn load(
-    path: &Path,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<(Option<Home>, Vec<Source>), Problems> {
+pub fn load(path: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<Setup, Problems> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Problems(vec![format!("cannot read {}: {error}", path.display())]))?;
     read(&text, path.parent().unwrap_or(Path::new(".")), environment)
@@ -142,7 +151,7 @@ pub fn read(
     text: &str,
     folder: &Path,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<(Option<Home>, Vec<Source>), Problems> {
+) -> Result<Setup, Problems> {
     let file: File = toml::from_str(text).map_err(|error| Problems(vec![error.to_string()]))?;
     let mut problems = Vec::new();
     let home = file.region.as_deref().and_then(|region| {
@@ -168,7 +177,29 @@ pub fn read(
         let wrong = source.check(&environment);
         problems.extend(wrong.into_iter().map(|what| format!("source {}: {what}", source.name)));
     }
-    if problems.is_empty() { Ok((home, sources)) } else { Err(Problems(problems)) }
+    problems.extend(wrong_outcomes(&file.outcomes));
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    Ok(Setup { home, sources, outcomes: file.outcomes })
+}
+
+fn wrong_outcomes(outcomes: &[String]) -> Vec<String> {
+    let (most, chars) = (limits::OUTCOMES_MAX, limits::OUTCOME_CHARS_MAX);
+    let mut wrong = Vec::new();
+    if outcomes.len() > most {
+        wrong.push(format!("outcomes: {} are too many, list at most {most}", outcomes.len()));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for text in outcomes {
+        if tidy(text) != *text || text.is_empty() || text.chars().count() > chars {
+            wrong.push(format!("outcomes: write {text:?} as a few words, at most {chars} characters"));
+        }
+        if !seen.insert(text) {
+            wrong.push(format!("outcomes: {text:?} stands there twice"));
+        }
+    }
+    wrong
 }
 
 impl Source {

@@ -68,7 +68,7 @@ fn phone() -> Number {
 /// A look-up with one source, whose preset's addresses lead to a server of this machine.
 async fn lookup(folder: &Path, toml: &str) -> Lookup {
     let environment = |name: &str| (name == "CRM_TOKEN").then(|| "t0ken".to_owned());
-    let (_, sources) = config::read(toml, folder, environment).unwrap();
+    let sources = config::read(toml, folder, environment).unwrap().sources;
     let store = Store::open(folder).await.unwrap();
     Lookup::new(store.pool, &sources, environment).unwrap()
 }
@@ -273,7 +273,17 @@ fn every_preset_is_whole() {
         let toml = format!(
             "[[source]]\nname = \"crm\"\nkind = \"http\"\npreset = \"{preset}\"\nsite = \"acme\"\nuser = \"me\"\ntoken_env = \"T\"\n"
         );
-        let (_, sources) = config::read(&toml, Path::new("."), |_| Some("t".into())).unwrap();
+        let sources = config::read(&toml, Path::new("."), |_| Some("t".into())).unwrap().sources;
         assert!(sources[0].http.url.as_ref().unwrap().starts_with("https://"), "{preset}");
+    }
+}
+
+#[test]
+fn outcomes_are_a_short_list_of_words() {
+    let read = |toml: &str| config::read(toml, Path::new("."), |_| None);
+    assert_eq!(read("outcomes = [\"Sold\", \"Call back\"]").unwrap().outcomes, ["Sold", "Call back"]);
+    for wrong in ["[\"\"]", "[\"A\", \"A\"]", "[\" A\"]"] {
+        let problems = read(&format!("outcomes = {wrong}")).unwrap_err().to_string();
+        assert!(problems.starts_with("outcomes: "), "{problems}");
     }
 }

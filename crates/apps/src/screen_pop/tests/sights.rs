@@ -22,7 +22,7 @@ fn see(person: &Person, board: &Board) -> Option<Sight> {
 }
 
 fn see_with(person: &Person, choice: Choice, board: &Board, directory: &Directory) -> Option<Sight> {
-    sight(person, person.admin, choice, &board.calls()[0], directory)
+    sight(person, person.admin, &choice, &board.calls()[0], directory)
 }
 
 fn user(key: &str, line: &str) -> User {
@@ -85,25 +85,41 @@ fn a_desk_whose_colleague_answers_is_told_who() {
 }
 
 #[test]
+fn a_line_that_is_not_to_pop_shows_what_its_person_answers() {
+    let agent = person("agent", &[FRONT_DESK]);
+    let muted = || Choice { muted: [FRONT_DESK.to_owned()].into(), ..Choice::default() };
+    let mut board = Board::default();
+    let states = inbound();
+    states[..2].iter().for_each(|state| drop(board.apply(at(NOW), state)));
+    assert_eq!(see_with(&agent, muted(), &board, &Directory::default()), None);
+    assert_eq!(see(&agent, &board).unwrap().part, Part::Rings);
+    states[2..4].iter().for_each(|state| drop(board.apply(at(NOW), state)));
+    assert_eq!(see_with(&agent, muted(), &board, &Directory::default()).unwrap().part, Part::Talks);
+}
+
+#[test]
 fn admins_see_all_and_the_team_what_is_nobodys() {
     let mut board = Board::default();
     board.apply(at(NOW), &ring("waits", NOW, "", "+13125550147"));
     let admin = Person { admin: true, ..person("admin", &["their own line"]) };
     assert_eq!(see(&admin, &board), Some(Sight { part: Part::Watched, tab: Tab::Active, alerts: false }));
     let own = Choice { everybody: false, ..Choice::default() };
-    assert_eq!(see_with(&admin, own, &board, &Directory::default()), None);
+    assert_eq!(see_with(&admin, own.clone(), &board, &Directory::default()), None);
     let team = Choice { team: true, ..Choice::default() };
     let agent = person("agent", &["a line"]);
     assert_eq!(see(&agent, &board), None, "everybody is for admins alone");
-    assert!(see_with(&agent, team, &board, &Directory::default()).is_some(), "no line has been rung yet");
+    assert!(
+        see_with(&agent, team.clone(), &board, &Directory::default()).is_some(),
+        "no line has been rung yet"
+    );
     let stranger = Person { member: false, ..agent.clone() };
-    assert_eq!(see_with(&stranger, team, &board, &Directory::default()), None);
+    assert_eq!(see_with(&stranger, team.clone(), &board, &Directory::default()), None);
 
     let mut board = Board::default();
     inbound()[..2].iter().for_each(|state| drop(board.apply(at(NOW), state)));
     let owned = Directory::new(&[user("1", FRONT_DESK)]);
     let unowned = Directory::new(&[user("1", "a line")]);
-    assert_eq!(see_with(&agent, team, &board, &owned), None, "it rings at somebody's line");
+    assert_eq!(see_with(&agent, team.clone(), &board, &owned), None, "it rings at somebody's line");
     assert!(see_with(&agent, team, &board, &unowned).is_some());
     // The directory of today counts more than the lines of the sign-in.
     let moved = Person { user_key: Some("1".into()), ..agent };
