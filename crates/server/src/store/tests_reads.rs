@@ -152,6 +152,15 @@ async fn call_history_is_found_by_user_extension_and_time_and_stands_in_the_log(
     }
     assert_eq!(seen, legs(&store, &all).await);
 
+    let first = finished(&office, scenario("ring-group"), 0, 0);
+    let mut of_call =
+        store.history_legs(&first.events[0].metadata.conversation_space_id).await.expect("legs");
+    let mut expected: Vec<String> = first.history.iter().map(|(_, row)| row.leg_id.clone()).collect();
+    of_call.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(of_call, expected, "the legs of one call");
+    assert!(store.history_legs("nobody").await.expect("legs").is_empty());
+
     let entries = store.log_after(&office.account_key, 0, 1000).await.expect("entries");
     let told: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == EntryKind::History).collect();
     assert_eq!(told.len(), 9);
