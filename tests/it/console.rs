@@ -6,13 +6,17 @@ use crate::harness::calls::{self, Channel};
 use crate::harness::portal::Portal;
 use crate::harness::{Answer, Browser, Person, Platform, SCOPES, SOON, eventually, http};
 
-async fn signed_in(platform: &Platform) -> Browser {
-    let browser = Browser::start().await;
+async fn open_console(browser: &Browser, platform: &Platform) {
     browser.open(&format!("{}/console", platform.base)).await;
     let person = Person::admin(platform);
     browser.type_into("input[name=email]", &person.email).await;
     browser.type_into("input[name=password]", &person.password).await;
     browser.press("Sign in").await;
+}
+
+async fn signed_in(platform: &Platform) -> Browser {
+    let browser = Browser::start().await;
+    open_console(&browser, platform).await;
     browser.sees(&["Console", "Live", "Nothing yet", "No channel yet"]).await;
     browser
 }
@@ -68,6 +72,46 @@ async fn a_developer_watches_plays_breaks_and_repeats() {
 }
 
 #[tokio::test]
+async fn a_fault_is_aimed_at_one_channel_seen_and_lifted() {
+    let platform = Platform::start().await;
+    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    let (aimed, other) = (
+        Channel::subscribed(&platform, &session, "aimed").await,
+        Channel::subscribed(&platform, &session, "other").await,
+    );
+    let (mut aimed, mut other) = (aimed.socket().await, other.socket().await);
+    let browser = Browser::start().await;
+    open_console(&browser, &platform).await;
+    browser.sees(&["Live", "aimed", "other", "connected"]).await;
+
+    browser.choose("fault-name", "refresh-rotated").await;
+    browser
+        .sees(&["This one cannot be aimed at a channel.", "Every refresh brings a new refresh token."])
+        .await;
+    browser.choose("fault-name", "duplicate").await;
+    browser.sees(&["A notification comes twice. Seen: after trouble with a connection."]).await;
+    browser.choose("parameter-of", "call-events").await;
+    browser.choose("fault-channel", "Channel aimed").await;
+    browser.press("Start").await;
+    browser.sees(&["duplicate", "struck 0"]).await;
+
+    let numbers = |frames: &[Value]| -> Vec<u64> {
+        calls::states(frames).iter().map(|state| state["sequenceNumber"].as_u64().unwrap()).collect()
+    };
+    let space = calls::play(&platform, "answered", &["--speed", "100"]).await;
+    assert_eq!(numbers(&aimed.call(&space).await)[..6], [1, 1, 2, 2, 3, 3]);
+    calls::check_sequence(&calls::states(&other.call(&space).await));
+    browser.sees(&["struck 8", "at fault"]).await;
+
+    browser.press("End").await;
+    browser.sees(&["No fault is active"]).await;
+    let space = calls::play(&platform, "answered", &["--speed", "100"]).await;
+    calls::check_sequence(&calls::states(&aimed.call(&space).await));
+    assert_eq!(browser.complaints(&[&platform.base]).await, Vec::<String>::new());
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn a_burst_is_shown_up_to_a_bound() {
     let platform = Platform::start().await;
     let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
@@ -87,11 +131,7 @@ async fn a_burst_is_shown_up_to_a_bound() {
 /// The same where a channel is there already.
 async fn signed_in_beside(platform: &Platform) -> Browser {
     let browser = Browser::start().await;
-    browser.open(&format!("{}/console", platform.base)).await;
-    let person = Person::admin(platform);
-    browser.type_into("input[name=email]", &person.email).await;
-    browser.type_into("input[name=password]", &person.password).await;
-    browser.press("Sign in").await;
+    open_console(&browser, platform).await;
     browser.sees(&["Live", "burst", "connected"]).await;
     browser
 }

@@ -319,6 +319,12 @@ pub const FAULT_TIMES_MAX: u32 = 100_000;
 pub const FAULT_MEMORY_MAX: usize = 10_000;
 /// Largest answer that a fault can change; a larger one is 500.
 pub const FAULT_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Longest that a fault keeps back a notification or a report: ten minutes; more is 400.
+pub const FAULT_DELAY_MS_MAX: u64 = 600_000;
+/// Longest that a fault keeps back an answer, or a fresh thing out of a list; more is 400.
+pub const FAULT_SLOW_MS_MAX: u64 = 120_000;
+/// States of a call that a mode looks at; what comes later in the call stays as it is.
+pub const FAULT_STATES_MAX: i64 = 10_000;
 /// A notification that is to change places with the next one goes after this if there is none.
 pub const FAULT_REORDER_WAIT: Duration = Duration::from_secs(1);
 /// Where `eventId` goes on when it does not begin at 1.

@@ -10,7 +10,8 @@ pub struct Console {
     pub visitor: Visitor,
     /// Names of what can be played.
     pub scenarios: Vec<String>,
-    pub faults: Vec<ConsoleFault>,
+    /// By what they concern.
+    pub faults: Vec<(&'static str, Vec<ConsoleFault>)>,
 }
 
 /// Something that can go wrong.
@@ -18,6 +19,8 @@ pub struct Console {
 pub struct ConsoleFault {
     pub name: &'static str,
     pub what: &'static str,
+    /// How surely a program meets it.
+    pub why: &'static str,
     /// What can be chosen, as `GET /simulator/v1/faults` tells it: JSON for the script.
     pub parameters: String,
     /// Whether it can be aimed at one channel.

@@ -103,6 +103,15 @@ async fn a_207_that_is_partial_and_a_201_without_items_subscribe_nothing() {
         answer["accountKeys"].as_array().unwrap().iter().map(|item| &item["status"]).collect();
     assert_eq!(statuses, [403, 200], "{answer}");
     assert_eq!(answer["accountKeys"][0]["id"], "4000000000000000001");
+    for (status, code) in
+        [(400, "BAD_REQUEST"), (404, "NOT_FOUND"), (409, "CONFLICT"), (500, "UNKNOWN_ERROR")]
+    {
+        let set = json!({"status": status.to_string()});
+        add(&platform, &json!({"fault": "partial-207", "parameters": set})).await;
+        let refused = session.post("/call-events/v1/subscriptions", &live).await.is(207).json();
+        let item = &refused["accountKeys"][0];
+        assert_eq!((&item["status"], &item["errorCode"]), (&json!(status), &json!(code)), "{refused}");
+    }
     let whole = session.post("/call-events/v1/subscriptions", &live).await.is(207).json();
     assert_eq!(whole["accountKeys"][0]["status"], 200, "the fault has ended");
 

@@ -154,17 +154,22 @@ async fn a_lost_notification_is_in_the_log() {
 async fn a_channel_is_announced_to_be_closed_and_is_gone_while_the_fault_lasts() {
     let (platform, session) = office().await;
     let (channel, mut socket) = listening(&platform, &session).await;
-    for (content, expect) in
-        [("null", Value::Null), ("remaining", json!({"remainingLifetime": 0})), ("empty", json!({}))]
-    {
-        let set = json!({"leadMs": 300, "content": content});
+    for (content, expect, code) in [
+        ("null", Value::Null, 1000),
+        ("remaining", json!({"remainingLifetime": 0}), 1001),
+        ("empty", json!({}), 4000),
+    ] {
+        let set = match code {
+            1001 => json!({"leadMs": 300, "content": content}),
+            _ => json!({"leadMs": 300, "content": content, "code": code}),
+        };
         let id =
             add(&platform, &json!({"fault": "to-be-closed", "channelId": channel.id, "parameters": set}))
                 .await;
         let frame =
             socket.until("the announcement", |frame| frame["data"]["type"] == "WEBSOCKET_TO_BE_CLOSED").await;
         assert_eq!(frame["data"]["content"], expect);
-        assert_eq!(socket.close_code().await, Some(1001));
+        assert_eq!(socket.close_code().await, Some(code));
         assert!(Socket::try_connect(&channel.url).await.is_err(), "gone");
         session
             .put(&channel.path, &json!({"channelType": "WebSockets"}))

@@ -1,10 +1,9 @@
 //! Modes of notifications: a channel under each, beside one as usual, hears the same calls.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
-use super::{add, clear_all, full_channel, office, play};
+use super::{add, clear_all, end_of, full_channel, office, play};
+use crate::harness::calls::Channel;
 use crate::harness::socket::space_of;
 use crate::harness::{Platform, Socket};
 
@@ -38,6 +37,19 @@ fn rows() -> Vec<Row> {
         row("ttl-text", |frames| frames.iter().all(|f| f["data"]["ttl"] == "600")),
         row("event-id-goes-on", |frames| frames[0]["eventId"] == 101 && frames[1]["eventId"] == 102),
         row("foreign-notification", |frames| any(frames, |f| f["data"]["source"] == "presence")),
+        Row {
+            set: json!({"source": "call-events"}),
+            ..row("foreign-notification", |frames| {
+                any(frames, |f| f["data"]["source"] == "call-events" && f["data"]["type"] == "UNHEARD_OF")
+            })
+        },
+        row("empty-lists-left-out", |frames| {
+            let ending = |c: &&Value| c["state"]["type"] == "ENDING";
+            contents(frames, "call-events").filter(ending).all(|c| c["state"].get("participants").is_none())
+        }),
+        row("truncated-report", |frames| {
+            contents(frames, "call-events-report").all(|c| c["callerOutcome"] == "TRUNCATED")
+        }),
         row("new-members", |frames| {
             frames
                 .iter()
@@ -65,25 +77,11 @@ fn rows() -> Vec<Row> {
         row("recording-documented", |frames| {
             contents(frames, "recording-service").all(|c| c["recordingId"].is_string())
         }),
-        row("unanswered-starting", |frames| {
-            let leaving =
-                |c: &&Value| json!(c["state"]["participants"]).to_string().contains("DISCONNECTING");
-            contents(frames, "call-events").filter(leaving).any(|c| c["state"]["type"] == "STARTING")
-        }),
-        row("same-timestamp", |frames| {
-            let mut first: HashMap<&str, &Value> = HashMap::new();
-            contents(frames, "call-events").all(|content| {
-                let call = content["metadata"]["conversationSpaceId"].as_str().unwrap();
-                let at = &content["state"]["timestamp"];
-                *first.entry(call).or_insert(at) == at
-            })
-        }),
         Row {
             // A withheld number of the example office reads otherwise.
             set: json!({"number": "sip:caller@example.com"}),
             ..row("caller-number", |frames| any(frames, |f| f.to_string().contains("sip:caller@example.com")))
         },
-        row("contact-matched", |frames| any(frames, |f| f.to_string().contains(r#""c-100""#))),
         row("no-answer-outcome", |frames| {
             any(frames, |f| f["data"]["content"]["callerOutcome"] == "NO_ANSWER")
         }),
@@ -141,4 +139,36 @@ async fn frames_are_otherwise_on_the_channel_of_the_mode_alone_and_until_it_ends
     for (row, frames) in rows().iter().zip(&healed) {
         assert!(!(row.shows)(frames), "{} has ended: {frames:#?}", row.mode);
     }
+}
+
+#[tokio::test]
+async fn a_revision_has_another_content_while_the_mode_lasts() {
+    let (platform, session) = office().await;
+    let channel = Channel::create(&session, "revised").await;
+    let types = ["REPORT_SUMMARY", "REPORT_SUMMARY_REVISION"];
+    let keys = json!({"channelId": channel.id, "accountKeys": [platform.account()], "eventTypes": types});
+    session.post("/call-events-report/v1/subscriptions", &keys).await.is(201);
+    let mut socket = channel.socket().await;
+    let mut revised = async || {
+        let space = crate::harness::calls::play(&platform, "recording-revision", &["--speed", "100"]).await;
+        let is_revision = |frame: &Value| {
+            frame["data"]["type"] == "REPORT_SUMMARY_REVISION" && space_of(frame) == Some(space.as_str())
+        };
+        let frame = socket.until("the revision", is_revision).await;
+        frame["data"]["content"].clone()
+    };
+    let shapes: [(&str, fn(&Value) -> bool); 3] = [
+        ("id", |content| content.as_object().unwrap().len() == 1),
+        ("nested", |content| content["reportSummary"]["callerOutcome"].is_string()),
+        ("changes", |content| content["changed"].is_array()),
+    ];
+    for (name, shows) in shapes {
+        let fault = json!({"fault": "revision-payload", "parameters": {"content": name}, "times": 1});
+        let id = add(&platform, &fault).await;
+        let content = revised().await;
+        assert!(shows(&content), "{name}: {content:#}");
+        assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+    }
+    let usual = revised().await;
+    assert!(shapes.iter().all(|(_, shows)| !shows(&usual)), "{usual:#}");
 }

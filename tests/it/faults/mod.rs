@@ -4,8 +4,11 @@ mod answers;
 mod control;
 mod deliveries;
 mod frames;
+mod ids;
 mod modes;
 mod sign_in;
+mod states;
+mod webhooks;
 
 use serde_json::{Value, json};
 

@@ -63,6 +63,13 @@ fn channel_rows() -> Vec<Row> {
         }),
         get("nickname-read-missing", NEW, |a| a.status == 404),
         put("empty-refresh-refused", "PUT", "{channel}", Value::Null, |a| a.status == 400),
+        put(
+            "lifetime-put-refused",
+            "PUT",
+            "{channel}/channel-lifetime",
+            json!({"channelLifetime": 600}),
+            |a| a.status == 400,
+        ),
         get("callback-url", "{channel}", |a| body(a)["callbackURL"].is_string()),
     ]
 }
@@ -78,6 +85,13 @@ fn call_rows() -> Vec<Row> {
                 body(a)["accountKeys"].as_array().is_none_or(Vec::is_empty)
             })
         },
+        get("empty-keys-listed", "/call-events/v1/subscriptions?channelId={bare}", |a| {
+            body(a)["accountKeys"] == json!([])
+        }),
+        get("new-error-code", "/call-events-report/v1/reports/none", |a| {
+            a.status == 404 && body(a)["errorCode"] == "RTC-UNHEARD-OF"
+        }),
+        get("empty-lists-left-out", REPORT, |a| !a.text.contains("[]")),
         put("line-subscription-refused", "POST", LIVE, by_line, |a| a.status == 400),
         put("resubscribe-conflict", "POST", LIVE, live, |a| a.status == 409),
         put("unsubscribe-always-204", "DELETE", gone, Value::Null, |a| a.status == 204),
@@ -124,6 +138,19 @@ fn report_rows() -> Vec<Row> {
             "/call-events-report/v1/report-summaries?startTime={from}&endTime={to}&accountKey={account}&pageSize=1&pageMarker={marker}",
             |a| a.status == 400,
         ),
+        get("truncated-report", REPORT, |a| !a.text.contains("ENDING")),
+        get("truncated-report", SUMMARIES, |a| first(a)["callerOutcome"] == "TRUNCATED"),
+        get(
+            "marker-forgets-filters",
+            "/call-events-report/v1/report-summaries?startTime={from}&endTime={to}&accountKey={account}\
+             &pageSize=1&pageMarker={marker}&conversationCallerOutcome=LEFT_QUEUE",
+            |a| body(a)["items"].as_array().unwrap().len() == 1,
+        ),
+        get(
+            "summaries-by-start",
+            "/call-events-report/v1/report-summaries?startTime={from}&endTime={ended}&accountKey={account}",
+            |a| body(a)["items"].as_array().unwrap().len() == 2,
+        ),
         get("no-answer-outcome", SUMMARIES, |a| a.text.contains("NO_ANSWER")),
         get("unknown-outcome", SUMMARIES, |a| first(a)["callerOutcome"] == "UNKNOWN"),
         put("history-subscription-200", "POST", "/call-history/v1/subscriptions", history, |a| {
@@ -145,6 +172,13 @@ fn report_rows() -> Vec<Row> {
             body(a)["NextPageMarker"].is_string()
         }),
         get("not-admin", "/admin/rest/v1/me", |a| body(a)["errorCode"] == "not.authenticated"),
+        get("user-permissions", "/users/v1/me", |a| {
+            first(a)["permissions"][0].is_string() && first(a)["outboundPhoneNumbers"][0].is_string()
+        }),
+        Row {
+            set: json!({"form": "objects"}),
+            ..get("user-permissions", "/users/v1/me", |a| first(a)["permissions"][0]["name"].is_string())
+        },
         get("scim-no-accounts", "/identity/v1/Users/me", |a| !a.text.contains("\"accounts\"")),
     ]
 }
@@ -181,6 +215,7 @@ async fn names(platform: &Platform, session: &Session) -> Names {
         ("recording", recording),
         ("line", line),
         ("token", content.text_of("/token/token")),
+        ("ended", report["callEnded"].as_str().unwrap().to_owned()),
         ("from", (now - hour).to_string()),
         ("to", (now + hour).to_string()),
     ]);
@@ -259,4 +294,26 @@ async fn a_second_socket_is_refused_and_the_first_goes_on() {
     assert_eq!(first.close_code().await, Some(1000), "as usual, the second takes over");
     let space = play(&platform, "answered").await;
     second.call(&space).await;
+}
+
+#[tokio::test]
+async fn two_sockets_share_a_channel_while_the_mode_lasts() {
+    let (platform, session) = office().await;
+    let channel = Channel::subscribed(&platform, &session, "shared").await;
+    let mut first = channel.socket().await;
+    assert_eq!(first.ping(b"there").await, b"there");
+    let id = add(&platform, &json!({"fault": "sockets-share", "channelId": channel.id, "times": 1})).await;
+    let mut second = channel.socket().await;
+    assert_eq!(second.ping(b"there").await, b"there");
+    assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+    for _ in 0..2 {
+        let space = play(&platform, "answered").await;
+        let (one, other) = (first.call(&space).await, second.call(&space).await);
+        let data = |frames: &[Value]| frames.iter().map(|frame| frame["data"].clone()).collect::<Vec<_>>();
+        assert_eq!(data(&one), data(&other), "both get everything");
+    }
+    let mut third = channel.socket().await;
+    assert_eq!((first.close_code().await, second.close_code().await), (Some(1000), Some(1000)));
+    let space = play(&platform, "answered").await;
+    third.call(&space).await;
 }

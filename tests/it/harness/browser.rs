@@ -92,6 +92,14 @@ impl Browser {
         field.send_keys(text).await.expect("the field takes keys");
     }
 
+    /// Chooses the option whose words begin so.
+    pub async fn choose(&self, select: &str, words: &str) {
+        let path = format!("//select[@id='{select}']//option[starts-with(normalize-space(), '{words}')]");
+        let option = self.page.wait().at_most(SOON).for_element(Locator::XPath(&path)).await;
+        let option = option.unwrap_or_else(|error| panic!("no option {words} in {select}: {error}"));
+        option.click().await.expect("the option can be chosen");
+    }
+
     /// Presses the button or link with these words on it.
     pub async fn press(&self, label: &str) {
         let path = format!("//button[normalize-space()='{label}'] | //a[normalize-space()='{label}']");

@@ -68,13 +68,15 @@ impl Delivery {
         }
         let timestamp = time::nanos(self.app.clock.now_us());
         let id = Some(entry.notification_id.as_str());
+        let call = self.app.faults.call_of(&self.app.store, &channel, entry).await;
         for data in fate.data {
-            self.event_id += 1;
             let mut text = Vec::new();
-            Frame::new(id, self.event_id, &timestamp, &data).write(&mut text);
+            Frame::new(id, self.event_id + 1, &timestamp, &data).write(&mut text);
             let text = String::from_utf8_lossy(&text).into_owned();
-            let text = self.app.faults.shaped(&channel, entry, text);
-            out.queue(&Frame::whole(id, &text));
+            if let Some(text) = self.app.faults.shaped(&channel, entry, &call, text) {
+                self.event_id += 1;
+                out.queue(&Frame::whole(id, &text));
+            }
         }
         if let Some(after) = fate.look_after {
             self.look_after(after);

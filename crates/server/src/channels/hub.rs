@@ -57,6 +57,8 @@ struct State {
     places: Places,
     places_dirty: bool,
     reader: Option<Arc<Signal>>,
+    /// Those beside it, where a fault lets sockets share a channel.
+    others: Vec<Arc<Signal>>,
     deleted: bool,
 }
 
@@ -99,6 +101,7 @@ impl Hub {
             places: Places::new(),
             places_dirty: false,
             reader: None,
+            others: Vec::new(),
             deleted: false,
         };
         let channel = Arc::new(Channel {
@@ -137,7 +140,7 @@ impl Hub {
         drop(inner);
         let mut state = lock(&channel.state);
         state.deleted = true;
-        if let Some(reader) = state.reader.take() {
+        for reader in state.take_readers() {
             reader.raise(Signals::CLOSED);
         }
     }
@@ -294,6 +297,13 @@ impl Inner {
     }
 }
 
+impl State {
+    fn take_readers(&mut self) -> Vec<Arc<Signal>> {
+        let others = std::mem::take(&mut self.others);
+        self.reader.take().into_iter().chain(others).collect()
+    }
+}
+
 impl Channel {
     pub fn row(&self) -> ChannelRow {
         let state = lock(&self.state);
@@ -372,19 +382,33 @@ impl Channel {
 
     /// A reader connects; one that was there before is closed.
     pub fn connect(self: &Arc<Self>) -> Connection {
+        self.join(false)
+    }
+
+    /// A reader connects beside those that are there: each gets everything.
+    pub fn connect_beside(self: &Arc<Self>) -> Connection {
+        self.join(true)
+    }
+
+    fn join(self: &Arc<Self>, beside: bool) -> Connection {
         let signal = Arc::new(Signal::new(&self.clock));
         let mut state = lock(&self.state);
-        if state.deleted {
-            signal.raise(Signals::CLOSED);
-        } else if let Some(before) = state.reader.replace(Arc::clone(&signal)) {
-            before.raise(Signals::CLOSED);
+        let present = state.take_readers();
+        match beside {
+            true => state.others = present,
+            false => present.iter().for_each(|before| before.raise(Signals::CLOSED)),
+        }
+        match state.deleted {
+            true => signal.raise(Signals::CLOSED),
+            false => state.reader = Some(Arc::clone(&signal)),
         }
         drop(state);
         Connection { channel: Arc::clone(self), signal }
     }
 
     fn signal(&self, signal: Signals) {
-        if let Some(reader) = &lock(&self.state).reader {
+        let state = lock(&self.state);
+        for reader in state.reader.iter().chain(&state.others) {
             reader.raise(signal);
         }
     }
@@ -417,7 +441,9 @@ impl Drop for Connection {
         let mut state = lock(&self.channel.state);
         // A newer reader may have taken the place already.
         if state.reader.as_ref().is_some_and(|reader| Arc::ptr_eq(reader, &self.signal)) {
-            state.reader = None;
+            state.reader = state.others.pop();
+        } else {
+            state.others.retain(|one| !Arc::ptr_eq(one, &self.signal));
         }
     }
 }

@@ -337,14 +337,18 @@ pub async fn connect(
 /// Serves a socket in a task of its own, on the bare connection where that is known.
 fn socket(app: Arc<App>, upgraded: Upgraded, seat: Seat, channel: Arc<hub::Channel>, after: Option<String>) {
     let tasks = app.tasks.clone();
+    let connection = match app.faults.at_delivery() && app.faults.shares(&channel) {
+        true => channel.connect_beside(),
+        false => channel.connect(),
+    };
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(Parts { io, read_buf, .. }) => {
             let (stream, begun) = (io.into_inner(), read_buf.into());
-            tasks.spawn(socket::serve(app, stream, begun, channel.connect(), after, seat));
+            tasks.spawn(socket::serve(app, stream, begun, connection, after, seat));
         }
         Err(upgraded) => {
             let stream = TokioIo::new(upgraded);
-            tasks.spawn(socket::serve(app, stream, Vec::new(), channel.connect(), after, seat));
+            tasks.spawn(socket::serve(app, stream, Vec::new(), connection, after, seat));
         }
     }
 }

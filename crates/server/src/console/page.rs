@@ -37,13 +37,14 @@ pub async fn show(State(app): State<Arc<App>>, session: Session) -> Answer {
     let fault = |kind: &catalogue::Kind| ConsoleFault {
         name: kind.name,
         what: kind.what,
+        why: kind.why,
         parameters: kind.describe()["parameters"].to_string(),
         of_channel: kind.scopes().contains(&"channel"),
     };
     let page = Console {
         visitor: session.visitor(),
         scenarios: simulator::scenarios(),
-        faults: catalogue::kinds().map(fault).collect(),
+        faults: catalogue::GROUPS.map(|(title, kinds)| (title, kinds.iter().map(fault).collect())).into(),
     };
     Ok(ui::page(StatusCode::OK, &page, &[]).into_response())
 }

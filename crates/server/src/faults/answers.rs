@@ -9,99 +9,118 @@ use super::Fault;
 use super::body::{BODY, refusal, refusal_as, with_retry_after};
 use super::catalogue::{Bounds, ENDPOINT, Kind, Parameter};
 use super::delivery::OnDelivery;
+use super::grant::OnGrant;
 use super::http::{Answer, Asked, OnRequest};
-use super::refresh::OnRefresh;
+use crate::limits;
 
 const REPORT: &str = "GET /call-events-report/v1/reports/*$";
-const DELAY_MS_MAX: u64 = 120_000;
 
-const DELAY: Parameter = Parameter {
+const SLOW: Parameter = Parameter {
     name: "delayMs",
     what: "milliseconds",
-    bounds: Bounds::Number { min: 1, max: DELAY_MS_MAX, default: 5_000 },
+    bounds: Bounds::Number { min: 1, max: limits::FAULT_SLOW_MS_MAX, default: 5_000 },
 };
+const LATER: Parameter =
+    Parameter { bounds: Bounds::Number { min: 1, max: limits::FAULT_DELAY_MS_MAX, default: 5_000 }, ..SLOW };
 
 pub const KINDS: &[Kind] = &[
-    Kind::new("unauthorized", "A request is answered 401.", "errors-and-limits.md, Status and code")
+    Kind::new("unauthorized", "A request is answered 401.", "Documented.")
         .with(&[ENDPOINT, CODE_401])
         .once()
         .request(OnRequest::refuse(&[], unauthorized)),
-    Kind::new("forbidden", "A request is answered 403.", "errors-and-limits.md, Status and code")
+    Kind::new("forbidden", "A request is answered 403.", "Documented.")
         .with(&[ENDPOINT, CODE_403])
         .once()
         .request(OnRequest::refuse(&[], forbidden)),
-    Kind::new("not-found", "A request is answered 404, the next one as it should be.", "call-events-report.md, Notification")
-        .with(&[REPORTS])
-        .once()
-        .request(OnRequest::refuse(&[], not_found)),
-    Kind::new("conflict", "A request is answered 409.", "errors-and-limits.md, Status and code")
+    Kind::new(
+        "not-found",
+        "A request is answered 404, the next one as it should be.",
+        "Seen: a report is 404 for a while after its notification.",
+    )
+    .with(&[REPORTS])
+    .once()
+    .request(OnRequest::refuse(&[], not_found)),
+    Kind::new("conflict", "A request is answered 409.", "Seen: where the subscription is there already.")
         .with(&[SUBSCRIPTIONS])
         .once()
         .request(OnRequest::refuse(&[], conflict)),
-    Kind::new("rate-limited", "A request is answered 429.", "errors-and-limits.md, Rate limit")
-        .with(&[ENDPOINT, RETRY_AFTER, BODY])
-        .once()
-        .request(OnRequest::refuse(&[], rate_limited)),
-    Kind::new("server-error", "A request is answered 5xx.", "errors-and-limits.md, Status and code")
+    Kind::new(
+        "rate-limited",
+        "A request is answered 429.",
+        "Documented: the status; body and headers are open.",
+    )
+    .with(&[ENDPOINT, RETRY_AFTER, BODY])
+    .once()
+    .request(OnRequest::refuse(&[], rate_limited)),
+    Kind::new("server-error", "A request is answered 5xx.", "Documented.")
         .with(&[ENDPOINT, STATUS_5XX, BODY])
         .once()
         .request(OnRequest::refuse(&[], server_error)),
-    Kind::new("slow", "Answers come late.", "errors-and-limits.md, Status and code (504)")
-        .with(&[ENDPOINT, DELAY])
+    Kind::new("slow", "Answers come late.", "Documented: 504 is what a proxy makes of it.")
+        .with(&[ENDPOINT, SLOW])
         .once()
         .request(OnRequest::SLOW),
     Kind::new(
         "partial-207",
         "A live subscription's first key is refused within a 207; the others are subscribed.",
-        "call-events.md, Subscriptions",
+        "Documented: the form; seen with 403, other numbers are open.",
     )
+    .with(&[STATUS_207])
     .once()
     .request(PARTIAL),
     Kind::new(
         "empty-items",
         "A report subscription is answered 201 without items, and nothing is subscribed.",
-        "call-events-report.md, Subscriptions",
+        "Seen: where the user may see none of the keys.",
     )
     .once()
     .request(OnRequest::refuse(&["POST /call-events-report/v1/subscriptions"], empty_items)),
     Kind::new(
         "report-later",
         "A report is 404 until some time after it was first asked for.",
-        "call-events-report.md, Notification",
+        "Seen: for a while after the notification.",
     )
-    .with(&[DELAY])
+    .with(&[LATER])
     .request(OnRequest::refuse(&[REPORT], report_later)),
     Kind::new(
         "revision-later",
-        "A report lacks members at first; it is whole some time after its notification, and a REPORT_SUMMARY_REVISION says so.",
-        "call-events-report.md, Notification",
+        "A report lacks members at first; later it is whole, and a REPORT_SUMMARY_REVISION says so.",
+        "Seen: a report is enriched later.",
     )
-    .with(&[DELAY])
+    .with(&[LATER])
     .request(OnRequest::alter(&[REPORT], incomplete))
     .delivery(OnDelivery::RevisionLater),
     Kind::new(
         "expire-token",
         "Access tokens issued before the fault began are answered 401 AUTHN_EXPIRED_TOKEN.",
-        "oauth.md, Answer, 200",
+        "Documented: a token lives an hour.",
     )
     .request(OnRequest::refuse(&[], expired)),
     Kind::new(
         "refresh-refused",
         "A refresh is answered 400 invalid_grant, as when the refresh token has died.",
-        "oauth.md, Errors",
+        "Open: which error it is.",
     )
     .once()
     .request(OnRequest::refuse(&["POST /oauth/token"], refresh_refused)),
-    Kind::new("refresh-rotated", "Every refresh brings a new refresh token.", "oauth.md, Refresh behaviour")
-        .refresh(OnRefresh::Always),
-    Kind::new("refresh-not-rotated", "No refresh brings a new refresh token.", "oauth.md, Refresh behaviour")
-        .refresh(OnRefresh::Never),
+    Kind::new(
+        "refresh-rotated",
+        "Every refresh brings a new refresh token.",
+        "Documented: a new one once 60 % of the life has passed.",
+    )
+    .grant(OnGrant::Always),
+    Kind::new(
+        "refresh-not-rotated",
+        "No refresh brings a new refresh token.",
+        "Documented: none while the present one is young.",
+    )
+    .grant(OnGrant::Never),
     Kind::new(
         "old-refresh-ends",
         "Every refresh brings a new refresh token, and the old one is refused.",
-        "oauth.md, Refresh behaviour",
+        "Open: whether the old one lives on.",
     )
-    .refresh(OnRefresh::AlwaysAndEnd),
+    .grant(OnGrant::AlwaysAndEnd),
 ];
 
 const CODE_401: Parameter = Parameter {
@@ -127,6 +146,11 @@ const RETRY_AFTER: Parameter = Parameter {
     name: "retryAfterS",
     what: "Retry-After in seconds; 0: no such header",
     bounds: Bounds::Number { min: 0, max: 3_600, default: 1 },
+};
+const STATUS_207: Parameter = Parameter {
+    name: "status",
+    what: "status of the key that is refused",
+    bounds: Bounds::Choice(&["403", "400", "404", "409", "500"]),
 };
 const STATUS_5XX: Parameter =
     Parameter { name: "status", what: "HTTP status", bounds: Bounds::Choice(&["500", "502", "503", "504"]) };
@@ -178,18 +202,18 @@ fn server_error(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
 
 const PARTIAL: OnRequest = OnRequest {
     on: &["POST /call-events/v1/subscriptions"],
-    slow: false,
     ask: Some(without_first),
     refuse: Some(all_refused),
     alter: Some(one_refused),
+    ..OnRequest::NOTHING
 };
 
 /// The only key is refused: there is nothing left to subscribe.
-fn all_refused(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
+fn all_refused(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
     let json = asked.json()?;
     let keys = json["accountKeys"].as_array()?;
     let only = (keys.len() == 1 && asked.note.is_none()).then(|| keys[0]["id"].clone())?;
-    let answer = json!({"accountKeys": [refused(&only)]});
+    let answer = json!({"accountKeys": [refused(fault, &only)]});
     Some((StatusCode::MULTI_STATUS, axum::Json(answer)).into_response())
 }
 
@@ -204,15 +228,22 @@ fn without_first(_: &Fault, asked: &mut Asked<'_>) -> bool {
     false
 }
 
-fn one_refused(_: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
+fn one_refused(fault: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
     let items = answer.json["accountKeys"].as_array_mut();
     let (Some(id), Some(items)) = (&asked.note, items) else { return false };
-    items.insert(0, refused(id));
+    items.insert(0, refused(fault, id));
     true
 }
 
-fn refused(id: &Value) -> Value {
-    json!({"id": id, "status": 403, "message": "Forbidden", "errorCode": code::UNAUTHORIZED})
+fn refused(fault: &Fault, id: &Value) -> Value {
+    let (status, message, code) = match fault.text("status") {
+        "400" => (400, "Bad Request", code::BAD_REQUEST),
+        "404" => (404, "Not Found", code::NOT_FOUND),
+        "409" => (409, "Conflict", code::CONFLICT),
+        "500" => (500, "Internal Server Error", code::UNKNOWN_ERROR),
+        _ => (403, "Forbidden", code::UNAUTHORIZED),
+    };
+    json!({"id": id, "status": status, "message": message, "errorCode": code})
 }
 
 fn empty_items(_: &Fault, _: &Asked<'_>) -> Option<Response> {
@@ -261,5 +292,5 @@ fn refresh_refused(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
 pub const LAG: Parameter = Parameter {
     name: "lagMs",
     what: "milliseconds",
-    bounds: Bounds::Number { min: 1, max: DELAY_MS_MAX, default: 2_000 },
+    bounds: Bounds::Number { min: 1, max: limits::FAULT_SLOW_MS_MAX, default: 2_000 },
 };

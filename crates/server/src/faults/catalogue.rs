@@ -1,12 +1,14 @@
-//! What can go wrong: one entry a fault, with its parameters, their bounds, and where the spec tells of it.
+//! What can go wrong: one entry a fault, with its parameters, their bounds, and why a client may meet it.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
 use super::delivery::OnDelivery;
+use super::grant::OnGrant;
 use super::http::OnRequest;
-use super::refresh::OnRefresh;
+use super::states::{self, Shape};
+use super::webhook::{self, OnWebhook};
 use super::{answers, delivery, modes};
 use crate::error::{ApiError, ApiResult};
 
@@ -19,11 +21,14 @@ pub struct Kind {
     pub parameters: &'static [Parameter],
     /// Strikes unless asked otherwise; `None`: as many as come in its time.
     pub times: Option<u32>,
-    /// Where the spec tells of it.
-    pub source: &'static str,
+    /// How surely a client of the live service meets it: begins with one of the words that docs/faults.md explains.
+    pub why: &'static str,
     pub request: Option<OnRequest>,
     pub delivery: Option<OnDelivery>,
-    pub refresh: Option<OnRefresh>,
+    pub grant: Option<OnGrant>,
+    pub webhook: Option<OnWebhook>,
+    /// It makes sense for the whole account alone.
+    pub whole_account: bool,
 }
 
 /// Something that a fault lets one choose.
@@ -57,9 +62,19 @@ pub const ENDPOINT: Parameter = Parameter {
 
 impl Kind {
     /// An empty entry to be filled.
-    pub const fn new(name: &'static str, what: &'static str, source: &'static str) -> Self {
-        let (request, delivery, refresh) = (None, None, None);
-        Self { name, what, parameters: &[], times: None, source, request, delivery, refresh }
+    pub const fn new(name: &'static str, what: &'static str, why: &'static str) -> Self {
+        Self {
+            name,
+            what,
+            parameters: &[],
+            times: None,
+            why,
+            request: None,
+            delivery: None,
+            grant: None,
+            webhook: None,
+            whole_account: false,
+        }
     }
 
     pub const fn with(mut self, parameters: &'static [Parameter]) -> Self {
@@ -82,22 +97,42 @@ impl Kind {
         self
     }
 
-    pub const fn refresh(mut self, refresh: OnRefresh) -> Self {
-        self.refresh = Some(refresh);
+    /// Changes the states of calls, wherever they are told.
+    pub const fn states(mut self, shape: Shape) -> Self {
+        self.request = Some(states::IN_ANSWERS);
+        self.delivery = Some(OnDelivery::State(shape));
+        self
+    }
+
+    pub const fn grant(mut self, grant: OnGrant) -> Self {
+        self.grant = Some(grant);
+        self
+    }
+
+    pub const fn webhook(mut self, webhook: OnWebhook) -> Self {
+        self.webhook = Some(webhook);
+        self
+    }
+
+    pub const fn whole_account(mut self) -> Self {
+        self.whole_account = true;
         self
     }
 
     pub fn concerns_requests(&self) -> bool {
-        self.request.is_some() || self.refresh.is_some()
+        self.request.is_some() || self.grant.is_some()
     }
 
     pub fn concerns_deliveries(&self) -> bool {
         self.delivery.is_some()
     }
 
-    /// Scopes besides `all`: a notification is for a channel, whoever made that; a refresh knows no channel.
+    /// What it can be put on: a notification is for a channel, whoever made that; a grant knows no channel.
     pub fn scopes(&self) -> &'static [&'static str] {
-        match (self.delivery.is_some(), self.refresh.is_some()) {
+        if self.whole_account {
+            return &["all"];
+        }
+        match (self.delivery.is_some() || self.webhook.is_some(), self.grant.is_some()) {
             (true, _) => &["channel", "all"],
             (_, true) => &["client", "all"],
             _ => &["channel", "client", "all"],
@@ -112,7 +147,7 @@ impl Kind {
             "parameters": parameters,
             "times": self.times,
             "scopes": self.scopes(),
-            "source": self.source,
+            "why": self.why,
         })
     }
 
@@ -178,19 +213,22 @@ impl Parameter {
     }
 }
 
-/// All of them, in the order of the documentation.
+/// All of them by what they concern, in the order of the documentation.
+pub const GROUPS: [(&str, &[Kind]); 10] = [
+    ("Deliveries", delivery::KINDS),
+    ("Webhooks", webhook::KINDS),
+    ("Requests", answers::KINDS),
+    ("Signing in", modes::sign_in::KINDS),
+    ("Channels", modes::channels::KINDS),
+    ("Notifications", modes::frames::KINDS),
+    ("Live calls", modes::calls::KINDS),
+    ("Course of a call", modes::states::KINDS),
+    ("Reports", modes::reports::KINDS),
+    ("History and recordings", modes::others::KINDS),
+];
+
 pub fn kinds() -> impl Iterator<Item = &'static Kind> {
-    let groups: [&'static [Kind]; 8] = [
-        delivery::KINDS,
-        answers::KINDS,
-        modes::sign_in::KINDS,
-        modes::channels::KINDS,
-        modes::frames::KINDS,
-        modes::calls::KINDS,
-        modes::reports::KINDS,
-        modes::others::KINDS,
-    ];
-    groups.into_iter().flatten()
+    GROUPS.into_iter().flat_map(|(_, kinds)| kinds)
 }
 
 pub fn find(name: &str) -> Option<&'static Kind> {
@@ -210,23 +248,55 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), count);
         for kind in kinds() {
-            assert!(kind.concerns_requests() || kind.concerns_deliveries(), "{}", kind.name);
-            assert!(kind.what.ends_with('.') && kind.source.contains(".md"), "{}", kind.name);
+            let acts = kind.concerns_requests() || kind.concerns_deliveries() || kind.webhook.is_some();
+            assert!(acts, "{}", kind.name);
+            assert!(kind.what.ends_with('.') && kind.why.ends_with('.'), "{}", kind.name);
+            assert!(GROUNDS.iter().any(|ground| kind.why.starts_with(ground)), "{}: {}", kind.name, kind.why);
+            assert!(!kind.why.contains(".md"), "{} names a file that its readers do not have", kind.name);
         }
     }
 
+    /// How `why` begins.
+    const GROUNDS: [&str; 5] = ["Documented", "Seen", "Sources differ", "Open", "Network"];
+    const DOCS: &str = include_str!("../../../../docs/faults.md");
+
     #[test]
     fn the_documentation_lists_the_catalogue() {
-        let text = include_str!("../../../../docs/faults.md");
-        let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
-        // Paths stand in another table, with their methods.
-        let told: Vec<(&str, &str)> =
-            rows.filter_map(|row| row.split_once("` | ")).filter(|(name, _)| !name.contains(' ')).collect();
-        let expected: Vec<&str> = kinds().map(|kind| kind.name).collect();
-        let names: Vec<&str> = told.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, expected, "docs/faults.md has one row a fault, in the order of the catalogue");
-        for (kind, (_, rest)) in kinds().zip(told) {
-            assert_eq!(rest, row(kind), "the row of {} in docs/faults.md", kind.name);
+        let mut made = DOCS.to_owned();
+        for (title, kinds) in GROUPS {
+            let heading = format!("\n## {title}\n\n");
+            let start = made.find(&heading).unwrap_or_else(|| panic!("docs/faults.md has no {heading}"));
+            let start = start + heading.len();
+            let end = made[start..].find("\n\n").map_or(made.len(), |length| start + length + 1);
+            let head = "| fault | what a client meets | parameters | scopes | times | why |\n";
+            let rows: String =
+                kinds.iter().map(|kind| format!("| `{}` | {}\n", kind.name, row(kind))).collect();
+            made.replace_range(start..end, &format!("{head}| --- | --- | --- | --- | --- | --- |\n{rows}"));
+        }
+        if std::env::var_os("CALLFEED_UPDATE_DOCS").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/faults.md");
+            std::fs::write(path, &made).expect("the documentation can be written");
+            return;
+        }
+        assert!(made == DOCS, "docs/faults.md is not up to date: run this test with CALLFEED_UPDATE_DOCS=1");
+    }
+
+    #[test]
+    fn each_open_question_has_its_modes_and_each_such_mode_its_question() {
+        let (_, table) = DOCS.split_once("\n## Open questions\n").expect("docs/faults.md lists them");
+        let rows: Vec<&str> = table.lines().filter(|line| line.ends_with(" |")).skip(2).collect();
+        assert!(rows.len() > 40, "{}", rows.len());
+        for row in &rows {
+            let answer = row.trim_end_matches(" |").rsplit(" | ").next().unwrap_or_default();
+            assert!(answer.starts_with("none: ") || answer.starts_with('`'), "{row}");
+            for name in answer.split('`').skip(1).step_by(2) {
+                assert!(find(name).is_some(), "{name}: {row}");
+            }
+        }
+        let names: Vec<&str> = rows.iter().flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+        let open = |kind: &&Kind| kind.why.starts_with("Open") || kind.why.starts_with("Sources differ");
+        for kind in kinds().filter(open) {
+            assert!(names.contains(&kind.name), "{} answers no question of docs/faults.md", kind.name);
         }
     }
 
@@ -239,7 +309,7 @@ mod tests {
         };
         let parameters: Vec<String> = kind.parameters.iter().map(parameter).collect();
         let times = kind.times.map_or_else(|| "–".to_owned(), |times| times.to_string());
-        let cells = [kind.what, &parameters.join(", "), &kind.scopes().join(", "), &times, kind.source];
+        let cells = [kind.what, &parameters.join(", "), &kind.scopes().join(", "), &times, kind.why];
         format!("{} |", cells.join(" | "))
     }
 

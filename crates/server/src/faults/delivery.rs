@@ -13,6 +13,7 @@ use wire::report::REPORT_SUMMARY_REVISION;
 
 use super::catalogue::{Bounds, Kind, Parameter};
 use super::http::{Asked, OnRequest};
+use super::states::{self, Shape, Shaped};
 use super::{Fault, Faults, Inner, Scope, lock};
 use crate::channels::hub::Channel;
 use crate::error::ApiError;
@@ -33,11 +34,15 @@ pub enum OnDelivery {
     Lose,
     ToBeClosed,
     NoReplay,
+    /// A second socket goes on beside the first.
+    Shared,
     RevisionLater,
     /// Something that nobody subscribed to comes before.
     Foreign,
     /// Changes the frame; true when it did.
     Frame(fn(&Fault, &mut Value) -> bool),
+    /// Changes the state of a call, or leaves it out.
+    State(Shape),
     /// `eventId` goes on where the channel's last socket ended.
     EventIdGoesOn,
 }
@@ -60,45 +65,49 @@ const CODE: Parameter = Parameter {
 };
 
 pub const KINDS: &[Kind] = &[
-    Kind::new("drop-socket", "The channel's socket is closed, once.", "notification-channel.md, WebSocket life cycle")
+    Kind::new("drop-socket", "The channel's socket is closed, once.", "Network: connections break.")
         .with(&[CODE])
         .delivery(OnDelivery::Drop),
     Kind::new(
         "half-open",
         "The socket stays open: nothing is sent, pings are not answered.",
-        "notification-channel.md, Ping and pong",
+        "Network: a connection can die without a word.",
     )
     .delivery(OnDelivery::HalfOpen),
-    Kind::new("delay", "Notifications come late.", "call-events-report.md, Notification (sometimes minutes)")
+    Kind::new("delay", "Notifications come late.", "Seen: reports come minutes after the call at times.")
         .with(&[
             Parameter {
                 name: "delayMs",
                 what: "milliseconds after the event",
-                bounds: Bounds::Number { min: 1, max: 60_000, default: 3_000 },
+                bounds: Bounds::Number { min: 1, max: limits::FAULT_DELAY_MS_MAX, default: 3_000 },
             },
             OF,
         ])
         .delivery(OnDelivery::Delay),
-    Kind::new("duplicate", "A notification comes twice.", "call-events.md, Sequences")
+    Kind::new("duplicate", "A notification comes twice.", "Seen: after trouble with a connection.")
         .with(&[OF])
         .delivery(OnDelivery::Duplicate),
     Kind::new(
         "duplicate-new-id",
         "A call state comes again under a new notification id and state id.",
-        "notification-channel.md, WebSocket life cycle",
+        "Seen: after trouble with a connection.",
     )
     .delivery(OnDelivery::Again),
-    Kind::new("reorder", "A notification comes after the one that follows it.", "call-events.md, Sequences")
+    Kind::new("reorder", "A notification comes after the one that follows it.", "Seen: after a reconnect.")
         .with(&[OF])
         .delivery(OnDelivery::Reorder),
-    Kind::new("lose", "A notification is not sent.", "notification-channel.md, Webhook channels (dropped)")
-        .with(&[OF])
-        .once()
-        .delivery(OnDelivery::Lose),
+    Kind::new(
+        "lose",
+        "A notification is not sent.",
+        "Open: whether what nobody received is ever sent again.",
+    )
+    .with(&[OF])
+    .once()
+    .delivery(OnDelivery::Lose),
     Kind::new(
         "to-be-closed",
-        "WEBSOCKET_TO_BE_CLOSED, then the socket is closed with 1001, then the channel is 404 while the fault lasts.",
-        "notification-channel.md, WebSocket life cycle",
+        "WEBSOCKET_TO_BE_CLOSED, then the socket is closed, then the channel is 404 while the fault lasts.",
+        "Documented: that it comes; its content, lead and close code are open.",
     )
     .with(&[
         Parameter {
@@ -111,15 +120,26 @@ pub const KINDS: &[Kind] = &[
             what: "content of the announcement",
             bounds: Bounds::Choice(&["empty", "null", "remaining"]),
         },
+        Parameter {
+            name: "code",
+            what: "close code; 0: the connection ends without a close frame",
+            bounds: Bounds::Number { min: 0, max: 4_999, default: 1_001 },
+        },
     ])
     .request(OnRequest::refuse(&["/notification-channel/v1/channels"], closed))
     .delivery(OnDelivery::ToBeClosed),
     Kind::new(
         "no-replay",
         "A socket that returns gets nothing of what came meanwhile.",
-        "notification-channel.md, WebSocket life cycle",
+        "Open: whether a channel keeps what came while nobody was connected.",
     )
     .delivery(OnDelivery::NoReplay),
+    Kind::new(
+        "sockets-share",
+        "A second socket on a channel leaves the first: both get every notification, until they leave.",
+        "Open: what becomes of two sockets.",
+    )
+    .delivery(OnDelivery::Shared),
 ];
 
 /// A notification that waits, or a close.
@@ -181,23 +201,35 @@ impl Faults {
         fate
     }
 
-    /// A frame in the shape that faults give it.
-    pub fn shaped(&self, channel_id: &str, entry: &Entry, mut text: String) -> String {
+    /// A frame in the shape that faults give it; `None`: it is not sent. `call`: see [`Faults::call_of`].
+    pub fn shaped(
+        &self,
+        channel_id: &str,
+        entry: &Entry,
+        call: &[Value],
+        mut text: String,
+    ) -> Option<String> {
         for (fault, on) in &self.of_entry(channel_id, entry) {
-            let change: &dyn Fn(&mut Value) -> bool = match on {
-                OnDelivery::Frame(change) => &|frame| change(fault, frame),
+            let change: &dyn Fn(&mut Value) -> Shaped = match on {
+                OnDelivery::Frame(change) => &|frame| Shaped::changed(change(fault, frame)),
+                OnDelivery::State(shape) => &|frame| in_frame(fault, *shape, call, entry, frame),
                 OnDelivery::EventIdGoesOn => &|frame| goes_on(fault, channel_id, frame),
                 _ => continue,
             };
             let Ok(mut frame) = serde_json::from_str::<Value>(&text) else { continue };
-            if fault.is_in_force() && change(&mut frame) && self.strike(fault) {
-                text = frame.to_string();
+            if !fault.is_in_force() {
+                continue;
+            }
+            match change(&mut frame) {
+                Shaped::Changed if self.strike(fault) => text = frame.to_string(),
+                Shaped::Gone if self.strike(fault) => return None,
+                _ => {}
             }
         }
-        text
+        Some(text)
     }
 
-    fn of_entry(&self, channel_id: &str, entry: &Entry) -> Vec<(Arc<Fault>, OnDelivery)> {
+    pub(super) fn of_entry(&self, channel_id: &str, entry: &Entry) -> Vec<(Arc<Fault>, OnDelivery)> {
         self.on_delivery(|fault| match &fault.scope {
             Scope::Channel(id) => id == channel_id,
             _ => fault.account_key == entry.account_key,
@@ -215,7 +247,7 @@ impl Faults {
             OnDelivery::Again if entry.kind == EntryKind::State && self.strike(fault) => {
                 data.push_back(again(entry.data()));
             }
-            OnDelivery::Foreign if self.strike(fault) => data.push_front(foreign(self.clock.now_us())),
+            OnDelivery::Foreign if self.strike(fault) => data.push_front(foreign(fault, self.clock.now_us())),
             OnDelivery::Delay if self.strike(fault) => {
                 let due_us = entry.at_us + fault.number("delayMs") as i64 * 1_000;
                 let wait_us = (due_us - self.clock.now_us()).max(0);
@@ -306,10 +338,11 @@ impl Faults {
             }
             fault.remember(&channel.id, self.clock.now_us());
             return Some(match on {
-                OnDelivery::Drop => Order::Close(u16::try_from(fault.number("code")).unwrap_or(0)),
+                OnDelivery::Drop => Order::Close(close_code(&fault)),
                 OnDelivery::HalfOpen => Order::Stay(fault.ended.clone()),
                 _ => {
-                    self.hold(&channel.id, fault.duration("leadMs"), false, HeldThing::Close(1001));
+                    let close = HeldThing::Close(close_code(&fault));
+                    self.hold(&channel.id, fault.duration("leadMs"), false, close);
                     Order::ToBeClosed(announcement(&fault))
                 }
             });
@@ -324,6 +357,12 @@ impl Faults {
     pub fn forgets(&self, channel: &Channel) -> bool {
         let faults = self.of_channel(channel);
         faults.iter().any(|(fault, on)| matches!(on, OnDelivery::NoReplay) && self.strike(fault))
+    }
+
+    /// Whether a socket that comes leaves the one that is there.
+    pub fn shares(&self, channel: &Channel) -> bool {
+        let faults = self.of_channel(channel);
+        faults.iter().any(|(fault, on)| matches!(on, OnDelivery::Shared) && self.strike(fault))
     }
 
     fn of_channel(&self, channel: &Channel) -> Vec<(Arc<Fault>, OnDelivery)> {
@@ -344,6 +383,10 @@ fn closed(fault: &Fault, asked: &Asked<'_>) -> Option<axum::response::Response> 
         .then(|| axum::response::IntoResponse::into_response(ApiError::channel_not_found(id)))
 }
 
+fn close_code(fault: &Fault) -> u16 {
+    u16::try_from(fault.number("code")).unwrap_or(0)
+}
+
 fn announcement(fault: &Fault) -> Value {
     match fault.text("content") {
         "null" => Value::Null,
@@ -361,11 +404,18 @@ fn source(entry: &Entry) -> &'static str {
     }
 }
 
-fn goes_on(fault: &Fault, channel_id: &str, frame: &mut Value) -> bool {
+/// A state of the entry's own call; another one may have changed places with it.
+fn in_frame(fault: &Fault, shape: Shape, call: &[Value], entry: &Entry, frame: &mut Value) -> Shaped {
+    let content = &mut frame["data"]["content"];
+    let own = content["metadata"]["conversationSpaceId"] == *entry.conversation_space_id;
+    if own { states::apply(fault, shape, call, content) } else { Shaped::Same }
+}
+
+fn goes_on(fault: &Fault, channel_id: &str, frame: &mut Value) -> Shaped {
     let next = fault.remembered(channel_id).unwrap_or(limits::FAULT_EVENT_ID_START) + 1;
     fault.remember(channel_id, next);
     frame["eventId"] = json!(next);
-    true
+    Shaped::Changed
 }
 
 fn again(data: &str) -> String {
@@ -382,18 +432,22 @@ fn revision(data: &str) -> String {
     value.to_string()
 }
 
-fn foreign(now_us: i64) -> String {
+fn foreign(fault: &Fault, now_us: i64) -> String {
+    let (kind, content) = match fault.text("source") {
+        "presence" => ("appearance-changed", json!({"appearance": "BUSY"})),
+        _ => ("UNHEARD_OF", json!({"note": "nothing that anybody knows"})),
+    };
     json!({
         "id": Uuid::new_v4(),
-        "source": "presence",
-        "type": "appearance-changed",
+        "source": fault.text("source"),
+        "type": kind,
         "usage": null,
         "timestamp": time::nanos(now_us),
         "ttl": 600,
         "topic": null,
         "displayNotification": null,
         "contentVersion": null,
-        "content": {"appearance": "BUSY"},
+        "content": content,
         "bypassDoNotDisturb": null,
     })
     .to_string()

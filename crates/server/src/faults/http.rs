@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -9,7 +10,9 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use tower::ServiceExt as _;
 
+use super::states::{self, Calls};
 use super::{Fault, Scope};
 use crate::app::App;
 use crate::auth;
@@ -31,6 +34,8 @@ pub struct OnRequest {
     pub on: &'static [&'static str],
     /// The answer is kept back by `delayMs`.
     pub slow: bool,
+    /// It looks at the states of the calls that the request or its answer names.
+    pub calls: bool,
     /// Changes the request before it is read; true when it did.
     pub ask: Option<fn(&Fault, &mut Asked<'_>) -> bool>,
     /// Answers in place of the API.
@@ -40,7 +45,8 @@ pub struct OnRequest {
 }
 
 impl OnRequest {
-    const NOTHING: Self = Self { on: &[], slow: false, ask: None, refuse: None, alter: None };
+    pub const NOTHING: Self =
+        Self { on: &[], slow: false, calls: false, ask: None, refuse: None, alter: None };
 
     pub const fn refuse(
         on: &'static [&'static str],
@@ -80,6 +86,8 @@ pub struct Asked<'a> {
     channels: Vec<String>,
     /// What a fault took out of the request, for its answer.
     pub note: Option<Value>,
+    /// States of calls, where a fault looks at them.
+    pub calls: Calls,
 }
 
 impl Asked<'_> {
@@ -103,6 +111,19 @@ impl Asked<'_> {
     pub fn put_json(&mut self, value: &Value) {
         self.body = Bytes::from(value.to_string());
         self.parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+    }
+
+    /// Names and values of the query.
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let query = self.parts.uri.query().unwrap_or_default();
+        url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+    }
+
+    /// Replaces the query.
+    pub fn put_query(&mut self, pairs: &[(String, String)]) -> bool {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let uri = format!("{}?{query}", self.parts.uri.path()).parse();
+        uri.map(|uri| self.parts.uri = uri).is_ok()
     }
 
     /// Segment of the path; 0 is the API's name.
@@ -176,8 +197,12 @@ pub fn can_fail(path: &str) -> bool {
     path == "/oauth/token" || ROOTS.contains(&path.split('/').nth(1).unwrap_or_default())
 }
 
-/// The layer.
-pub async fn misbehave(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// The layer. `routes` take a request whose path a fault has changed.
+pub async fn misbehave(
+    State((app, routes)): State<(Arc<App>, Router)>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !app.faults.at_requests() || !can_fail(request.uri().path()) {
         return next.run(request).await;
     }
@@ -204,12 +229,21 @@ pub async fn misbehave(State(app): State<Arc<App>>, request: Request, next: Next
         faults.iter().filter_map(on).collect::<Vec<_>>()
     };
     let concerned = concerned(&asked);
+    let looks_at_calls = concerned.iter().any(|(_, request)| request.calls);
+    if looks_at_calls && let Err(error) = states::load(&mut asked, None).await {
+        return ApiError::from(error).into_response();
+    }
     if let Some(response) = before(&app, &concerned, &mut asked, &mut struck).await {
         return marked(response, &struck);
     }
     let body = Body::from(std::mem::take(&mut asked.body));
-    let response = next.run(Request::from_parts(copy(asked.parts), body)).await;
-    after(&app, &concerned, &asked, response, struck).await
+    let moved = asked.path != asked.parts.uri.path();
+    let request = Request::from_parts(copy(asked.parts), body);
+    let response = match moved {
+        false => next.run(request).await,
+        true => elsewhere(request, &asked.path, routes).await,
+    };
+    after(&app, &concerned, &mut asked, response, struck).await
 }
 
 type Concerned = (Arc<Fault>, &'static OnRequest);
@@ -252,7 +286,7 @@ async fn before(
 async fn after(
     app: &App,
     concerned: &[Concerned],
-    asked: &Asked<'_>,
+    asked: &mut Asked<'_>,
     response: Response,
     mut struck: Vec<&'static str>,
 ) -> Response {
@@ -269,6 +303,10 @@ async fn after(
     };
     let mut answer =
         Answer { status: parts.status, json: serde_json::from_slice(&body).unwrap_or(Value::Null) };
+    let looks_at_calls = concerned.iter().any(|(_, request)| request.calls);
+    if looks_at_calls && let Err(error) = states::load(asked, Some(&answer.json)).await {
+        return ApiError::from(error).into_response();
+    }
     let mut altered = false;
     for (fault, request) in concerned {
         let Some(alter) = request.alter else { continue };
@@ -301,6 +339,15 @@ fn marked(mut response: Response, struck: &[&'static str]) -> Response {
     response
 }
 
+/// To another path than it was sent to: what the first one left in the request is not for it.
+async fn elsewhere(mut request: Request, path: &str, routes: Router) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let Ok(uri) = format!("{path}?{query}").parse() else { return ApiError::not_found().into_response() };
+    *request.uri_mut() = uri;
+    request.extensions_mut().clear();
+    routes.oneshot(request).await.into_response()
+}
+
 /// What the API gets; the layer keeps what the faults still have to see.
 fn copy(parts: &mut Parts) -> Parts {
     let (mut copy, ()) = http::Request::new(()).into_parts();
@@ -321,8 +368,21 @@ async fn asked<'a>(app: &'a App, parts: &'a mut Parts, body: Bytes) -> StoreResu
         return Ok(Err(body));
     };
     let at_us = app.clock.now_us();
-    let note = None;
-    Ok(Ok(Asked { app, parts, body, path, account_key, email, at_us, client_id, token, channels, note }))
+    let (note, calls) = (None, Calls::new());
+    Ok(Ok(Asked {
+        app,
+        parts,
+        body,
+        path,
+        account_key,
+        email,
+        at_us,
+        client_id,
+        token,
+        channels,
+        note,
+        calls,
+    }))
 }
 
 /// Who sent a request, whether or not the API will have it.

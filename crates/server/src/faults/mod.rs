@@ -9,16 +9,19 @@ pub mod api;
 mod body;
 pub mod catalogue;
 mod delivery;
+pub mod grant;
 pub mod http;
 mod modes;
-pub mod refresh;
 mod shapes;
+mod states;
+mod webhook;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,14 +33,18 @@ use crate::limits;
 use crate::time;
 use catalogue::Kind;
 pub use delivery::Order;
+pub use webhook::OnWebhook;
 
 /// The faults of this node; in memory alone, so a restart ends them all.
 pub struct Faults {
     /// They last and delay by the platform's time.
     clock: Clock,
-    /// Active ones that concern requests, and deliveries.
+    /// Active ones that concern requests, deliveries, and webhooks.
     requests: AtomicUsize,
     deliveries: AtomicUsize,
+    webhooks: AtomicUsize,
+    /// Webhooks' notifications that wait.
+    waiting: Arc<Semaphore>,
     inner: Mutex<Inner>,
 }
 
@@ -98,8 +105,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Faults {
     pub fn new(clock: Clock) -> Self {
-        let (requests, deliveries, inner) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::default());
-        Self { clock, requests, deliveries, inner }
+        let count = || AtomicUsize::new(0);
+        let waiting = Arc::new(Semaphore::new(limits::FAULT_MEMORY_MAX));
+        let (requests, deliveries, webhooks) = (count(), count(), count());
+        Self { clock, requests, deliveries, webhooks, waiting, inner: Mutex::default() }
     }
 
     /// Whether any fault concerns requests.
@@ -110,6 +119,16 @@ impl Faults {
     /// Whether any fault concerns deliveries.
     pub fn at_delivery(&self) -> bool {
         self.deliveries.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether any fault concerns webhooks; those of deliveries change their bodies, too.
+    pub fn at_webhooks(&self) -> bool {
+        self.webhooks.load(Ordering::Acquire) > 0 || self.at_delivery()
+    }
+
+    /// Leave for one more notification of a webhook to wait; without it that goes at once.
+    pub fn may_wait(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.waiting).try_acquire_owned().ok()
     }
 
     /// Those that run for an account, in the order of their start.
@@ -142,6 +161,8 @@ impl Faults {
         let requests = inner.active.iter().filter(|fault| fault.kind.concerns_requests()).count();
         let deliveries = inner.active.iter().filter(|fault| fault.kind.concerns_deliveries()).count();
         self.requests.store(requests, Ordering::Release);
+        let webhooks = inner.active.iter().filter(|fault| fault.kind.webhook.is_some()).count();
+        self.webhooks.store(webhooks, Ordering::Release);
         let held: usize = inner.held.values().map(Vec::len).sum();
         self.deliveries.store(deliveries + held, Ordering::Release);
     }

@@ -32,6 +32,20 @@ pub fn each_text(value: &mut Value, change: &mut dyn FnMut(&str, &mut String) ->
     })
 }
 
+/// Calls `change` for each text, members of lists too; true when it changed any.
+pub fn each_string(value: &mut Value, change: &mut dyn FnMut(&mut String) -> bool) -> bool {
+    match value {
+        Value::String(text) => change(text),
+        Value::Object(members) => {
+            members.values_mut().fold(false, |changed, one| each_string(one, change) | changed)
+        }
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |changed, one| each_string(one, change) | changed)
+        }
+        _ => false,
+    }
+}
+
 /// Renames a member where it is there.
 pub fn rename(members: &mut Map<String, Value>, from: &str, to: &str) -> bool {
     match members.remove(from) {

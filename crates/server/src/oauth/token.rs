@@ -155,7 +155,9 @@ async fn code_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<To
         let description = "redirect_uri differs from the one of the authorization request";
         return Err(TokenError::bad("invalid_grant", description));
     }
-    check_verifier(&code.challenge, fields.one("code_verifier"))?;
+    if !faults::grant::ignores_verifier(app, &client.client_id, &code.user_key).await? {
+        check_verifier(&code.challenge, fields.one("code_verifier"))?;
+    }
     let grant = Grant {
         client,
         user_key: &code.user_key,
@@ -199,7 +201,7 @@ async fn refresh_grant(app: &App, client: &ClientRow, fields: &Params) -> Result
     // While the present one is young the answer has none; the old one stays valid until its own end.
     let age_us = now_us - present.created_us;
     let renew_us = limits::REFRESH_TOKEN_LIFE_S * 10_000 * limits::REFRESH_TOKEN_RENEW_PERCENT;
-    let rotates = faults::refresh::rotates(app, &hash, &present, age_us >= renew_us).await?;
+    let rotates = faults::grant::rotates(app, &hash, &present, age_us >= renew_us).await?;
     let grant = Grant {
         client,
         user_key: &present.user_key,

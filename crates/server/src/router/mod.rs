@@ -32,12 +32,14 @@ use crate::{console, docs, faults, limits};
 pub fn router(app: Arc<App>) -> Router {
     let (routes, operations) = routes();
     let document = Arc::new(Document::new(&operations, &app.public_url));
-    routes
+    let routes = routes
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(|| async { ApiError::not_found() })
         .layer(Extension(document))
-        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), faults::http::misbehave))
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_BYTES_MAX));
+    let elsewhere = routes.clone().with_state(Arc::clone(&app));
+    routes
+        .layer(middleware::from_fn_with_state((Arc::clone(&app), elsewhere), faults::http::misbehave))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), console::requests))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::measure))

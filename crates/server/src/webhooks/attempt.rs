@@ -1,13 +1,15 @@
 //! One request that tells a receiver of one notification, and what its answer means.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
-use super::Endpoint;
 use super::outbound::{Answer, OutboundError};
+use super::{Endpoint, at_fault};
 use crate::app::App;
 use crate::store::Entry;
 
@@ -55,7 +57,7 @@ impl Attempt {
     }
 
     /// The answer's status, or why there is none.
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         match &self.result {
             Ok(answer) => answer.status.to_string(),
             Err(error) => error.to_string(),
@@ -72,16 +74,43 @@ fn verdict_of(status: StatusCode) -> Verdict {
     }
 }
 
+/// What a receiver is told.
+pub struct Telling {
+    id: String,
+    body: Bytes,
+    /// Signed as if it were another body.
+    forged: bool,
+}
+
+impl Telling {
+    pub fn new(entry: &Entry, body: Bytes, forged: bool) -> Self {
+        Self { id: entry.notification_id.clone(), body, forged }
+    }
+}
+
 /// Tells the receiver of an entry once, and notes on the endpoint what its answer says about it.
-pub async fn attempt(app: &App, endpoint: &Endpoint, entry: &Entry) -> Attempt {
+pub async fn attempt(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry) -> Attempt {
+    let bent = app.faults.at_webhooks();
+    let attempt = match bent {
+        false => post(app, endpoint, &Telling::new(entry, entry.webhook_body(), false)).await,
+        true => Box::pin(at_fault::attempt(app, endpoint, entry)).await,
+    };
+    note(app, endpoint, &attempt).await;
+    if bent && attempt.verdict() == Verdict::Gone {
+        Box::pin(at_fault::gone(app, endpoint, entry)).await;
+    }
+    attempt
+}
+
+/// One request.
+pub async fn post(app: &App, endpoint: &Endpoint, telling: &Telling) -> Attempt {
     let (at_us, started) = (app.clock.now_us(), Instant::now());
-    let body = entry.webhook_body();
-    let headers = endpoint.signing().map(|signing| signing.headers(&entry.notification_id, at_us, &body));
+    let signed: &[u8] = if telling.forged { b"another body" } else { &telling.body };
+    let headers = endpoint.signing().map(|signing| signing.headers(&telling.id, at_us, signed));
     let headers: HeaderMap = headers.unwrap_or_default();
-    let result = app.webhooks.outbound.post(&endpoint.url(), headers, body).await;
+    let result = app.webhooks.outbound.post(&endpoint.url(), headers, telling.body.clone()).await;
     let attempt = Attempt { at_us, duration: started.elapsed(), result };
     tracing::debug!(duration_ms = attempt.duration.as_millis(), "webhook request: {}", attempt.told());
-    note(app, endpoint, &attempt).await;
     attempt
 }
 

@@ -6,6 +6,7 @@
 //! receiver keeps nobody waiting but itself.
 
 pub mod api;
+mod at_fault;
 mod attempt;
 pub mod create;
 mod durable;
@@ -47,6 +48,8 @@ pub struct Endpoint {
     waiting: AtomicUsize,
     /// Its receiver is left alone for a while.
     resting: AtomicBool,
+    /// What a fault keeps back until the next notification has gone.
+    held: Mutex<Option<attempt::Telling>>,
 }
 
 /// How the webhooks stand at this moment.
@@ -115,8 +118,8 @@ impl Webhooks {
 impl Endpoint {
     fn new(row: WebhookRow, signing: Option<Signing>) -> Arc<Self> {
         let signing = Mutex::new(signing.map(Arc::new));
-        let (failing, waiting, resting) = Default::default();
-        Arc::new(Self { row: Mutex::new(row), signing, failing, waiting, resting })
+        let (failing, waiting, resting, held) = Default::default();
+        Arc::new(Self { row: Mutex::new(row), signing, failing, waiting, resting, held })
     }
 
     fn is_durable(&self) -> bool {

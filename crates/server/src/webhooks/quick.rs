@@ -170,7 +170,7 @@ impl Quick<'_> {
 }
 
 /// Tells the receiver, again if it fails, and then leaves it.
-async fn tell(app: &App, endpoint: &Endpoint, entry: &Entry, mut busy: Busy) {
+async fn tell(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry, mut busy: Busy) {
     let mut waits = limits::WEBHOOK_QUICK_RETRIES.iter();
     loop {
         // As on a socket: what is older than its ttl is of no use to anybody.

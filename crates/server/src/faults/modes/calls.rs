@@ -26,7 +26,7 @@ pub const KINDS: &[Kind] = &[
     Kind::new(
         "subscription-list-lag",
         "A fresh subscription is missing from the list for a while.",
-        "call-events.md, Subscriptions",
+        "Seen: for a second or two.",
     )
     .with(&[LAG])
     .request(OnRequest::alter(
@@ -34,15 +34,21 @@ pub const KINDS: &[Kind] = &[
         list_lags,
     )),
     Kind::new(
+        "empty-keys-listed",
+        "The list of a channel without live subscriptions has empty lists of keys, not none.",
+        "Seen: both.",
+    )
+    .request(OnRequest::alter(&["GET /call-events/v1/subscriptions"], empty_keys)),
+    Kind::new(
         "line-subscription-refused",
         "A subscription by lineIds is 400.",
-        "errors-and-limits.md, Still unknown (8)",
+        "Open: the body of such a subscription was never seen.",
     )
     .request(OnRequest::refuse(&["POST /call-events/v1/subscriptions"], no_lines)),
     Kind::new(
         "resubscribe-conflict",
         "A second subscription of the same API on a channel is 409.",
-        "errors-and-limits.md, Status and code",
+        "Open: harmless as seen for live calls, 409 for recordings.",
     )
     .request(OnRequest::refuse(
         &["POST /call-events/v1/subscriptions", "POST /call-events-report/v1/subscriptions"],
@@ -51,72 +57,50 @@ pub const KINDS: &[Kind] = &[
     Kind::new(
         "unsubscribe-200",
         "Deleting a subscription is 200 with an empty object.",
-        "call-events.md, Delete",
+        "Open: the status is not documented.",
     )
     .request(OnRequest::alter(&["DELETE"], gone_is_200)),
     Kind::new(
         "unsubscribe-always-204",
         "Deleting a subscription that is not there is 204, not 404.",
-        "call-events.md, Delete",
+        "Open: what is said where nothing matched.",
     )
     .request(OnRequest::alter(&["DELETE /call-events/v1", "DELETE /call-events-report/v1"], missing_is_204)),
     Kind::new(
         "constraints-key",
         "Errors name their fields under the key that the other APIs use.",
-        "errors-and-limits.md, Error body of the APIs",
+        "Seen: two APIs, two names.",
     )
     .request(OnRequest::alter(&[""], other_key)),
     Kind::new(
         "events-bare",
         "The states of one call come without their metadata.",
-        "call-events.md, Conversation spaces",
+        "Open: the body is not documented.",
     )
     .request(OnRequest::alter(EVENTS, bare_states)),
     Kind::new(
         "sequence-exclusive",
         "sequenceFrom and sequenceTo do not belong to what they limit.",
-        "call-events.md, Conversation spaces",
+        "Open: whether both ends belong to it.",
     )
     .request(OnRequest::alter(EVENTS, exclusive)),
     Kind::new(
         "events-gone",
         "The states of a call that has ended are 404.",
-        "call-events.md, Conversation spaces",
+        "Open: how long they can be read.",
     )
     .request(OnRequest::alter(EVENTS, gone)),
     Kind::new(
-        "unanswered-starting",
-        "A call that nobody answered is torn down in STARTING states.",
-        "call-events.md, state",
-    )
-    .delivery(OnDelivery::Frame(starting)),
-    Kind::new(
-        "same-timestamp",
-        "The states of a call carry the timestamp of its first.",
-        "call-events.md, state",
-    )
-    .delivery(OnDelivery::Frame(same_timestamp)),
-    Kind::new(
         "caller-number",
         "The caller has no name, and a number that is no E.164 number.",
-        "call-events.md, participant types",
+        "Seen: withheld numbers, and what comes from other systems.",
     )
     .with(&[NUMBER])
     .request(OnRequest::alter(STATES, odd_caller_answer))
     .delivery(OnDelivery::Frame(odd_caller)),
-    Kind::new(
-        "contact-matched",
-        "The outside party of an inbound call has a contact.",
-        "errors-and-limits.md, Still unknown (10)",
-    )
-    .delivery(OnDelivery::Frame(contact)),
-    Kind::new(
-        "hold-names",
-        "ON_HOLD is HELD and PARKED is IN_PARKING.",
-        "errors-and-limits.md, Still unknown (1)",
-    )
-    .request(OnRequest::alter(STATES, hold_names_answer))
-    .delivery(OnDelivery::Frame(hold_names)),
+    Kind::new("hold-names", "ON_HOLD is HELD and PARKED is IN_PARKING.", "Open: their names.")
+        .request(OnRequest::alter(STATES, hold_names_answer))
+        .delivery(OnDelivery::Frame(hold_names)),
 ];
 
 fn list_lags(fault: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
@@ -134,6 +118,14 @@ fn list_lags(fault: &Fault, asked: &Asked<'_>, answer: &mut Answer) -> bool {
         changed |= list.len() < count;
     }
     changed
+}
+
+fn empty_keys(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
+    let fits = answer.status.is_success() && answer.json.get("accountKeys").is_none();
+    if fits {
+        answer.json["accountKeys"] = json!([]);
+    }
+    fits
 }
 
 fn no_lines(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
@@ -206,51 +198,6 @@ fn gone(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
     ended
 }
 
-fn call(frame: &Value) -> Option<String> {
-    frame["data"]["content"]["metadata"]["conversationSpaceId"].as_str().map(str::to_owned)
-}
-
-fn starting(fault: &Fault, frame: &mut Value) -> bool {
-    let Some(call) = call(frame) else { return false };
-    let state = &mut frame["data"]["content"]["state"];
-    let answered = |state: &Value| {
-        let has = |list: &str, value: &str| {
-            state[list].as_array().is_some_and(|all| all.iter().any(|one| one["status"]["value"] == value))
-        };
-        // An outbound line is connected before the other side answers.
-        let connected = state["participants"]
-            .as_array()
-            .map_or(0, |all| all.iter().filter(|one| one["status"]["value"] == "CONNECTED").count());
-        connected > 1 || has("interactiveVoiceResponseSystems", "CONNECTED")
-    };
-    if answered(state) {
-        fault.remember(&call, 1);
-    }
-    if fault.remembered(&call).is_some() || state["type"] != "ACTIVE" {
-        return false;
-    }
-    state["type"] = json!("STARTING");
-    true
-}
-
-fn same_timestamp(fault: &Fault, frame: &mut Value) -> bool {
-    let Some(call) = call(frame) else { return false };
-    let state = &mut frame["data"]["content"]["state"];
-    let at: Option<jiff::Timestamp> = state["timestamp"].as_str().and_then(|text| text.parse().ok());
-    let Some(at) = at else { return false };
-    match fault.remembered(&call) {
-        None => {
-            fault.remember(&call, at.as_millisecond());
-            false
-        }
-        Some(first_ms) => {
-            let first = jiff::Timestamp::from_millisecond(first_ms);
-            state["timestamp"] = json!(first.map_or_else(|_| String::new(), engine::instant));
-            true
-        }
-    }
-}
-
 fn put_caller(number: &str, value: &mut Value) -> bool {
     let number = if number == "empty" { "" } else { number };
     each_object(value, &mut |members| {
@@ -268,17 +215,6 @@ fn odd_caller(fault: &Fault, frame: &mut Value) -> bool {
 
 fn odd_caller_answer(fault: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
     answer.status.is_success() && put_caller(fault.text("number"), &mut answer.json)
-}
-
-fn contact(_: &Fault, frame: &mut Value) -> bool {
-    each_object(&mut frame["data"]["content"], &mut |kind| {
-        let inbound = kind.contains_key("caller") && kind.contains_key("callProvider");
-        if inbound {
-            let contact = json!({"id": "c-100", "name": "Ada Lovelace", "source": "company"});
-            kind.insert("contact".to_owned(), contact);
-        }
-        inbound
-    })
 }
 
 fn put_hold_names(value: &mut Value) -> bool {

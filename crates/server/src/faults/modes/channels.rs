@@ -21,57 +21,70 @@ pub const KINDS: &[Kind] = &[
     Kind::new(
         "channel-url-top-level",
         "channelURL stands beside channelData, not in it.",
-        "notification-channel.md, Answers",
+        "Sources differ: one example of the documentation has it so.",
     )
     .request(OnRequest::alter(&[CHANNELS], url_at_top)),
     Kind::new(
         "channel-list-lag",
         "A fresh channel is missing from the list for a while.",
-        "notification-channel.md, Endpoints",
+        "Seen: for a few seconds.",
     )
     .with(&[LAG])
     .request(OnRequest::alter(&["GET /notification-channel/v1/channels$"], list_lags)),
     Kind::new(
         "lifetime-ignored",
         "channelLifetime in a request changes nothing.",
-        "errors-and-limits.md, Still unknown (4)",
+        "Open: whether the request has a say.",
     )
     .request(OnRequest::ask(&[CHANNELS], lifetime_ignored)),
     Kind::new(
         "lifetime-10800",
         "A new WebSocket channel lives 10,800 s, as in the guides.",
-        "notification-channel.md, WebSocket channel",
+        "Sources differ: 10,800 s in the guides, 1,200 s as seen.",
     )
     .request(OnRequest::ask(CREATE, lifetime_of_guides)),
-    Kind::new("channel-quota", "No further channel can be made.", "notification-channel.md, Quotas")
+    Kind::new("channel-quota", "No further channel can be made.", "Open: no number is published.")
         .with(&[QUOTA])
         .request(OnRequest::refuse(CREATE, quota)),
     Kind::new(
         "strict-nickname",
         "A nickname with other characters than letters, digits and hyphens is 400.",
-        "notification-channel.md, Endpoints",
+        "Open: which characters are allowed.",
     )
     .request(OnRequest::refuse(CREATE, strict_nickname)),
     Kind::new(
         "nickname-read-missing",
         "GET /channels/{nickname} is 404.",
-        "notification-channel.md, Endpoints",
+        "Sources differ: one integrator reads it, nothing documents it.",
     )
     .request(OnRequest::refuse(&["GET /notification-channel/v1/channels/*$"], no_read_by_name)),
     Kind::new(
         "empty-refresh-refused",
         "A refreshing PUT without a body is 400.",
-        "notification-channel.md, Request bodies",
+        "Open: the documented body is that of the creation.",
     )
     .request(OnRequest::refuse(&["PUT /notification-channel/v1/channels"], empty_put)),
     Kind::new(
+        "lifetime-put-refused",
+        "Setting a channel's lifetime by its own path is 400.",
+        "Open: the body of that request.",
+    )
+    .request(OnRequest::refuse(
+        &["PUT /notification-channel/v1/channels/*/*/channel-lifetime"],
+        lifetime_put,
+    )),
+    Kind::new(
         "second-socket-refused",
         "A second socket on a connected channel is 409; the first goes on.",
-        "notification-channel.md, Several sockets on one channel",
+        "Open: what becomes of two sockets.",
     )
     .request(OnRequest::refuse(&["GET /notification-channel/v1/channels/*/*/ws"], second_socket)),
-    Kind::new("callback-url", "A channel has a callbackURL.", "notification-channel.md, WebSocket channel")
-        .request(OnRequest::alter(&[CHANNELS], callback_url)),
+    Kind::new(
+        "callback-url",
+        "A channel has a callbackURL.",
+        "Documented: sometimes there, without a purpose.",
+    )
+    .request(OnRequest::alter(&[CHANNELS], callback_url)),
 ];
 
 /// The channels of an answer, alone or in a list.
@@ -144,6 +157,10 @@ fn no_read_by_name(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
 
 fn empty_put(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
     asked.body.trim_ascii().is_empty().then(|| bad_request("channelType", "REQUIRED"))
+}
+
+fn lifetime_put(_: &Fault, _: &Asked<'_>) -> Option<Response> {
+    Some(bad_request("channelLifetime", "INVALID"))
 }
 
 fn second_socket(_: &Fault, asked: &Asked<'_>) -> Option<Response> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::ids::{IN_REQUESTS, opaque_frame};
 use crate::faults::Fault;
 use crate::faults::catalogue::{Bounds, Kind, Parameter};
 use crate::faults::delivery::OnDelivery;
@@ -15,61 +16,89 @@ const DIGITS: Parameter = Parameter {
     bounds: Bounds::Number { min: 0, max: 9, default: 9 },
 };
 
+const SOURCE: Parameter = Parameter {
+    name: "source",
+    what: "its source; of a known one the type is unheard of",
+    bounds: Bounds::Choice(&["presence", "call-events", "call-events-report"]),
+};
+
 pub const KINDS: &[Kind] = &[
     Kind::new(
         "short-envelope",
         "A frame is data with source, type, timestamp, content and bypassDoNotDisturb, and nothing else.",
-        "notification-channel.md, Envelope on the WebSocket",
+        "Sources differ: this is the documentation, the whole envelope is as seen.",
     )
     .delivery(OnDelivery::Frame(short)),
-    Kind::new("ttl-text", "ttl is a string.", "notification-channel.md, Envelope on the WebSocket")
+    Kind::new("ttl-text", "ttl is a string.", "Sources differ: one example of the documentation has it so.")
         .delivery(OnDelivery::Frame(ttl_text)),
     Kind::new(
         "event-id-goes-on",
         "eventId does not begin at 1 on each connection.",
-        "notification-channel.md, Envelope on the WebSocket",
+        "Open: where it begins.",
     )
     .delivery(OnDelivery::EventIdGoesOn),
     Kind::new(
         "foreign-notification",
-        "A notification of a source that nobody subscribed to comes before each.",
-        "notification-channel.md, Sources and types",
+        "A notification of a source, or of a type, that nobody subscribed to comes before each.",
+        "Documented: other services use the same channel.",
     )
+    .with(&[SOURCE])
     .delivery(OnDelivery::Foreign),
     Kind::new(
         "new-members",
         "Notifications and answers have members that nobody knows.",
-        "errors-and-limits.md, Compatibility rule",
+        "Documented: they can come at any time.",
     )
     .request(OnRequest::alter(GETS, new_members_answer))
     .delivery(OnDelivery::Frame(new_members)),
     Kind::new(
         "new-values",
-        "A party's status and type, and how the call began, have values that nobody knows.",
-        "errors-and-limits.md, Still unknown (1, 9)",
+        "Status and type of a party, type of a node and of a queue, how a call began and why it left a queue are unheard of.",
+        "Open: the lists of values are not complete.",
     )
     .request(OnRequest::alter(GETS, new_values_answer))
     .delivery(OnDelivery::Frame(new_values)),
-    Kind::new("timestamps", "Instants have another number of fractional digits.", "errors-and-limits.md, Formats")
+    Kind::new(
+        "new-error-code",
+        "An error of the APIs has an errorCode that nobody knows.",
+        "Open: the list of codes is not complete.",
+    )
+    .request(OnRequest::alter(&[""], new_error_code)),
+    Kind::new(
+        "empty-lists-left-out",
+        "Lists without items are left out of notifications and answers.",
+        "Open: documented of members without a value; live states have empty lists.",
+    )
+    .request(OnRequest::alter(GETS, without_empty_answer))
+    .delivery(OnDelivery::Frame(without_empty)),
+    Kind::new(
+        "opaque-ids",
+        "Ids are no UUIDs, in notifications and answers; requests may name them as they were told.",
+        "Open: a UUID is what was seen, an opaque string what is promised.",
+    )
+    .whole_account()
+    .request(IN_REQUESTS)
+    .delivery(OnDelivery::Frame(opaque_frame)),
+    Kind::new("timestamps", "Instants have another number of fractional digits.", "Seen: 0 to 9 digits.")
         .with(&[DIGITS])
         .request(OnRequest::alter(GETS, timestamps_answer))
         .delivery(OnDelivery::Frame(timestamps)),
     Kind::new(
         "report-of-guide",
         "A report's notification has the type call-events-report and conversationSpaceId alone.",
-        "call-events-report.md, Notification",
+        "Sources differ: the guide has it so, a whole summary is as seen.",
     )
     .delivery(OnDelivery::Frame(report_of_guide)),
     Kind::new(
         "report-with-ai",
         "A report's notification has aiAnalysis.",
-        "call-events-report.md, Notification",
+        "Seen: on accounts with the feature.",
     )
     .delivery(OnDelivery::Frame(report_with_ai)),
     Kind::new(
         "recording-documented",
         "Recordings are told of as documented: recordingId in notifications, token and expires without status.",
-        "call-events.md, Recordings and transcripts",
+        "Sources differ: documentation and live service.",
     )
     .request(OnRequest::alter(&["GET /recording/v1/recordings/*/content$"], content_documented))
     .delivery(OnDelivery::Frame(recording_documented)),
@@ -109,6 +138,10 @@ fn new_members_answer(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
     answer.status.is_success() && add_members(&mut answer.json)
 }
 
+/// Members with a value that nobody knows.
+const UNHEARD_OF: [(&str, &str); 3] =
+    [("callInitiator", "CLICK_TO_CALL"), ("queueType", "SKILLS"), ("leftQueueReason", "OVERFLOW")];
+
 fn put_values(value: &mut Value) -> bool {
     each_object(value, &mut |members| {
         let mut changed = false;
@@ -122,8 +155,14 @@ fn put_values(value: &mut Value) -> bool {
             status["value"] = json!("CONFERENCED");
             changed = true;
         }
-        if let Some(initiator) = members.get_mut("callInitiator") {
-            *initiator = json!("CLICK_TO_CALL");
+        for (name, unheard_of) in UNHEARD_OF {
+            if let Some(value) = members.get_mut(name) {
+                *value = json!(unheard_of);
+                changed = true;
+            }
+        }
+        if let Some(node) = members.get_mut("currentNode").filter(|node| node["type"].is_string()) {
+            node["type"] = json!("WebhookNode");
             changed = true;
         }
         changed
@@ -136,6 +175,30 @@ fn new_values(_: &Fault, frame: &mut Value) -> bool {
 
 fn new_values_answer(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
     answer.status.is_success() && put_values(&mut answer.json)
+}
+
+fn new_error_code(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
+    let fits = answer.status.as_u16() >= 400 && answer.json["errorCode"].is_string();
+    if fits {
+        answer.json["errorCode"] = json!("RTC-UNHEARD-OF");
+    }
+    fits
+}
+
+fn leave_out_empty(value: &mut Value) -> bool {
+    each_object(value, &mut |members| {
+        let count = members.len();
+        members.retain(|_, member| !member.as_array().is_some_and(Vec::is_empty));
+        members.len() < count
+    })
+}
+
+fn without_empty(_: &Fault, frame: &mut Value) -> bool {
+    leave_out_empty(frame)
+}
+
+fn without_empty_answer(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
+    answer.status.is_success() && leave_out_empty(&mut answer.json)
 }
 
 fn put_digits(digits: usize, value: &mut Value) -> bool {

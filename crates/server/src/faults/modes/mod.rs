@@ -4,6 +4,8 @@
 pub mod calls;
 pub mod channels;
 pub mod frames;
+mod ids;
 pub mod others;
 pub mod reports;
 pub mod sign_in;
+pub mod states;

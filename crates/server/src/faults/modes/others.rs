@@ -20,39 +20,39 @@ pub const KINDS: &[Kind] = &[
     Kind::new(
         "history-subscription-200",
         "A call history subscription is made with 200, not 201.",
-        "call-history.md, methods",
+        "Open: 200 or 201.",
     )
     .request(OnRequest::alter(&["POST /call-history/v1/subscriptions"], made_is_200)),
     Kind::new(
         "history-seconds",
         "The duration of a leg is in seconds, not milliseconds.",
-        "call-history.md, GET /calls",
+        "Sources differ: milliseconds as seen, seconds in another text.",
     )
     .request(OnRequest::alter(HISTORY, seconds))
     .delivery(OnDelivery::Frame(seconds_frame)),
     Kind::new(
         "history-old-ids",
         "originatorId and legId have a suffix, as in the documentation.",
-        "call-history.md, GET /calls",
+        "Sources differ: documentation and live service.",
     )
     .request(OnRequest::alter(HISTORY, old_ids))
     .delivery(OnDelivery::Frame(old_ids_frame)),
     Kind::new(
         "recording-not-uploaded",
         "A recording is not uploaded yet: its status says so and its content is 400.",
-        "call-events.md, Recordings and transcripts",
+        "Documented: the 400; the word of the status is open.",
     )
     .request(NOT_UPLOADED),
     Kind::new(
         "content-needs-token",
         "The address of a recording's audio is 401 without a bearer token.",
-        "call-events.md, Recordings and transcripts",
+        "Sources differ.",
     )
     .request(OnRequest::refuse(&["GET /recording/v1/recordings/*/content/*"], needs_token)),
     Kind::new(
         "capital-page-marker",
         "The list of recording subscriptions has NextPageMarker.",
-        "errors-and-limits.md, Paging",
+        "Documented: so it is written there.",
     )
     .request(OnRequest::alter(&["GET /recording/v1/subscriptions"], capital)),
 ];
@@ -113,10 +113,9 @@ fn old_ids_frame(_: &Fault, frame: &mut Value) -> bool {
 
 const NOT_UPLOADED: OnRequest = OnRequest {
     on: &["GET /recording/v1/recordings/*$", CONTENT[0]],
-    slow: false,
-    ask: None,
     refuse: Some(no_content),
     alter: Some(uploading),
+    ..OnRequest::NOTHING
 };
 
 fn no_content(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
