@@ -30,6 +30,13 @@ impl Delivery {
                 Some(Order::Send(data)) => {
                     self.queue(None, &time::nanos(self.app.clock.now_us()), &data, out)
                 }
+                Some(Order::Entry(account, position)) => {
+                    let page = self.app.store.log_after(&account, position - 1, 1).await.map_err(fault)?;
+                    // What is too old by now is in the log no more.
+                    for entry in page.iter().filter(|entry| entry.position == position) {
+                        self.send_bent(entry, true, out).await;
+                    }
+                }
                 Some(Order::ToBeClosed(content)) => self.tell(&Message::ToBeClosed(content), out).await?,
                 Some(Order::Close(code)) => {
                     out.flush().await?;
@@ -59,13 +66,14 @@ impl Delivery {
     }
 
     /// Queues what faults make of a notification.
-    pub(super) async fn send_at_fault(&mut self, entry: &Entry, out: &mut impl Outlet) -> Result<(), End> {
+    pub(super) async fn send_at_fault(&mut self, entry: &Entry, out: &mut impl Outlet) {
+        self.send_bent(entry, false, out).await;
+    }
+
+    /// `late`: the notification has waited already.
+    async fn send_bent(&mut self, entry: &Entry, late: bool, out: &mut impl Outlet) {
         let channel = Arc::clone(&self.connection.channel.id);
-        let fate = self.app.faults.fate(&channel, entry);
-        if !fate.wait.is_zero() {
-            out.flush().await?;
-            self.pause(async { drop(self.app.clock.sleep(fate.wait, Busy::default()).await) }).await?;
-        }
+        let fate = self.app.faults.fate(&channel, entry, late);
         let timestamp = time::nanos(self.app.clock.now_us());
         let id = Some(entry.notification_id.as_str());
         let call = self.app.faults.call_of(&self.app.store, &channel, entry).await;
@@ -81,7 +89,6 @@ impl Delivery {
         if let Some(after) = fate.look_after {
             self.look_after(after);
         }
-        Ok(())
     }
 
     /// Tells the journal what becomes of an entry.

@@ -361,7 +361,7 @@ impl Delivery {
         if fresh && wanted {
             turn.sent += 1;
             if self.app.faults.at_delivery() {
-                Box::pin(self.send_at_fault(entry, out)).await?;
+                Box::pin(self.send_at_fault(entry, out)).await;
             } else {
                 self.queue(Some(&entry.notification_id), &turn.timestamp, entry.data(), out);
             }

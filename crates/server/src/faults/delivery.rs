@@ -152,14 +152,14 @@ pub struct Held {
 
 enum HeldThing {
     Send(String),
+    /// An entry of this account's log.
+    Entry(String, i64),
     Close(u16),
 }
 
 /// What becomes of one notification.
 #[derive(Default)]
 pub struct Fate {
-    /// It waits so long before.
-    pub wait: Duration,
     /// `data` of the frames that are sent instead of the one.
     pub data: VecDeque<String>,
     /// The reader is to look again after this.
@@ -170,6 +170,8 @@ pub struct Fate {
 pub enum Order {
     /// `data` of a frame.
     Send(String),
+    /// The entry at this place of an account's log, which has waited long enough.
+    Entry(String, i64),
     /// Announces the end, with this content.
     ToBeClosed(Value),
     /// Ends the connection with this close code; 0: without a close frame.
@@ -187,8 +189,13 @@ impl Faults {
         inner.active.iter().filter(|fault| concerned(fault)).filter_map(on).collect()
     }
 
-    /// What becomes of a notification for a channel.
-    pub fn fate(&self, channel_id: &str, entry: &Entry) -> Fate {
+    /// What becomes of a notification for a channel. `late`: it has waited already.
+    pub fn fate(&self, channel_id: &str, entry: &Entry, late: bool) -> Fate {
+        if !late && let Some(wait) = self.delay(channel_id, entry) {
+            let what = HeldThing::Entry(entry.account_key.clone(), entry.position);
+            self.hold(channel_id, wait, false, what);
+            return Fate { look_after: Some(wait), ..Fate::default() };
+        }
         let mut fate = Fate { data: VecDeque::from([entry.data().to_owned()]), ..Fate::default() };
         let swapped = self.take_swap(channel_id);
         for (fault, on) in &self.of_entry(channel_id, entry) {
@@ -236,9 +243,22 @@ impl Faults {
         })
     }
 
+    /// How long a notification waits, if it does. Beyond the limit of what is held it goes at once.
+    fn delay(&self, channel_id: &str, entry: &Entry) -> Option<Duration> {
+        let delays = self.of_entry(channel_id, entry).into_iter().filter(|(fault, on)| {
+            matches!(on, OnDelivery::Delay) && chooses(fault, entry) && self.strike(fault)
+        });
+        let longest_ms = delays.map(|(fault, _)| fault.number("delayMs")).max()?;
+        let due_us = entry.at_us + longest_ms as i64 * 1_000;
+        let wait_us = u64::try_from(due_us - self.clock.now_us()).ok().filter(|wait_us| *wait_us > 0)?;
+        let inner = lock(&self.inner);
+        let held = inner.held.values().map(Vec::len).sum::<usize>();
+        (held < limits::FAULT_MEMORY_MAX).then(|| Duration::from_micros(wait_us))
+    }
+
     fn bend(&self, fault: &Fault, on: OnDelivery, channel_id: &str, entry: &Entry, fate: &mut Fate) {
         let data = &mut fate.data;
-        if !matches!(fault.text("of"), "" | "all") && fault.text("of") != source(entry) {
+        if !chooses(fault, entry) {
             return;
         }
         match on {
@@ -248,11 +268,6 @@ impl Faults {
                 data.push_back(again(entry.data()));
             }
             OnDelivery::Foreign if self.strike(fault) => data.push_front(foreign(fault, self.clock.now_us())),
-            OnDelivery::Delay if self.strike(fault) => {
-                let due_us = entry.at_us + fault.number("delayMs") as i64 * 1_000;
-                let wait_us = (due_us - self.clock.now_us()).max(0);
-                fate.wait = fate.wait.max(Duration::from_micros(wait_us.unsigned_abs()));
-            }
             OnDelivery::Reorder if self.strike(fault) => {
                 for data in data.drain(..) {
                     self.hold(channel_id, limits::FAULT_REORDER_WAIT, true, HeldThing::Send(data));
@@ -294,7 +309,7 @@ impl Faults {
         self.tidy(&mut inner, channel_id);
         match taken.what {
             HeldThing::Send(data) => Some(data),
-            HeldThing::Close(_) => None,
+            HeldThing::Entry(..) | HeldThing::Close(_) => None,
         }
     }
 
@@ -320,6 +335,7 @@ impl Faults {
     pub fn order(&self, channel: &Channel) -> Option<Order> {
         match self.due(&channel.id) {
             Some(HeldThing::Send(data)) => return Some(Order::Send(data)),
+            Some(HeldThing::Entry(account, position)) => return Some(Order::Entry(account, position)),
             Some(HeldThing::Close(code)) => return Some(Order::Close(code)),
             None => {}
         }
@@ -393,6 +409,11 @@ fn announcement(fault: &Fault) -> Value {
         "remaining" => json!({"remainingLifetime": fault.number("leadMs") / 1_000}),
         _ => json!({}),
     }
+}
+
+/// Whether a fault's `of` means this notification.
+fn chooses(fault: &Fault, entry: &Entry) -> bool {
+    matches!(fault.text("of"), "" | "all") || fault.text("of") == source(entry)
 }
 
 fn source(entry: &Entry) -> &'static str {

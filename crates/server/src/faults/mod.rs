@@ -121,9 +121,10 @@ impl Faults {
         self.deliveries.load(Ordering::Acquire) > 0
     }
 
-    /// Whether any fault concerns webhooks; those of deliveries change their bodies, too.
+    /// Whether any fault concerns webhooks, or keeps something back for one; those of deliveries change their bodies, too.
     pub fn at_webhooks(&self) -> bool {
-        self.webhooks.load(Ordering::Acquire) > 0 || self.at_delivery()
+        let keeps = self.waiting.available_permits() < limits::FAULT_MEMORY_MAX;
+        keeps || self.webhooks.load(Ordering::Acquire) > 0 || self.at_delivery()
     }
 
     /// Leave for one more notification of a webhook to wait; without it that goes at once.

@@ -68,7 +68,7 @@ pub const KINDS: &[Kind] = &[
     Kind::new(
         "webhook-twice",
         "A webhook's receiver is told twice, with the same id and body.",
-        "Seen: duplicates come; receivers must know them by their id.",
+        "Seen: of reports and recordings.",
     )
     .webhook(OnWebhook::Twice),
     Kind::new(
@@ -127,7 +127,7 @@ pub const KINDS: &[Kind] = &[
     Kind::new(
         "webhook-unasked",
         "A webhook channel is made without asking its address.",
-        "Seen: receivers that answer POST alone are in use.",
+        "Open: documented otherwise, and shown nowhere.",
     )
     .whole_account()
     .webhook(OnWebhook::Unasked),
