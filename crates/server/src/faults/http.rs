@@ -221,14 +221,11 @@ pub async fn misbehave(
     };
     let mut struck: Vec<&'static str> = Vec::new();
     let faults = app.faults.active(&asked.account_key);
-    let concerned = |asked: &Asked<'_>| {
-        let on = |fault: &Arc<Fault>| {
-            let request = fault.kind.request.as_ref()?;
-            (asked.is_for(fault) && asked.is_on(fault, request)).then(|| (Arc::clone(fault), request))
-        };
-        faults.iter().filter_map(on).collect::<Vec<_>>()
+    let on = |fault: &Arc<Fault>| {
+        let request = fault.kind.request.as_ref()?;
+        (asked.is_for(fault) && asked.is_on(fault, request)).then(|| (Arc::clone(fault), request))
     };
-    let concerned = concerned(&asked);
+    let concerned: Vec<Concerned> = faults.iter().filter_map(on).collect();
     let looks_at_calls = concerned.iter().any(|(_, request)| request.calls);
     if looks_at_calls && let Err(error) = states::load(&mut asked, None).await {
         return ApiError::from(error).into_response();
