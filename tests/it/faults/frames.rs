@@ -141,6 +141,9 @@ async fn frames_are_otherwise_on_the_channel_of_the_mode_alone_and_until_it_ends
     }
 }
 
+/// Whether a content has the shape.
+type Shows = fn(&Value) -> bool;
+
 #[tokio::test]
 async fn a_revision_has_another_content_while_the_mode_lasts() {
     let (platform, session) = office().await;
@@ -157,7 +160,7 @@ async fn a_revision_has_another_content_while_the_mode_lasts() {
         let frame = socket.until("the revision", is_revision).await;
         frame["data"]["content"].clone()
     };
-    let shapes: [(&str, fn(&Value) -> bool); 3] = [
+    let shapes: [(&str, Shows); 3] = [
         ("id", |content| content.as_object().unwrap().len() == 1),
         ("nested", |content| content["reportSummary"]["callerOutcome"].is_string()),
         ("changes", |content| content["changed"].is_array()),
