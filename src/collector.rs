@@ -8,7 +8,7 @@ use apps::people::number::Home;
 use apps::reports::{self, LISTEN_DEFAULT, doctor};
 use secrecy::ExposeSecret as _;
 
-use crate::logging;
+use crate::{logging, outputs};
 
 /// Look at everything that the apps need, and name the step that mends what is missing.
 ///
@@ -16,8 +16,12 @@ use crate::logging;
 /// the socket. Makes a channel of its own and deletes it; the collector may run meanwhile.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
-    #[command(flatten)]
-    common: Common,
+    /// Settings, as for `callfeed reports`; once for each account [default: .env].
+    #[arg(long, value_name = "FILE")]
+    env: Vec<PathBuf>,
+    /// Folder of the store and the token.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
     /// Host and port of the redirect URI, as for `callfeed reports`.
     #[arg(long, value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
     listen: String,
@@ -37,11 +41,11 @@ struct Common {
 }
 
 pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
-    let settings = env::load(args.common.env.as_deref())?;
+    let accounts = env::load_all(&args.env)?;
     // What fails is a finding; the log would say it twice.
     logging::init("off");
     let mut bad = 0;
-    let tell = |finding: doctor::Finding| {
+    let mut tell = |finding: doctor::Finding| {
         bad += usize::from(!finding.ok);
         match args.json {
             true => println!("{}", serde_json::to_string(&finding).unwrap_or_default()),
@@ -49,7 +53,13 @@ pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
         }
     };
     let redirect_uri = reports::redirect_uri(&args.listen)?;
-    doctor::examine(&settings, &args.common.state, redirect_uri, tell).await?;
+    for settings in &accounts {
+        let folder = reports::account_folder(&args.state, &settings.account_key, accounts.len() > 1);
+        if accounts.len() > 1 && !args.json {
+            println!("Account {}:", settings.account_key);
+        }
+        doctor::examine(settings, &folder, redirect_uri.clone(), &mut tell).await?;
+    }
     ensure!(bad == 0, "{bad} things are to be mended");
     Ok(())
 }
@@ -101,20 +111,32 @@ pub struct NumberArgs {
     /// Country of a number that is written without one.
     #[arg(long, value_name = "REGION", default_value = "US")]
     region: Home,
+    #[command(flatten)]
+    outputs: outputs::Flags,
 }
 
 pub async fn export(args: NumberArgs) -> anyhow::Result<()> {
     let out = Box::new(tokio::io::stdout());
-    let calls = reports::export(&args.state, &args.number, args.region, out).await?;
+    let outputs = args.outputs.wanted(&args.state)?;
+    let calls = reports::export(&args.state, &args.number, args.region, &outputs, out).await?;
     eprintln!("{calls} calls.");
     Ok(())
 }
 
 pub async fn erase(args: NumberArgs) -> anyhow::Result<()> {
-    let calls = reports::erase(&args.state, &args.number, args.region).await?;
-    println!(
-        "{calls} calls are erased from the store, and do not come back. Not touched: what outputs have written (files, \
-         tables, webhooks), contacts, backups, and the phone system itself."
-    );
+    let outputs = args.outputs.wanted(&args.state)?;
+    let erased = reports::erase(&args.state, &args.number, args.region, &outputs).await?;
+    let (calls, lines, rows) = (erased.calls, erased.lines, erased.rows);
+    println!("{calls} calls are erased from the store, and do not come back.");
+    match outputs.is_empty() {
+        true => println!(
+            "Files and tables that outputs have written are not touched: name them as for callfeed reports, such as --jsonl DIR."
+        ),
+        false => println!("{lines} lines of files and {rows} rows of tables are erased."),
+    }
+    if !erased.beyond_reach.is_empty() {
+        println!("Out of reach is what these outputs have passed on: {}.", erased.beyond_reach.join(", "));
+    }
+    println!("Not touched: contacts, backups, and the phone system itself.");
     Ok(())
 }

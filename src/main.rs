@@ -1,6 +1,7 @@
 //! `callfeed`: the platform, the apps and the demo in one binary. One file per subcommand; nothing else knows all
 //! crates.
 
+mod accounts;
 mod backup;
 mod bench;
 mod call;
@@ -63,6 +64,7 @@ enum Command {
     #[command(long_about = None)]
     Erase(collector::NumberArgs),
     Login(reports::LoginArgs),
+    Accounts(accounts::Args),
     ScreenPop(screen_pop::Args),
     Contacts(contacts::Args),
     Demo(demo::Args),
@@ -137,6 +139,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(args) => collector::token(args).await,
         Command::Outputs(args) => outputs::run(args).await,
         Command::Login(args) => reports::login(args).await,
+        Command::Accounts(args) => accounts::run(args).await,
         Command::ScreenPop(args) => screen_pop::run(args).await,
         Command::Contacts(args) => contacts::run(args).await,
         Command::Demo(args) => demo::run(args).await,

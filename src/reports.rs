@@ -27,9 +27,10 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct RunArgs {
     /// Settings: OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, ACCOUNT_KEY, LOG_LEVEL, SHOW_DEBUG_LOGS, and GOTO_AUTH_URL,
-    /// GOTO_API_URL, GOTO_CHANNEL_URL, GOTO_ADMIN_URL for another host than GoTo's [default: .env].
+    /// GOTO_API_URL, GOTO_CHANNEL_URL, GOTO_ADMIN_URL for another host than GoTo's. Once for each account, where there are
+    /// several [default: .env].
     #[arg(long, value_name = "FILE")]
-    env: Option<PathBuf>,
+    env: Vec<PathBuf>,
     /// Folder of the store and the token.
     #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
     state: PathBuf,
@@ -41,6 +42,8 @@ struct RunArgs {
     quiet: bool,
     #[command(flatten)]
     outputs: outputs::Flags,
+    #[command(flatten)]
+    keep: KeepArgs,
     /// Serve /healthz and /metrics (Prometheus) at this address, such as 127.0.0.1:9100.
     #[arg(long, value_name = "HOST:PORT")]
     health: Option<String>,
@@ -53,6 +56,36 @@ struct RunArgs {
     /// Host and port of the redirect URI, which is http://HOST:PORT/app/redirect.
     #[arg(long, value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
     listen: String,
+}
+
+/// Without these all is kept.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Retention")]
+struct KeepArgs {
+    /// Erase calls so many days after they ended: from the store, from files by their day, from PostgreSQL.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    keep_days: Option<u32>,
+    /// Take numbers of callers and callees out of what is kept, so many days after the call.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    keep_numbers: Option<u32>,
+    /// Take names of callers and callees out of what is kept, so many days after the call.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    keep_names: Option<u32>,
+    /// Take recordings and transcripts out of what is kept, so many days after the call.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    keep_recordings: Option<u32>,
+}
+
+impl KeepArgs {
+    fn keep(&self) -> reports::Keep {
+        let Self { keep_days, keep_numbers, keep_names, keep_recordings } = *self;
+        reports::Keep {
+            days: keep_days,
+            numbers: keep_numbers,
+            names: keep_names,
+            recordings: keep_recordings,
+        }
+    }
 }
 
 /// Print the reports in the store.
@@ -71,14 +104,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         return reports::list(&list.state, list.json, Box::new(tokio::io::stdout())).await;
     }
     let args = args.run;
-    let settings = env::load(args.env.as_deref())?;
-    logging::init(logging::level(&settings));
+    let accounts = env::load_all(&args.env)?;
+    logging::init(accounts.first().map_or("info", logging::level));
     let outputs = args.outputs.wanted(&args.state)?;
     let out: Option<reports::Out> = if args.quiet { None } else { Some(Box::new(tokio::io::stdout())) };
     let options = Options {
         state_dir: args.state,
         json: args.json,
         outputs,
+        keep: args.keep.keep(),
         health: args.health,
         no_browser: args.no_browser,
         since: args.since.instant(),
@@ -86,15 +120,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         out,
         on_report: None,
     };
-    reports::run(settings, options, stop::token()).await
+    reports::run_all(&accounts, options, stop::token()).await
 }
 
 /// Sign in through the pages and keep the token; nothing else.
 #[derive(Debug, clap::Args)]
 pub struct LoginArgs {
-    /// Settings, as for `callfeed reports` [default: .env].
+    /// Settings, as for `callfeed reports`; with several, one sign-in after the other [default: .env].
     #[arg(long, value_name = "FILE")]
-    env: Option<PathBuf>,
+    env: Vec<PathBuf>,
     /// Folder of the token.
     #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
     state: PathBuf,
@@ -107,9 +141,17 @@ pub struct LoginArgs {
 }
 
 pub async fn login(args: LoginArgs) -> anyhow::Result<()> {
-    let settings = env::load(args.env.as_deref())?;
-    logging::init(logging::level(&settings));
-    reports::login(&settings, &args.state, &args.listen, args.no_browser, &stop::token()).await
+    let accounts = env::load_all(&args.env)?;
+    logging::init(accounts.first().map_or("info", logging::level));
+    let (several, stop) = (accounts.len() > 1, stop::token());
+    for settings in &accounts {
+        let folder = reports::account_folder(&args.state, &settings.account_key, several);
+        if several {
+            eprintln!("Account {}:", settings.account_key);
+        }
+        reports::login(settings, &folder, &args.listen, args.no_browser, &stop).await?;
+    }
+    Ok(())
 }
 
 /// Print the times in which calls could have been missed and are not all found yet.

@@ -121,6 +121,7 @@ impl Office {
             // The terminal shows them in its own way.
             out: None,
             outputs: Vec::new(),
+            keep: reports::Keep::default(),
             health: None,
             on_report: Some(on_report),
             since: None,
@@ -290,6 +291,7 @@ pub fn settings(file: &Path, platform: &Url) -> anyhow::Result<(Settings, person
             admin: platform.clone(),
         },
         token_key: None,
+        rate_limit: None,
     };
     let login = person::Login {
         email: value("CALLFEED_USER")?,

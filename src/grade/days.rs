@@ -8,6 +8,8 @@ pub struct Day {
     pub faults: &'static [Fault],
     /// The program's socket is gone when the calls are played.
     pub breaks: bool,
+    /// The program is killed before the calls and started again after them.
+    pub kills: bool,
 }
 
 pub struct Fault {
@@ -38,30 +40,34 @@ const REPORTS: (&str, &str) = ("of", "call-events-report");
 const NO_REPLAY: Fault = fault("no-replay", &[]);
 
 pub const DAYS: &[Day] = &[
-    Day { name: "usual", what: "nothing goes wrong", faults: &[], breaks: false },
+    Day { name: "usual", what: "nothing goes wrong", faults: &[], breaks: false, kills: false },
     Day {
         name: "drop",
         what: "the socket drops, and calls end before it is back",
         faults: &[NO_REPLAY, fault("drop-socket", &[])],
         breaks: true,
+        kills: false,
     },
     Day {
         name: "duplicate",
         what: "each report is told of twice",
         faults: &[fault("duplicate", &[REPORTS])],
         breaks: false,
+        kills: false,
     },
     Day {
         name: "reorder",
         what: "reports are told of in another order",
         faults: &[fault("reorder", &[REPORTS])],
         breaks: false,
+        kills: false,
     },
     Day {
         name: "close",
         what: "the channel is announced to be closed, and closed",
         faults: &[NO_REPLAY, fault("to-be-closed", &[("leadMs", "100")])],
         breaks: true,
+        kills: false,
     },
     Day {
         name: "401",
@@ -72,11 +78,20 @@ pub const DAYS: &[Day] = &[
             times: Some(2),
         }],
         breaks: false,
+        kills: false,
     },
     Day {
         name: "404-then-200",
         what: "a report is not there for the first three seconds",
         faults: &[fault("report-later", &[("delayMs", "3000")])],
         breaks: false,
+        kills: false,
+    },
+    Day {
+        name: "kill",
+        what: "the program is killed, and started again after the calls",
+        faults: &[],
+        breaks: false,
+        kills: true,
     },
 ];

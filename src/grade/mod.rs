@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{logging, stop};
-use card::{Card, Line};
+use card::{Beside, Card, Line};
 use days::{DAYS, Day};
 use platform::Platform;
 use program::Program;
@@ -50,34 +50,68 @@ pub struct Args {
     /// Seconds that the program gets to handle a day's calls after the last has ended.
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience: u64,
+    /// Grade the plain behaviour of the first tutorial too (each report is asked for once, after a lost connection ten
+    /// seconds pass), side by side; without --command, beside `callfeed reports`.
+    #[arg(long)]
+    plain: bool,
     /// One JSON document instead of the table.
     #[arg(long)]
     json: bool,
 }
 
-pub async fn run(args: Args) -> anyhow::Result<()> {
+/// Commands of our own; %SELF% is this program.
+const COLLECTOR: &str =
+    r#"%SELF% reports --json --no-browser --env "$GRADE_ENV" --state "$GRADE_FOLDER/reports""#;
+const PLAIN: &str = r#"%SELF% plain-client --env "$GRADE_ENV" --state "$GRADE_FOLDER/plain""#;
+
+/// A command that starts this program.
+fn ours(command: &str) -> anyhow::Result<String> {
+    let path = std::env::current_exe()?;
+    // The shell takes everything between single quotes as it is, but for these themselves.
+    let quoted = path.to_string_lossy().replace('\'', r"'\''");
+    Ok(command.replace("%SELF%", &format!("'{quoted}'")))
+}
+
+pub async fn run(mut args: Args) -> anyhow::Result<()> {
     logging::init("warn");
+    if args.plain && args.command.is_none() {
+        args.command = Some(ours(COLLECTOR)?);
+    }
+    let card = on_a_platform(&args, args.command.as_deref()).await?;
+    let text = if args.plain {
+        let plain = on_a_platform(&args, Some(&ours(PLAIN)?)).await?;
+        let both = Beside { program: card, plain };
+        if args.json { format!("{}\n", both.json()) } else { both.to_string() }
+    } else if args.json {
+        format!("{}\n", card.json())
+    } else {
+        card.to_string()
+    };
+    crate::output::print(text)
+}
+
+/// Grades one program on a platform of its own.
+async fn on_a_platform(args: &Args, command: Option<&str>) -> anyhow::Result<Card> {
     let stop = stop::token();
     let platform_stop = CancellationToken::new();
     let folder = tempfile::tempdir()?;
     let platform = Platform::start(folder.path(), &platform_stop).await?;
     let graded = tokio::select! {
-        graded = grade(&args, &platform, folder.path()) => graded,
+        graded = grade(args, command, &platform, folder.path()) => graded,
         () = stop.cancelled() => Err(anyhow::anyhow!("stopped before the last day")),
     };
     platform_stop.cancel();
     platform.stopped().await;
-    let card = graded?;
-    if args.json {
-        crate::output::say(&card.json())?;
-    } else {
-        crate::output::print(card.to_string())?;
-    }
-    Ok(())
+    graded
 }
 
-async fn grade(args: &Args, platform: &Platform, folder: &std::path::Path) -> anyhow::Result<Card> {
-    let program = match &args.command {
+async fn grade(
+    args: &Args,
+    command: Option<&str>,
+    platform: &Platform,
+    folder: &std::path::Path,
+) -> anyhow::Result<Card> {
+    let program = match command {
         Some(command) => Program::start(command, args.output.as_deref(), platform, folder)?,
         None => {
             eprintln!(
@@ -87,10 +121,11 @@ async fn grade(args: &Args, platform: &Platform, folder: &std::path::Path) -> an
             Program::by_hand(args.output.as_deref())
         }
     };
-    let mut card = Card { program: args.command.clone(), lines: Vec::new() };
-    let connect = if args.command.is_some() { CONNECT } else { CONNECT_BY_HAND };
+    let mut card = Card { program: command.map(str::to_owned), lines: Vec::new() };
+    let connect = if command.is_some() { CONNECT } else { CONNECT_BY_HAND };
     connected(platform, &program, connect).await?;
-    for day in DAYS {
+    // Nobody kills a program that somebody else has started.
+    for day in DAYS.iter().filter(|day| !day.kills || program.is_ours()) {
         eprintln!("{}: {}", day.name, day.what);
         let line = live_through(args, platform, &program, day).await?;
         card.lines.push(line);
@@ -132,7 +167,13 @@ async fn live_through(
     if !day.faults.is_empty() {
         platform.settled(day).await?;
     }
+    if day.kills {
+        program.kill().await?;
+    }
     let calls = platform.play(args.calls).await?;
+    if day.kills {
+        program.start_again()?;
+    }
     let started = Instant::now();
     let patience = Duration::from_secs(args.patience);
     let mut done_after = None;

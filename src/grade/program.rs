@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use url::Url;
 
 use super::platform::{self, Platform};
+use crate::demo::person::Login;
 
 /// Lines kept for the case that the program fails.
 const LAST_LINES: usize = 10;
@@ -19,9 +20,22 @@ const LAST_LINES: usize = 10;
 const STOP: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub struct Program {
-    child: Option<Mutex<Child>>,
+    started: Option<Started>,
     output: Option<PathBuf>,
     said: Arc<Mutex<Said>>,
+}
+
+/// One that we have started, and can start again.
+struct Started {
+    child: Mutex<Child>,
+    how: How,
+}
+
+#[derive(Clone)]
+struct How {
+    command: String,
+    environment: Vec<(String, String)>,
+    login: Arc<Login>,
 }
 
 #[derive(Default)]
@@ -35,7 +49,7 @@ struct Said {
 impl Program {
     /// One that somebody else starts.
     pub fn by_hand(output: Option<&Path>) -> Self {
-        Self { child: None, output: output.map(Path::to_owned), said: Arc::default() }
+        Self { started: None, output: output.map(Path::to_owned), said: Arc::default() }
     }
 
     pub fn start(
@@ -44,28 +58,41 @@ impl Program {
         platform: &Platform,
         folder: &Path,
     ) -> anyhow::Result<Self> {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("exec {command}")]).kill_on_drop(true);
-        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        shell.envs(platform.environment()?).env("GRADE_ENV", &platform.env_file).env("GRADE_FOLDER", folder);
-        let mut child = shell.spawn().with_context(|| format!("the shell cannot start {command}"))?;
-        let said: Arc<Mutex<Said>> = Arc::default();
-        let login = Arc::new(crate::demo::person::Login {
+        let mut environment = platform.environment()?;
+        let own = [("GRADE_ENV", platform.env_file.as_path()), ("GRADE_FOLDER", folder)];
+        environment.extend(own.map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned())));
+        let login = Arc::new(Login {
             email: platform.login.email.clone(),
             password: platform.login.password.clone(),
         });
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        for stream in [
-            stdout.map(|stream| Box::new(stream) as Box<dyn AsyncRead + Unpin + Send>),
-            stderr.map(|stream| Box::new(stream) as Box<dyn AsyncRead + Unpin + Send>),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            tokio::spawn(listen(stream, Arc::clone(&said), Arc::clone(&login)));
+        let how = How { command: command.to_owned(), environment, login };
+        let said: Arc<Mutex<Said>> = Arc::default();
+        let child = Mutex::new(spawn(&how, &said)?);
+        let started = Some(Started { child, how });
+        Ok(Self { started, output: output.map(Path::to_owned), said })
+    }
+
+    /// Whether it can be killed and started again.
+    pub fn is_ours(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// SIGKILL, and its end.
+    pub async fn kill(&self) -> anyhow::Result<()> {
+        let Some(started) = &self.started else { return Ok(()) };
+        started.child.lock().unwrap_or_else(PoisonError::into_inner).start_kill()?;
+        while self.ended().is_none() {
+            tokio::time::sleep(super::LOOK).await;
         }
-        let child = Some(Mutex::new(child));
-        Ok(Self { child, output: output.map(Path::to_owned), said })
+        Ok(())
+    }
+
+    /// Starts it as it was started first.
+    pub fn start_again(&self) -> anyhow::Result<()> {
+        let Some(started) = &self.started else { return Ok(()) };
+        let child = spawn(&started.how, &self.said)?;
+        *started.child.lock().unwrap_or_else(PoisonError::into_inner) = child;
+        Ok(())
     }
 
     /// Whether it tells of the calls that it has handled.
@@ -88,7 +115,7 @@ impl Program {
 
     /// How it ended, if it has.
     pub fn ended(&self) -> Option<String> {
-        let mut child = self.child.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut child = self.started.as_ref()?.child.lock().unwrap_or_else(PoisonError::into_inner);
         child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
@@ -98,8 +125,8 @@ impl Program {
 
     /// SIGTERM, then an end.
     pub async fn stop(self) {
-        let Some(child) = self.child else { return };
-        let mut child = child.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Some(started) = self.started else { return };
+        let mut child = started.child.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(pid) = child.id() {
             let _ = Command::new("kill").arg(pid.to_string()).status().await;
         }
@@ -107,6 +134,20 @@ impl Program {
             let _ = child.kill().await;
         }
     }
+}
+
+fn spawn(how: &How, said: &Arc<Mutex<Said>>) -> anyhow::Result<Child> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("exec {}", how.command)]).kill_on_drop(true);
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell.envs(how.environment.iter().map(|(name, value)| (name, value)));
+    let mut child = shell.spawn().with_context(|| format!("the shell cannot start {}", how.command))?;
+    let stdout = child.stdout.take().map(|stream| Box::new(stream) as Box<dyn AsyncRead + Unpin + Send>);
+    let stderr = child.stderr.take().map(|stream| Box::new(stream) as Box<dyn AsyncRead + Unpin + Send>);
+    for stream in [stdout, stderr].into_iter().flatten() {
+        tokio::spawn(listen(stream, Arc::clone(said), Arc::clone(&how.login)));
+    }
+    Ok(child)
 }
 
 /// The call that a JSON line is about.
@@ -121,11 +162,7 @@ fn login_address(line: &str) -> Option<Url> {
     address.contains("/login?service=").then(|| address.parse().ok()).flatten()
 }
 
-async fn listen(
-    stream: Box<dyn AsyncRead + Unpin + Send>,
-    said: Arc<Mutex<Said>>,
-    login: Arc<crate::demo::person::Login>,
-) {
+async fn listen(stream: Box<dyn AsyncRead + Unpin + Send>, said: Arc<Mutex<Said>>, login: Arc<Login>) {
     let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let page = login_address(&line);

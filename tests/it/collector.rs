@@ -9,57 +9,6 @@ async fn ask(platform: &Platform, arguments: &[&str]) -> crate::harness::app::En
     App::run(arguments, &platform.folder("apps")).await
 }
 
-/// The findings of `callfeed doctor --json` by what was looked at.
-async fn doctor(platform: &Platform, env: &str, state: &str) -> Vec<Value> {
-    let ended = ask(platform, &["doctor", "--env", env, "--state", state, "--json"]).await;
-    let findings: Vec<Value> = ended.stdout.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let all_good = findings.iter().all(|finding| finding["ok"] == true);
-    assert_eq!(ended.code, Some(i32::from(!all_good)), "{findings:?} {}", ended.errors());
-    findings
-}
-
-/// The step of the one finding that is bad.
-fn step(findings: &[Value], check: &str) -> String {
-    let bad: Vec<&Value> = findings.iter().filter(|finding| finding["ok"] == false).collect();
-    assert!(bad.iter().any(|finding| finding["check"] == check), "{check} is not named: {findings:?}");
-    bad.iter().map(|finding| finding["step"].as_str().unwrap()).collect::<Vec<_>>().join("\n")
-}
-
-#[tokio::test]
-async fn the_doctor_names_what_is_missing_and_the_step_that_mends_it() {
-    let platform = Platform::start().await;
-    let (env, state) = (platform.env_file(), platform.folder("state"));
-    let (env, state) = (env.to_string_lossy().into_owned(), state.to_string_lossy().into_owned());
-    assert!(step(&doctor(&platform, &env, &state).await, "sign-in").contains("callfeed login"));
-    apps::log_in(&platform, &platform.folder("state")).await;
-    let findings = doctor(&platform, &env, &state).await;
-    assert!(findings.len() >= 10 && findings.iter().all(|finding| finding["ok"] == true), "{findings:?}");
-
-    let good = std::fs::read_to_string(&env).unwrap();
-    let with = |name: &str, value: &str| {
-        let lines = good.lines().map(|line| match line.split_once('=') {
-            Some((found, _)) if found == name => format!("{name}={value}"),
-            _ => line.to_owned(),
-        });
-        let path = platform.folder("apps").join(format!("{name}.env"));
-        std::fs::write(&path, lines.collect::<Vec<_>>().join("\n")).unwrap();
-        path.to_string_lossy().into_owned()
-    };
-    let findings = doctor(&platform, &with("ACCOUNT_KEY", "17"), &state).await;
-    assert!(step(&findings, "subscribe to reports").contains("ACCOUNT_KEY"), "{findings:?}");
-    let port = crate::harness::ports::free();
-    let findings =
-        doctor(&platform, &with("GOTO_API_URL", &format!("http://127.0.0.1:{port}")), &state).await;
-    assert!(step(&findings, "reach API").contains("GOTO_API_URL"), "{findings:?}");
-    let listen = ["doctor", "--env", &env, "--state", &state, "--listen", "app.example:5555"];
-    let said = ask(&platform, &listen).await.stdout.join("\n");
-    assert!(
-        said.contains("BAD OAuth client and redirect URI")
-            && said.contains("http://app.example:5555/app/redirect"),
-        "{said}"
-    );
-}
-
 #[tokio::test]
 async fn a_call_is_explained_counted_and_erased() {
     let platform = Platform::start().await;

@@ -2,6 +2,9 @@
 //! WebSocket and a browser. `CALLFEED_TEST_DATABASE` tells on which database (see `harness/database.rs`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops with a panic")]
 
+mod accounts;
+mod accounts_several;
+mod backfill;
 mod backup;
 mod bench;
 mod call_history;
@@ -20,6 +23,7 @@ mod demo;
 mod desks;
 mod directory;
 mod docs;
+mod doctor;
 mod endpoints;
 mod errors;
 mod faults;
@@ -35,6 +39,7 @@ mod month;
 mod oauth_extras;
 mod oauth_security;
 mod office;
+mod one_refresh;
 mod openapi;
 mod recordings;
 mod reports_app;

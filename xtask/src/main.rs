@@ -1,7 +1,8 @@
 //! The project's own commands, so that a fresh clone needs nothing but cargo.
 //!
 //! - `cargo xtask test` sets up what the tests need and runs everything that guards the project.
-//! - `cargo xtask soak` plays many calls while everything fails that can fail.
+//! - `cargo xtask soak` plays many calls while everything fails that can fail, `cargo xtask chaos` does the same to the report
+//!   collector, and `cargo xtask backfill` gives it a past of 90 days.
 //! - `cargo xtask tidy` checks the rules of the house that no compiler knows.
 //! - `cargo xtask schemathesis` sends the running platform what its OpenAPI document allows, and what it does not.
 //! - `cargo xtask postgres COMMAND…` runs a command with a PostgreSQL of its own.
@@ -25,6 +26,11 @@ cargo xtask test                everything that guards the project; installs wha
 cargo xtask test --fast         the same without PostgreSQL and schemathesis
 cargo xtask soak [--calls N] [--seed S] [--release]
                                 N calls (10000) while the platform is killed and connections break; see tests/it/soak.rs
+cargo xtask chaos [--calls N] [--seed S] [--release]
+                                N calls (10000) while collector and platform are killed among faults; see
+                                tests/it/collector_chaos.rs
+cargo xtask backfill [--calls N] [--seed S] [--release]
+                                N calls (59000) of the last 90 days, fetched by a first start; see tests/it/backfill.rs
 cargo xtask schemathesis        hundreds of requests for each operation of the OpenAPI document
 cargo xtask tidy                only the rules that no compiler knows
 cargo xtask postgres COMMAND…   runs COMMAND with a fresh PostgreSQL in CALLFEED_TEST_POSTGRES
@@ -37,6 +43,9 @@ const DATABASE: &str = "CALLFEED_TEST_DATABASE";
 const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "6");
 /// How many calls the soak plays, and how many its long form plays unless told otherwise.
 const SOAK_CALLS: (&str, &str) = ("CALLFEED_SOAK_CALLS", "10000");
+/// The same of the collector among kills and faults, and of its first start.
+const CHAOS_CALLS: (&str, &str) = ("CALLFEED_CHAOS_CALLS", "10000");
+const BACKFILL_CALLS: (&str, &str) = ("CALLFEED_BACKFILL_CALLS", "59000");
 /// Repeats what a random test decided.
 const SEED: &str = "CALLFEED_TEST_SEED";
 /// URL of a PostgreSQL server on which the suites may create databases.
@@ -48,7 +57,9 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test(true),
         ["test", "--fast"] => test(false),
-        ["soak", flags @ ..] => soak(flags),
+        ["soak", flags @ ..] => long_form("soak::", SOAK_CALLS, flags),
+        ["chaos", flags @ ..] => long_form("collector_chaos::", CHAOS_CALLS, flags),
+        ["backfill", flags @ ..] => long_form("backfill::", BACKFILL_CALLS, flags),
         ["schemathesis"] => requests(),
         ["tidy"] => tidy::check(root()),
         ["postgres", command @ ..] if !command.is_empty() => with_postgres(command),
@@ -103,10 +114,10 @@ fn test(with_postgres: bool) -> Result<()> {
     Ok(())
 }
 
-/// The long form of `tests/it/soak.rs`; on which database, `CALLFEED_TEST_DATABASE` says.
-fn soak(flags: &[&str]) -> Result<()> {
+/// The long form of a story; on which database, `CALLFEED_TEST_DATABASE` says.
+fn long_form(story: &str, calls: (&str, &str), flags: &[&str]) -> Result<()> {
     let mut command = cargo(&["test", "--package", "callfeed", "--test", "it"]);
-    command.env(SOAK_CALLS.0, SOAK_CALLS.1);
+    command.env(calls.0, calls.1);
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {
         let mut number = || {
@@ -114,15 +125,15 @@ fn soak(flags: &[&str]) -> Result<()> {
             text.parse::<u64>().with_context(|| format!("{flag} wants a number, {text:?} is none"))
         };
         match *flag {
-            "--calls" => command.env(SOAK_CALLS.0, number()?.to_string()),
+            "--calls" => command.env(calls.0, number()?.to_string()),
             "--seed" => command.env(SEED, number()?.to_string()),
             "--release" => command.arg("--release"),
-            _ => bail!("soak has no {flag}; it takes --calls N, --seed S and --release"),
+            _ => bail!("there is no {flag}; it takes --calls N, --seed S and --release"),
         };
     }
-    let status = command.args(["soak::", "--", "--nocapture"]).status().context("cargo cannot be started")?;
+    let status = command.args([story, "--", "--nocapture"]).status().context("cargo cannot be started")?;
     if !status.success() {
-        bail!("the soak failed; the seed that it printed first repeats it: --seed S");
+        bail!("it failed; the seed that it printed first repeats it: --seed S");
     }
     Ok(())
 }

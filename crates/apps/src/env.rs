@@ -9,9 +9,14 @@ use sdk::{Hosts, KeySource};
 use secrecy::SecretString;
 use url::Url;
 
-/// The file in the working folder that is read when none is named.
-const DEFAULT_FILE: &str = ".env";
+use crate::limits;
 
+/// The file in the working folder that is read when none is named.
+pub(crate) const DEFAULT_FILE: &str = ".env";
+
+const ACCOUNT_KEY: &str = "ACCOUNT_KEY";
+/// What each account has of its own.
+const APART: [&str; 3] = ["OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", ACCOUNT_KEY];
 const CLIENTS_PAGE: &str = "https://developer.logmeininc.com/clients";
 
 /// What the apps need to know.
@@ -21,7 +26,7 @@ pub struct Settings {
     pub client_id: String,
     /// `OAUTH_CLIENT_SECRET`.
     pub client_secret: SecretString,
-    /// `ACCOUNT_KEY`: digits.
+    /// `ACCOUNT_KEY`: digits; empty after [`load_for_sign_in`] where there is none yet.
     pub account_key: String,
     /// `LOG_LEVEL`; `info` unless set.
     pub log_level: LogLevel,
@@ -31,6 +36,8 @@ pub struct Settings {
     pub hosts: Hosts,
     /// `CALLFEED_TOKEN_KEY` or `CALLFEED_TOKEN_KEY_FILE`; a key file in the state folder unless set.
     pub token_key: Option<KeySource>,
+    /// `GOTO_RATE_LIMIT`: requests a second that the service allows to each API; GoTo Connect's 10 unless set.
+    pub rate_limit: Option<u32>,
 }
 
 /// How much is logged.
@@ -89,11 +96,63 @@ impl std::error::Error for Problems {}
 /// # Errors
 /// Every missing and wrong value at once.
 pub fn load(file: Option<&Path>) -> Result<Settings, Problems> {
-    load_with(file, |name| std::env::var(name).ok())
+    load_with(file, Need::All, |name| std::env::var(name).ok())
+}
+
+/// Settings of several accounts, a file for each. What tells accounts apart (OAuth client and account key) then comes from
+/// the files alone, for the environment would make them all the same. Without a file, as [`load`].
+///
+/// # Errors
+/// Every missing and wrong value of every file at once, and two files of one account.
+pub fn load_all(files: &[PathBuf]) -> Result<Vec<Settings>, Problems> {
+    load_all_with(files, |name| std::env::var(name).ok())
+}
+
+fn load_all_with(
+    files: &[PathBuf],
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<Settings>, Problems> {
+    let [_, _, ..] = files else {
+        let file = files.first().map(PathBuf::as_path);
+        return load_with(file, Need::All, environment).map(|settings| vec![settings]);
+    };
+    let shared = |name: &str| if APART.contains(&name) { None } else { environment(name) };
+    let (mut all, mut problems) = (Vec::<Settings>::new(), Vec::new());
+    if files.len() > limits::ACCOUNTS_MAX {
+        problems.push(format!("more than {} accounts: start a second collector", limits::ACCOUNTS_MAX));
+    }
+    for file in files {
+        match load_with(Some(file), Need::All, shared) {
+            Ok(settings) if all.iter().any(|known| known.account_key == settings.account_key) => {
+                let key = &settings.account_key;
+                problems.push(format!("{} names account {key}, as another file does", file.display()));
+            }
+            Ok(settings) => all.push(settings),
+            Err(found) => problems.extend(found.0),
+        }
+    }
+    if problems.is_empty() { Ok(all) } else { Err(Problems(problems)) }
+}
+
+/// The same for whoever signs in to find the account key: it may be missing.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for_sign_in(file: Option<&Path>) -> Result<Settings, Problems> {
+    load_with(file, Need::SignIn, |name| std::env::var(name).ok())
+}
+
+/// What must be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    All,
+    /// All but the account key.
+    SignIn,
 }
 
 fn load_with(
     file: Option<&Path>,
+    need: Need,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Settings, Problems> {
     let path = file.map_or_else(|| PathBuf::from(DEFAULT_FILE), Path::to_owned);
@@ -107,7 +166,7 @@ fn load_with(
     };
     let values = parse(&text, &path, &mut problems);
     let mut reader = Reader { path, values, environment, problems };
-    let settings = reader.settings();
+    let settings = reader.settings(need);
     match settings {
         Some(settings) if reader.problems.is_empty() => Ok(settings),
         _ => Err(Problems(reader.problems)),
@@ -122,7 +181,7 @@ struct Reader<E> {
 }
 
 impl<E: Fn(&str) -> Option<String>> Reader<E> {
-    fn settings(&mut self) -> Option<Settings> {
+    fn settings(&mut self, need: Need) -> Option<Settings> {
         let client_id = self.required(
             "OAUTH_CLIENT_ID",
             &format!("create an OAuth client at {CLIENTS_PAGE} and copy its ID"),
@@ -131,11 +190,15 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
             "OAUTH_CLIENT_SECRET",
             &format!("it is shown once when the OAuth client is made at {CLIENTS_PAGE}; a lost one is replaced there"),
         );
-        let account_key = self.account_key();
+        let account_key = match need {
+            Need::SignIn if self.value(ACCOUNT_KEY).is_none() => Some(String::new()),
+            _ => self.account_key(),
+        };
         let log_level = self.log_level();
         let show_debug_logs = self.flag("SHOW_DEBUG_LOGS");
         let hosts = self.hosts();
         let token_key = self.token_key();
+        let rate_limit = self.rate_limit();
         Some(Settings {
             client_id: client_id?,
             client_secret: client_secret?.into(),
@@ -144,6 +207,7 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
             show_debug_logs,
             hosts,
             token_key,
+            rate_limit,
         })
     }
 
@@ -167,9 +231,9 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
     }
 
     fn account_key(&mut self) -> Option<String> {
-        let name = "ACCOUNT_KEY";
-        let advice =
-            "it is the number in the address of https://admin.goto.com after you have signed in there";
+        let name = ACCOUNT_KEY;
+        let advice = "callfeed accounts lists what you can see; it is also the number in the address of \
+                      https://admin.goto.com after you have signed in there";
         let key = self.required(name, advice)?;
         if !key.bytes().all(|byte| byte.is_ascii_digit()) {
             self.wrong(name, &format!("an account key has digits only; {advice}"));
@@ -211,6 +275,16 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
             api: api.unwrap_or(defaults.api),
             admin: admin.unwrap_or(defaults.admin),
         }
+    }
+
+    fn rate_limit(&mut self) -> Option<u32> {
+        let name = "GOTO_RATE_LIMIT";
+        let number =
+            self.value(name)?.parse().ok().filter(|number| (1..=limits::RATE_LIMIT_MAX).contains(number));
+        if number.is_none() {
+            self.wrong(name, "give the requests a second that the service allows to each API, such as 10");
+        }
+        number
     }
 
     fn token_key(&mut self) -> Option<KeySource> {
@@ -283,13 +357,17 @@ mod tests {
     use super::*;
 
     fn load_text(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
+        load_needing(Need::All, text, environment)
+    }
+
+    fn load_needing(need: Need, text: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.env");
         std::fs::write(&path, text).unwrap();
         let lookup = |name: &str| {
             environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        load_with(Some(&path), lookup)
+        load_with(Some(&path), need, lookup)
     }
 
     const GOOD: &str = "\u{feff}# Callfeed\r\nexport OAUTH_CLIENT_ID=id-1\r\nOAUTH_CLIENT_SECRET='s$x #1'\r\n\
@@ -328,6 +406,36 @@ mod tests {
         }
         assert!(problems[1].contains(CLIENTS_PAGE));
         assert!(problems[4].contains("warn"));
+    }
+
+    #[test]
+    fn several_accounts_have_a_file_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, key: &str| {
+            let path = folder.path().join(name);
+            let text = format!("OAUTH_CLIENT_ID=id\nOAUTH_CLIENT_SECRET=s\nACCOUNT_KEY={key}\n");
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let keys = |files: &[PathBuf]| {
+            let all = load_all_with(files, |name| (name == "ACCOUNT_KEY").then(|| "99".to_owned()));
+            all.map(|all| all.into_iter().map(|settings| settings.account_key).collect::<Vec<_>>())
+        };
+        let (one, two) = (file("a.env", "17"), file("b.env", "18"));
+        assert_eq!(keys(&[one.clone(), two.clone()]).unwrap(), ["17", "18"]);
+        assert_eq!(keys(&[one.clone()]).unwrap(), ["99"], "alone, the environment wins as always");
+        let wrong = file("c.env", "");
+        let problems = keys(&[one.clone(), wrong, one]).unwrap_err().0;
+        assert!(problems[0].contains("ACCOUNT_KEY is missing"), "{problems:?}");
+        assert!(problems[1].contains("names account 17, as another file"), "{problems:?}");
+    }
+
+    #[test]
+    fn whoever_looks_for_the_account_key_need_not_have_one() {
+        let text = "OAUTH_CLIENT_ID=id-1\nOAUTH_CLIENT_SECRET=s\nACCOUNT_KEY=\n";
+        assert_eq!(load_needing(Need::SignIn, text, &[]).unwrap().account_key, "");
+        assert!(load_text(text, &[]).unwrap_err().to_string().contains("callfeed accounts"));
+        assert!(load_needing(Need::SignIn, text, &[("ACCOUNT_KEY", "12a")]).is_err());
     }
 
     #[test]

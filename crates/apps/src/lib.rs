@@ -1,5 +1,6 @@
 //! The apps for people: the screen pop and the report collector. They know the world through `sdk` alone.
 
+pub mod accounts;
 pub mod env;
 pub mod limits;
 pub mod people;

@@ -31,6 +31,17 @@ pub const FETCH_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Pause after an error of the store, which is said.
 pub const STORE_RETRY_PAUSE: Duration = Duration::from_secs(2);
 
+/// Largest number of `GOTO_RATE_LIMIT`; more is an error of the settings.
+pub const RATE_LIMIT_MAX: u32 = 100_000;
+
+/// With several accounts, one that failed for good is tried again after this; the others go on meanwhile.
+pub const ACCOUNT_PAUSE: Duration = Duration::from_secs(300);
+/// Accounts of one collector; more are an error of the command line.
+pub const ACCOUNTS_MAX: usize = 64;
+
+/// What is too old is looked for this often.
+pub const RETENTION_EVERY: Duration = Duration::from_secs(3600);
+
 /// Reports read from the store at a time.
 pub const LIST_PAGE: u32 = 200;
 

@@ -34,5 +34,9 @@ pub fn session(settings: &Settings, state_dir: &Path, redirect_uri: Url) -> Resu
         Some(key) => file.with_key(key.clone()),
         None => file,
     };
-    Client::new(config, file)
+    let client = Client::new(config, file)?;
+    if let Some(per_s) = settings.rate_limit {
+        client.allow_requests_per_s(f64::from(per_s));
+    }
+    Ok(client)
 }

@@ -93,8 +93,21 @@ pub async fn sign_in(
     options: Options,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<SignedIn> {
+    sign_in_for(client, &SCOPES, options, shutdown).await
+}
+
+/// The same with other scopes.
+///
+/// # Errors
+/// As [`sign_in`].
+pub async fn sign_in_for(
+    client: &Client,
+    scopes: &[&str],
+    options: Options,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<SignedIn> {
     let listeners = listen(client, options).await?;
-    let authorization = client.authorization(&SCOPES).await?;
+    let authorization = client.authorization(scopes).await?;
     let (result, mut results) = mpsc::channel(1);
     let waiting = Arc::new(Waiting { client: client.clone(), state: authorization.state, result });
     let router = Router::new()

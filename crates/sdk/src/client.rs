@@ -127,6 +127,12 @@ impl Client {
         &self.inner.config.redirect_uri
     }
 
+    /// The service allows so many requests a second to each API, not the 10 that GoTo Connect allows. The client keeps to
+    /// [`RATE_SHARE`](limits::RATE_SHARE) of it.
+    pub fn allow_requests_per_s(&self, per_s: f64) {
+        self.inner.paces.allow(per_s);
+    }
+
     /// E-mail address of the user who signed in, if known.
     #[must_use]
     pub fn principal(&self) -> Option<String> {

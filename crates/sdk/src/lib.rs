@@ -28,6 +28,7 @@ pub use config::{Config, Hosts};
 pub use error::{Error, ErrorKind};
 pub use feed::{Feed, FeedConfig, FeedEvent, Notification};
 pub use oauth::Authorization;
+pub use rest::Account;
 pub use seal::KeySource;
 pub use signature::SigningSecret;
 pub use tokens::TokenFile;

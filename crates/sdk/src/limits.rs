@@ -23,8 +23,10 @@ pub const RATE_MAX: f64 = 8.0;
 pub const RATE_BURST: u32 = 2;
 /// However often 429 is answered, the pace does not fall below this.
 pub const RATE_MIN: f64 = 0.5;
-/// Each answer that is no 429 makes the pace this much faster, up to [`RATE_MAX`].
-pub const RATE_GROWTH: f64 = 0.02;
+/// Each answer that is no 429 makes the pace faster by this part of the full one, up to that.
+pub const RATE_GROWTH: f64 = 0.0025;
+/// The part of a service's limit that one client takes, where another limit than the usual is known.
+pub const RATE_SHARE: f64 = 0.8;
 /// Pause of an API after a 429 without `Retry-After`.
 pub const RATE_PAUSE: Duration = Duration::from_secs(1);
 /// 429s that one request gets before it fails with [`RateLimited`](crate::ErrorKind::RateLimited).

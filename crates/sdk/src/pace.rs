@@ -12,13 +12,34 @@ use tokio::time::Instant;
 use crate::limits;
 
 /// The paces of one client, by API (`call-events`, `notification-channel` …).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Paces {
     // A std mutex: held for some arithmetic, never across an await.
-    by_api: Mutex<HashMap<String, Pace>>,
+    all: Mutex<All>,
+}
+
+#[derive(Debug)]
+struct All {
+    /// Requests a second to one API while all is well.
+    full: f64,
+    by_api: HashMap<String, Pace>,
+}
+
+impl Default for Paces {
+    fn default() -> Self {
+        Self { all: Mutex::new(All { full: limits::RATE_MAX, by_api: HashMap::new() }) }
+    }
 }
 
 impl Paces {
+    /// The service allows so many requests a second to one API; some are left to others.
+    pub fn allow(&self, per_s: f64) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.full = (per_s * limits::RATE_SHARE).max(limits::RATE_MIN);
+        let (full, now) = (all.full, Instant::now());
+        all.by_api.values_mut().for_each(|pace| *pace = Pace::new(full, now));
+    }
+
     /// Waits for this request's turn. Requests of one API leave in the order in which they asked.
     pub async fn turn(&self, api: &str) {
         let at = self.with(api, |pace| pace.reserve(Instant::now()));
@@ -40,17 +61,20 @@ impl Paces {
     }
 
     fn with<R>(&self, api: &str, work: impl FnOnce(&mut Pace) -> R) -> R {
-        let mut paces = self.by_api.lock().unwrap_or_else(PoisonError::into_inner);
-        if !paces.contains_key(api) {
-            paces.insert(api.to_owned(), Pace::new(Instant::now()));
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = all.full;
+        if !all.by_api.contains_key(api) {
+            all.by_api.insert(api.to_owned(), Pace::new(full, Instant::now()));
         }
-        work(paces.get_mut(api).expect("it was put in above"))
+        work(all.by_api.get_mut(api).expect("it was put in above"))
     }
 }
 
 /// Turns at even distances, with room for a short burst after a rest (the "virtual scheduling" of ITU-T I.371).
 #[derive(Debug)]
 struct Pace {
+    /// Requests a second while all is well.
+    full: f64,
     /// Requests a second.
     rate: f64,
     /// When the next turn would be without any burst.
@@ -62,8 +86,8 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(now: Instant) -> Self {
-        Self { rate: limits::RATE_MAX, next: now, closed_until: now, learned_until: now }
+    fn new(full: f64, now: Instant) -> Self {
+        Self { full, rate: full, next: now, closed_until: now, learned_until: now }
     }
 
     /// Takes the next turn and returns when it is.
@@ -89,7 +113,7 @@ impl Pace {
     }
 
     fn went_well(&mut self) {
-        self.rate = (self.rate + limits::RATE_GROWTH).min(limits::RATE_MAX);
+        self.rate = (self.rate + self.full * limits::RATE_GROWTH).min(self.full);
     }
 }
 
@@ -105,7 +129,7 @@ mod tests {
     fn no_second_has_more_requests_than_the_service_allows() {
         let start = Instant::now();
         for rest in [Duration::ZERO, Duration::from_secs(60)] {
-            let mut pace = Pace::new(start);
+            let mut pace = Pace::new(limits::RATE_MAX, start);
             let turns = turns(&mut pace, start + rest, 100);
             for (index, first) in turns.iter().enumerate() {
                 let within = turns[index..].iter().take_while(|at| **at < *first + Duration::from_secs(1));
@@ -117,9 +141,24 @@ mod tests {
     }
 
     #[test]
+    fn another_limit_is_kept_to_with_the_same_room() {
+        let paces = Paces::default();
+        paces.with("report", |_| ());
+        paces.allow(100.0);
+        let full = |api| paces.with(api, |pace| (pace.full, pace.rate));
+        assert_eq!((full("report"), full("call-events")), ((80.0, 80.0), (80.0, 80.0)));
+        paces.allow(10.0);
+        assert_eq!(full("report"), (limits::RATE_MAX, limits::RATE_MAX));
+        let mut pace = Pace::new(80.0, Instant::now());
+        pace.slow_down(Instant::now(), None);
+        (0..400).for_each(|_| pace.went_well());
+        assert_eq!(pace.rate, 80.0, "as many answers bring any pace back");
+    }
+
+    #[test]
     fn a_429_halves_the_pace_once_and_success_brings_it_back() {
         let now = Instant::now();
-        let mut pace = Pace::new(now);
+        let mut pace = Pace::new(limits::RATE_MAX, now);
         let wish = Duration::from_secs(3);
         for _ in 0..5 {
             pace.slow_down(now, Some(wish));

@@ -12,12 +12,15 @@ use url::Url;
 use wire::Page;
 use wire::call_events::{self, CallEvent, StateType, SubscriptionItem, SubscriptionResults};
 use wire::channel::{Channel, ChannelRequest};
-use wire::directory::{MyAccount, ScimMe, User};
 use wire::report::{self, Report};
 
 use crate::client::{Answer, Client};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
+
+mod people;
+
+pub use people::Account;
 
 /// One call as it is to be made.
 struct Call {
@@ -270,38 +273,6 @@ impl Client {
 
     fn reports_url(&self, segments: &[&str]) -> Url {
         endpoint(&self.config().hosts.api, &["call-events-report", "v1"], segments)
-    }
-}
-
-/// People and their lines (spec/users-lines-admin.md).
-impl Client {
-    /// The accounts of the person who signed in, each with this person's lines. Scope `users.v1.read`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Forbidden`] without the scope; see [`ErrorKind`].
-    pub async fn my_accounts(&self) -> Result<Vec<MyAccount>, Error> {
-        let url = endpoint(&self.config().hosts.api, &["users", "v1"], &["me"]);
-        let page: Page<MyAccount> = self.json(Call::new("reading one's lines", Method::GET, url)).await?;
-        Ok(page.items)
-    }
-
-    /// The record of the person who signed in (spec/oauth.md, Where account keys come from). Scope
-    /// `identity:scim.me`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Forbidden`] without the scope; see [`ErrorKind`].
-    pub async fn my_record(&self) -> Result<ScimMe, Error> {
-        let url = endpoint(&self.config().hosts.api, &["identity", "v1"], &["Users", "me"]);
-        self.json(Call::new("reading one's record", Method::GET, url)).await
-    }
-
-    /// The people of an account with their lines. Scope `users.v1.read`, for a super admin.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Forbidden`] without the scope or the right; see [`ErrorKind`].
-    pub async fn account_users(&self, account_key: &str) -> Result<Vec<User>, Error> {
-        let url = endpoint(&self.config().hosts.api, &["users", "v1"], &["users"]);
-        self.pages("listing the people of the account", with_query(url, &[("accountKey", account_key)])).await
     }
 }
 

@@ -93,6 +93,14 @@ impl App {
         assert_eq!(self.exit(SOON).await, Some(0), "Ctrl-C ends callfeed {} cleanly", self.name);
     }
 
+    /// The most memory that the process has ever had in use, in KiB (`VmHWM` of proc(5)).
+    pub fn memory_peak_kib(&self) -> u64 {
+        let pid = self.child.id().expect("the process still runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("Linux tells it");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+        line.trim().trim_end_matches(" kB").trim().parse().expect("it is a number")
+    }
+
     /// Whether the process has ended already.
     pub fn ended(&mut self) -> bool {
         self.child.try_wait().expect("our own process can be asked").is_some()

@@ -1,20 +1,23 @@
 //! The run of the report app: feed in, store in the middle, lines out.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sdk::{Client, ErrorKind, Feed, FeedConfig, FeedEvent, Notification};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::Fetcher;
-use super::health::{Monitor, Pulse};
+use super::health::{Monitor, Pulse, Watched};
 use super::outputs::{self, Ended, Runner, Sink};
 use super::pull::{Link, Puller};
-use super::{CHANNEL_FILE, NICKNAME, Options, redirect_uri, sign_in_options};
+use super::retention::Keeper;
+use super::{CHANNEL_FILE, NICKNAME, Options, account_folder, redirect_uri, sign_in_options};
 use crate::env::Settings;
+use crate::limits;
 use crate::service::Manager;
 use crate::session::session;
 use crate::sign_in;
@@ -22,17 +25,33 @@ use crate::store::ledger::{self, GapKind};
 use crate::store::{OneApp, Store, reports as table};
 use wire::report::REPORT_SUMMARY_REVISION;
 
+/// One account: its login, its channel, its looks, its fetches. Store and outputs are shared.
 struct Collector {
     client: Client,
     store: Store,
     account_key: String,
+    feed: FeedConfig,
     link: watch::Sender<Link>,
     wake: Arc<Notify>,
     sign_ins: JoinSet<anyhow::Result<()>>,
-    no_browser: bool,
+    shared: Shared,
     was_connected: bool,
     pulse: Arc<Pulse>,
     shutdown: CancellationToken,
+}
+
+/// What the accounts of a collector have in common.
+#[derive(Clone)]
+struct Shared {
+    /// There are others: what is said names the account, and a failure ends nobody else.
+    several: bool,
+    no_browser: bool,
+    /// A sign-in listens at the redirect URI, which all share: one at a time.
+    signing_in: Arc<Mutex<()>>,
+    /// Some account is signed in.
+    ready: watch::Sender<bool>,
+    /// Says that a report was stored.
+    stored: watch::Sender<()>,
 }
 
 /// Whether to go on.
@@ -43,91 +62,195 @@ enum Flow {
 }
 
 pub(super) async fn run(
-    settings: Settings,
+    accounts: &[Settings],
     options: Options,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let _one_app = OneApp::take(&options.state_dir, NICKNAME)?;
     let store = Store::open(&options.state_dir).await?;
-    let client = session(&settings, &options.state_dir, redirect_uri(&options.listen)?)?;
-    let mut collector = Collector {
-        client: client.clone(),
-        store: store.clone(),
-        account_key: settings.account_key.clone(),
-        link: watch::Sender::new(Link::default()),
-        wake: Arc::new(Notify::new()),
-        sign_ins: JoinSet::new(),
+    let shared = Shared {
+        several: accounts.len() > 1,
         no_browser: options.no_browser,
-        was_connected: false,
-        pulse: Arc::default(),
-        shutdown: shutdown.clone(),
+        signing_in: Arc::default(),
+        ready: watch::Sender::new(false),
+        stored: watch::Sender::new(()),
     };
-    let stored = watch::Sender::new(());
+    // The outputs outlive the accounts, whose last reports they get.
+    let collecting = shutdown.child_token();
+    let open = |settings| {
+        Collector::open(settings, &options.state_dir, &options.listen, &store, &shared, &collecting)
+    };
+    let collectors: Vec<Collector> = accounts.iter().map(open).collect::<anyhow::Result<_>>()?;
     let others = outputs::open(&options.outputs)?;
     let terminal = Sink::terminal(options.out, options.json, options.on_report);
-    let mut outputs = Outputs::new(store.clone(), stored.clone(), &shutdown);
+    let mut outputs = Outputs::new(store.clone(), shared.stored.clone(), &shutdown);
     outputs.start(outputs::TERMINAL, terminal, false);
     for (wanted, sink) in others {
         outputs.start(&wanted.name, sink, wanted.from_now);
     }
-    let fetching = shutdown.child_token();
-    let (account_key, wake) = (settings.account_key.clone(), collector.wake.clone());
-    let puller =
-        Puller { client: client.clone(), store: store.clone(), account_key: account_key.clone(), wake };
-    let monitor = Monitor { pulse: collector.pulse.clone(), store: store.clone(), client: client.clone() };
+    let watched = collectors.iter().map(Collector::watched).collect();
+    let monitor = Monitor { accounts: watched, store };
     if let Some(address) = &options.health {
-        monitor.clone().serve(address, fetching.clone()).await?;
+        monitor.clone().serve(address, collecting.clone()).await?;
     }
     // Before anybody signs in, which may take hours: the gap is there.
-    puller.begin(options.since, Timestamp::now()).await.context("cannot write the store")?;
-    if collector.sign_in_first().await? == Flow::End {
-        return Ok(());
+    for collector in &collectors {
+        let begun = collector.puller().begin(options.since, Timestamp::now()).await;
+        begun.context("cannot write the store")?;
     }
-    let wake = collector.wake.clone();
-    let fetcher = Fetcher { client: client.clone(), store, account_key, wake, stored };
-    let mut tasks = JoinSet::new();
-    tasks.spawn(monitor.signs_of_life(Manager::of_environment(), fetching.clone()));
-    tasks.spawn(fetcher.run(fetching.clone()));
-    tasks.spawn(puller.clone().run(collector.link.subscribe(), fetching.clone()));
-    tasks.spawn(puller.backfill(fetching.clone()));
-    let config = FeedConfig {
-        nickname: NICKNAME.to_owned(),
-        account_keys: vec![settings.account_key.clone()],
-        call_events: None,
-        reports: true,
-        state_file: Some(options.state_dir.join(CHANNEL_FILE)),
-    };
-    let mut feed = Feed::open(client, config);
-    let result = collector.work(&mut feed, &mut outputs.running).await;
-    feed.close().await;
-    fetching.cancel();
-    tasks.join_all().await;
+    let keeper = Keeper::new(options.keep, monitor.store.clone(), &options.outputs);
+    let keeping = tokio::spawn(keeper.run(collecting.clone()));
+    let alive = tokio::spawn(monitor.signs_of_life(
+        Manager::of_environment(),
+        shared.ready.subscribe(),
+        collecting.clone(),
+    ));
+    let mut running: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    for collector in collectors {
+        running.spawn(collector.keep_running());
+    }
+    let result = first_end(&mut running, &mut outputs.running, &shutdown).await;
+    collecting.cancel();
+    while running.join_next().await.is_some() {}
+    let _ = tokio::join!(alive, keeping);
     outputs.stop().await;
     tracing::info!("stopped");
     result
 }
 
+/// Waits until the program is to end: by a signal, by its terminal, by the failure of an account that is alone.
+async fn first_end(
+    running: &mut JoinSet<anyhow::Result<()>>,
+    outputs: &mut Running,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            Some(ended) = outputs.join_next() => {
+                if ended.context("an output has ended by a fault")?? == Ended::Gone {
+                    return Ok(());
+                }
+            }
+            Some(ended) = running.join_next() => return ended.context("the collector has ended by a fault")?,
+        }
+    }
+}
+
 impl Collector {
-    /// Nothing here waits for the output: what was announced is on disk before the next event is looked at.
-    async fn work(&mut self, feed: &mut Feed, outputs: &mut Running) -> anyhow::Result<()> {
+    fn open(
+        settings: &Settings,
+        state_dir: &Path,
+        listen: &str,
+        store: &Store,
+        shared: &Shared,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let account_key = settings.account_key.clone();
+        let folder = account_folder(state_dir, &account_key, shared.several);
+        let nickname = match shared.several {
+            // Two accounts of one person would sweep each other's channel away.
+            true => format!("{NICKNAME}-{account_key}"),
+            false => NICKNAME.to_owned(),
+        };
+        let feed = FeedConfig {
+            nickname,
+            account_keys: vec![account_key.clone()],
+            call_events: None,
+            reports: true,
+            state_file: Some(folder.join(CHANNEL_FILE)),
+        };
+        Ok(Self {
+            client: session(settings, &folder, redirect_uri(listen)?)?,
+            store: store.clone(),
+            account_key,
+            feed,
+            link: watch::Sender::new(Link::default()),
+            wake: Arc::new(Notify::new()),
+            sign_ins: JoinSet::new(),
+            shared: shared.clone(),
+            was_connected: false,
+            pulse: Arc::default(),
+            shutdown: shutdown.clone(),
+        })
+    }
+
+    fn watched(&self) -> Watched {
+        let account_key = self.account_key.clone();
+        Watched { account_key, pulse: self.pulse.clone(), client: self.client.clone() }
+    }
+
+    fn puller(&self) -> Puller<Client> {
+        Puller {
+            client: self.client.clone(),
+            store: self.store.clone(),
+            account_key: self.account_key.clone(),
+            wake: self.wake.clone(),
+        }
+    }
+
+    /// Names the account where there are others.
+    fn who(&self) -> String {
+        if self.shared.several { format!("account {}: ", self.account_key) } else { String::new() }
+    }
+
+    /// Runs until the end. The failure of an account that is alone ends the program, which says why; with others beside
+    /// it, it is said, and tried again after a pause.
+    async fn keep_running(mut self) -> anyhow::Result<()> {
         loop {
-            let flow = tokio::select! {
-                () = self.shutdown.cancelled() => Flow::End,
+            match self.run().await {
+                Err(error) if self.shared.several && !self.shutdown.is_cancelled() => {
+                    let pause = limits::ACCOUNT_PAUSE;
+                    tracing::error!("{}{error:#}; tried again in {} s", self.who(), pause.as_secs());
+                    self.pulse.connected(false);
+                    tokio::select! {
+                        () = self.shutdown.cancelled() => return Ok(()),
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn run(&mut self) -> anyhow::Result<()> {
+        if self.sign_in_first().await? == Flow::End {
+            return Ok(());
+        }
+        self.shared.ready.send_replace(true);
+        let fetching = self.shutdown.child_token();
+        let fetcher = Fetcher {
+            client: self.client.clone(),
+            store: self.store.clone(),
+            account_key: self.account_key.clone(),
+            wake: self.wake.clone(),
+            stored: self.shared.stored.clone(),
+        };
+        let puller = self.puller();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(fetcher.run(fetching.clone()));
+        tasks.spawn(puller.clone().run(self.link.subscribe(), fetching.clone()));
+        tasks.spawn(puller.backfill(fetching.clone()));
+        let mut feed = Feed::open(self.client.clone(), self.feed.clone());
+        let result = self.work(&mut feed).await;
+        feed.close().await;
+        fetching.cancel();
+        tasks.join_all().await;
+        result
+    }
+
+    /// Nothing here waits for the outputs: what was announced is on disk before the next event is looked at.
+    async fn work(&mut self, feed: &mut Feed) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Ok(()),
                 event = feed.next() => match event {
                     Some(event) => self.event(event).await?,
                     None => anyhow::bail!("the feed has ended by a fault"),
                 },
-                Some(ended) = outputs.join_next() => match ended.context("an output has ended by a fault")?? {
-                    Ended::Gone => Flow::End,
-                    Ended::Stopped => Flow::GoOn,
-                },
                 Some(done) = self.sign_ins.join_next(), if !self.sign_ins.is_empty() => {
                     done.context("the sign-in has ended by a fault")??;
-                    Flow::GoOn
                 }
-            };
-            if flow == Flow::End {
-                return Ok(());
             }
         }
     }
@@ -138,10 +261,9 @@ impl Collector {
         if !needed {
             return Ok(Flow::GoOn);
         }
-        let options = sign_in_options(self.no_browser);
-        match sign_in::sign_in(&self.client, options, &self.shutdown).await {
-            Ok(_) => {
-                tracing::info!("signed in");
+        match ask(&self.client, &self.shared, &self.who(), &self.shutdown).await {
+            Ok(()) => {
+                tracing::info!("{}signed in", self.who());
                 Ok(Flow::GoOn)
             }
             Err(_) if self.shutdown.is_cancelled() => Ok(Flow::End),
@@ -149,38 +271,40 @@ impl Collector {
         }
     }
 
-    async fn event(&mut self, event: FeedEvent) -> anyhow::Result<Flow> {
+    async fn event(&mut self, event: FeedEvent) -> anyhow::Result<()> {
+        let who = self.who();
         match event {
             FeedEvent::Connected { resumed } => {
                 self.was_connected = true;
                 self.pulse.connected(true);
                 let again = if resumed { " to the channel of before" } else { "" };
-                tracing::info!("connected{again}: reports are printed as they arrive");
+                tracing::info!("{who}connected{again}: reports are printed as they arrive");
                 let now = Timestamp::now();
-                table::hurry(&self.store.pool, now).await.context("cannot write the store")?;
+                let hurried = table::hurry(&self.store.pool, &self.account_key, now).await;
+                hurried.context("cannot write the store")?;
                 self.wake.notify_one();
                 self.link.send_modify(|link| *link = Link { connected: true, epoch: link.epoch + 1 });
             }
             FeedEvent::Disconnected { reason } => {
-                tracing::warn!("disconnected: {reason}; connecting again");
+                tracing::warn!("{who}disconnected: {reason}; connecting again");
                 self.pulse.connected(false);
                 self.link.send_modify(|link| link.connected = false);
                 self.open_gap(&reason).await?;
             }
-            FeedEvent::Refreshed => tracing::info!("channel refreshed"),
-            FeedEvent::Recreated { reason } => tracing::info!("new channel: {reason}"),
+            FeedEvent::Refreshed => tracing::info!("{who}channel refreshed"),
+            FeedEvent::Recreated { reason } => tracing::info!("{who}new channel: {reason}"),
             FeedEvent::Report { conversation_space_id, notification } => {
                 self.pulse.notified();
                 self.announced(&conversation_space_id, &notification).await?;
             }
             FeedEvent::MayHaveMissed { reason } => {
-                tracing::warn!("reports may have been missed: {reason}");
+                tracing::warn!("{who}reports may have been missed: {reason}");
                 self.open_gap(reason).await?;
                 self.link.send_modify(|link| link.epoch += 1);
             }
             FeedEvent::CallEvent(..) | FeedEvent::Other(_) => {}
             FeedEvent::SignInNeeded => self.sign_in_again(),
-            FeedEvent::SignedIn => tracing::info!("signed in"),
+            FeedEvent::SignedIn => tracing::info!("{who}signed in"),
             FeedEvent::Problem(error) => {
                 let final_word =
                     matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Rejected | ErrorKind::NotFound);
@@ -189,18 +313,18 @@ impl Collector {
                         "{error}\nTo sign in as somebody else: callfeed login, with the same --env and --state"
                     );
                 }
-                tracing::warn!("{error}");
+                tracing::warn!("{who}{error}");
             }
         }
-        Ok(Flow::GoOn)
+        Ok(())
     }
 
     async fn announced(&self, id: &str, notification: &Notification) -> anyhow::Result<()> {
-        let (pool, now) = (&self.store.pool, Timestamp::now());
+        let (pool, account, now) = (&self.store.pool, self.account_key.as_str(), Timestamp::now());
         let announced = if notification.kind == REPORT_SUMMARY_REVISION {
-            table::announce_again(pool, id, now).await
+            table::announce_again(pool, account, id, now).await
         } else {
-            table::announce(pool, id, now).await.map(|_| ())
+            table::announce(pool, account, id, now).await.map(|_| ())
         };
         announced.context("cannot write the store")?;
         tracing::debug!("report {id} is announced");
@@ -219,16 +343,33 @@ impl Collector {
         if !self.sign_ins.is_empty() {
             return;
         }
-        tracing::warn!("the sign-in has ended: sign in again");
-        let (client, shutdown) = (self.client.clone(), self.shutdown.clone());
-        let options = sign_in_options(self.no_browser);
+        let who = self.who();
+        tracing::warn!("{who}the sign-in has ended: sign in again");
+        let (client, shared, shutdown) = (self.client.clone(), self.shared.clone(), self.shutdown.clone());
         self.sign_ins.spawn(async move {
-            match sign_in::sign_in(&client, options, &shutdown).await {
+            match ask(&client, &shared, &who, &shutdown).await {
                 Err(error) if !shutdown.is_cancelled() => Err(error),
                 _ => Ok(()),
             }
         });
     }
+}
+
+/// Asks a person to sign in, when nobody else is being asked.
+async fn ask(
+    client: &Client,
+    shared: &Shared,
+    who: &str,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let _turn = tokio::select! {
+        turn = shared.signing_in.lock() => turn,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    if shared.several {
+        sign_in::say(&format!("{who}nobody is signed in."));
+    }
+    sign_in::sign_in(client, sign_in_options(shared.no_browser), shutdown).await.map(|_| ())
 }
 
 type Running = JoinSet<anyhow::Result<Ended>>;

@@ -74,6 +74,7 @@ pub async fn examine(
         return Ok(());
     }
     tell(oauth_client(&client).await);
+    tell(client_secret(&client).await);
     let signed_in = sign_in(&client).await;
     let may_go_on = signed_in.ok;
     tell(signed_in);
@@ -81,6 +82,9 @@ pub async fn examine(
         return Ok(());
     }
     let account = settings.account_key.as_str();
+    if let Some(finding) = role(&client, account).await {
+        tell(finding);
+    }
     tell(summaries(&client, account).await);
     tell(calls(&client, account).await);
     let (findings, may_listen) = notifications(&client, account).await;
@@ -201,6 +205,48 @@ async fn oauth_client(client: &Client) -> Finding {
     }
 }
 
+/// Offers a code that nobody was given: only who knows the secret hears that the code is wrong (RFC 6749 §5.2).
+async fn client_secret(client: &Client) -> Finding {
+    let check = "client secret";
+    match client.visitor().exchange("callfeed-doctor").await {
+        Err(error) if error.kind != ErrorKind::SignInNeeded => {
+            let step = step(&error, "", "");
+            Finding::bad(check, error.to_string(), step)
+        }
+        _ => Finding::good(check, "the authorization server knows it"),
+    }
+}
+
+/// Whether who signed in belongs to the account and administers it; `None` where the scopes do not let us see that.
+async fn role(client: &Client, account: &str) -> Option<Finding> {
+    let check = "account";
+    let accounts = match client.accounts().await {
+        Ok(accounts) => accounts,
+        Err(error) => {
+            tracing::debug!("{error}");
+            return None;
+        }
+    };
+    let Some(mine) = accounts.iter().find(|known| known.key == account) else {
+        let keys: Vec<&str> = accounts.iter().map(|known| known.key.as_str()).collect();
+        let found = format!("the sign-in cannot see account {account}, only {}", keys.join(", "));
+        return Some(Finding::bad(check, found, MEND_KEY));
+    };
+    Some(match mine.admin {
+        Some(false) => Finding::bad(
+            check,
+            "who signed in is no super admin of the account",
+            format!("sign in as a super admin of account {account}: callfeed login"),
+        ),
+        Some(true) => Finding::good(check, format!("{} is administered by who signed in", mine.name)),
+        None => Finding::good(check, format!("{} is seen by who signed in", mine.name)),
+    })
+}
+
+/// What mends an account key that is not that of the account.
+const MEND_KEY: &str =
+    "mend ACCOUNT_KEY: callfeed accounts lists the accounts, callfeed accounts --pick KEY writes one";
+
 async fn sign_in(client: &Client) -> Finding {
     let check = "sign-in";
     match client.ready().await {
@@ -301,18 +347,18 @@ fn step(error: &Error, scope: &str, account: &str) -> String {
         (_, Some("AUTHZ_INSUFFICIENT_SCOPE")) => {
             format!("tick the scope {scope} at the page of OAuth clients, then: callfeed login")
         }
-        (ErrorKind::Forbidden, _) => format!(
-            "sign in as a super admin of account {account} (callfeed login), or mend ACCOUNT_KEY: it is the number in \
-             the address of https://admin.goto.com after you have signed in there"
-        ),
+        (ErrorKind::Forbidden, _) => {
+            format!("sign in as a super admin of account {account} (callfeed login), or {MEND_KEY}")
+        }
         (ErrorKind::NotFound | ErrorKind::Rejected, Some("invalid_client")) => {
             "compare OAUTH_CLIENT_ID and OAUTH_CLIENT_SECRET with the page of OAuth clients; a lost secret is replaced \
              there"
                 .to_owned()
         }
-        (ErrorKind::NotFound | ErrorKind::Rejected, _) => {
-            format!("mend ACCOUNT_KEY, which is {account} now")
+        (ErrorKind::NotFound | ErrorKind::Rejected, Some("unauthorized_client")) => {
+            "allow the grant types authorization code and refresh token at the page of OAuth clients".to_owned()
         }
+        (ErrorKind::NotFound | ErrorKind::Rejected, _) => MEND_KEY.to_owned(),
         (ErrorKind::SignInNeeded, _) => "callfeed login, with the same --env and --state".to_owned(),
         (ErrorKind::RateLimited, _) => "end the other programs of this OAuth client, or wait".to_owned(),
         (ErrorKind::Unreachable, _) => "wait and try again; the service or the way to it is down".to_owned(),

@@ -99,7 +99,7 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let told = async || lines(&trace::of(&pool, "a").await.unwrap(), true, Some(at(9))).join("\n");
         assert!(told().await.contains("nothing told the collector"));
-        table::announce(&pool, "a", at(10)).await.unwrap();
+        table::announce(&pool, "17", "a", at(10)).await.unwrap();
         table::postpone(&pool, "a", at(20)).await.unwrap();
         let text = told().await;
         assert!(text.contains("not collected yet") && text.contains("tried 1 times"), "{text}");

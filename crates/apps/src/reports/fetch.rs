@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sdk::{Client, ErrorKind};
+use sdk::ErrorKind;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::{estimate, words};
+use super::service::Service;
 use crate::limits;
 use crate::store::ledger::{self, GapKind};
 use crate::store::{Store, reports as table};
@@ -22,8 +23,8 @@ use wire::report::Report;
 
 /// What the fetcher and the rest of the app tell each other.
 #[derive(Clone)]
-pub(super) struct Fetcher {
-    pub client: Client,
+pub(super) struct Fetcher<S> {
+    pub client: S,
     pub store: Store,
     pub account_key: String,
     /// There is more to fetch.
@@ -32,7 +33,7 @@ pub(super) struct Fetcher {
     pub stored: watch::Sender<()>,
 }
 
-impl Fetcher {
+impl<S: Service> Fetcher<S> {
     /// Works until `shutdown`. An error of the store is said and tried again.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut fetches: JoinSet<String> = JoinSet::new();
@@ -45,7 +46,7 @@ impl Fetcher {
             }
             let pause = match self.start_due(&mut fetches, &mut under_way).await {
                 Ok(next) => next.map_or(limits::FETCH_PAUSE_MAX, |next| {
-                    Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)
+                    Duration::try_from(next.duration_since(self.client.now())).unwrap_or(Duration::ZERO)
                 }),
                 Err(error) => {
                     tracing::error!("the store failed: {error}");
@@ -67,7 +68,7 @@ impl Fetcher {
 
     /// A burst takes its time: the service allows so many requests a second, and a report is a request.
     async fn say_how_far(&self) {
-        match table::missing(&self.store.pool).await {
+        match table::missing(&self.store.pool, Some(&self.account_key)).await {
             Ok(missing) if missing > limits::CATCHING_UP => tracing::info!(
                 "catching up: {missing} reports to fetch, about {} at {} a second, which leaves room below the \
                  service's limit",
@@ -85,15 +86,16 @@ impl Fetcher {
         fetches: &mut JoinSet<String>,
         under_way: &mut HashSet<String>,
     ) -> sqlx::Result<Option<Timestamp>> {
-        let now = Timestamp::now();
+        let now = self.client.now();
         let free = limits::FETCHES_MAX.saturating_sub(under_way.len());
-        let due = table::due(&self.store.pool, now, limits::FETCHES_MAX + under_way.len()).await?;
+        let due = table::due(&self.store.pool, &self.account_key, now, limits::FETCHES_MAX + under_way.len())
+            .await?;
         let new = due.into_iter().filter(|pending| !under_way.contains(&pending.conversation_space_id));
         for pending in new.take(free).collect::<Vec<_>>() {
             under_way.insert(pending.conversation_space_id.clone());
             fetches.spawn(self.clone().fetch(pending));
         }
-        table::next_try(&self.store.pool, now).await
+        table::next_try(&self.store.pool, &self.account_key, now).await
     }
 
     async fn fetch(self, pending: Pending) -> String {
@@ -106,13 +108,14 @@ impl Fetcher {
         pending.conversation_space_id
     }
 
-    async fn try_once(&self, pending: &Pending) -> sqlx::Result<()> {
+    pub(super) async fn try_once(&self, pending: &Pending) -> sqlx::Result<()> {
         let id = &pending.conversation_space_id;
-        let error = match self.client.report(id).await {
+        let error = match self.client.full_report(id).await {
             Ok((report, raw)) => return self.keep(pending, &report, &raw).await,
             Err(error) => error,
         };
-        let age = age(pending);
+        let now = self.client.now();
+        let age = age(pending, now);
         if age > limits::FETCH_AGE_MAX && !error.is_temporary() {
             tracing::error!("report {id} is given up after a week, its gap stays listed: {error}");
             return table::give_up(&self.store.pool, id).await;
@@ -124,7 +127,7 @@ impl Fetcher {
         }
         let pause = pause(pending.attempts, error.kind, fastrand::f64());
         tracing::debug!("report {id} is tried again in {:.1} s: {error}", pause.as_secs_f64());
-        table::postpone(&self.store.pool, id, Timestamp::now() + pause).await
+        table::postpone(&self.store.pool, id, now + pause).await
     }
 
     async fn keep(&self, pending: &Pending, report: &Report, raw: &str) -> sqlx::Result<()> {
@@ -133,8 +136,8 @@ impl Fetcher {
             tracing::warn!("report {id} answers for another call; it is kept under the name it gives");
             table::give_up(&self.store.pool, id).await?;
         }
-        let now = Timestamp::now();
-        let again = (!is_complete(report) && age(pending) < limits::INCOMPLETE_AGE_MAX)
+        let now = self.client.now();
+        let again = (!is_complete(report) && age(pending, now) < limits::INCOMPLETE_AGE_MAX)
             .then(|| now + again_pause(pending.attempts, fastrand::f64()));
         match table::save(&self.store.pool, report, raw, now, again).await? {
             Saved::New => self.stored.send_replace(()),
@@ -148,8 +151,8 @@ impl Fetcher {
     }
 }
 
-fn age(pending: &Pending) -> Duration {
-    Duration::try_from(Timestamp::now().duration_since(pending.announced)).unwrap_or_default()
+fn age(pending: &Pending, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(pending.announced)).unwrap_or_default()
 }
 
 /// A whole report ends with the state that ends the call (spec/call-events.md, state).

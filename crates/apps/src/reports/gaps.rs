@@ -27,7 +27,7 @@ impl Standing {
         // The order counts: what a collector that ends meanwhile has stored is seen.
         let running = OneApp::is_running(state_dir, NICKNAME);
         let through = ledger::known_through(&store.pool).await.context("cannot read the store")?;
-        let missing = table::missing(&store.pool).await.context("cannot read the store")?;
+        let missing = table::missing(&store.pool, None).await.context("cannot read the store")?;
         Ok(Self { running, through, missing })
     }
 
@@ -86,6 +86,7 @@ impl Standing {
 pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::Result<usize> {
     let store = Store::open_existing(state_dir).await?;
     let mut out = Lines::new(out);
+    let several = ledger::accounts(&store.pool).await.context("cannot read the store")? > 1;
     let (mut after, mut open) = (0, 0);
     loop {
         let page = ledger::gaps(&store.pool, all, after, limits::LIST_PAGE)
@@ -95,7 +96,8 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::
         after = last.number;
         for gap in &page {
             open += usize::from(gap.closed.is_none());
-            let line = if json { serde_json::to_string(gap)? } else { line(gap, &TimeZone::system()) };
+            let line =
+                if json { serde_json::to_string(gap)? } else { line(gap, several, &TimeZone::system()) };
             if !out.line(&line).await? {
                 return Ok(open);
             }
@@ -124,14 +126,15 @@ fn time(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-fn line(gap: &Gap, zone: &TimeZone) -> String {
+fn line(gap: &Gap, several: bool, zone: &TimeZone) -> String {
     let time = |at| time(at, zone);
     let until = match gap.to {
         Some(to) => format!("to {}, closed, {} reports found", time(to), gap.reports),
         None => "still open".to_owned(),
     };
     let subject = if gap.subject.is_empty() { String::new() } else { format!(" of {}", gap.subject) };
-    format!("{}{subject} from {} {until}: {}", gap.kind, time(gap.from), gap.reason)
+    let account = if several { format!("account {}: ", gap.account_key) } else { String::new() };
+    format!("{account}{}{subject} from {} {until}: {}", gap.kind, time(gap.from), gap.reason)
 }
 
 #[cfg(test)]
@@ -151,11 +154,14 @@ mod tests {
             closed: None,
             reports: 0,
         };
-        let open = line(&gap, &TimeZone::UTC);
+        let open = line(&gap, false, &TimeZone::UTC);
         assert_eq!(open, "connection from 2026-02-03 17:00:00 still open: closed by the server");
         (gap.to, gap.closed) = (Some(gap.from), Some(gap.from));
         gap.reports = 3;
-        assert!(line(&gap, &TimeZone::UTC).contains("to 2026-02-03 17:00:00, closed, 3 reports found"));
+        assert!(line(&gap, true, &TimeZone::UTC).starts_with("account 17: connection from"));
+        assert!(
+            line(&gap, false, &TimeZone::UTC).contains("to 2026-02-03 17:00:00, closed, 3 reports found")
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use sdk::Client;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::Manager;
@@ -55,14 +56,34 @@ struct Health {
     /// Reports that are known of and not fetched yet.
     missing: u64,
     sign_in_ends: Option<Timestamp>,
+    accounts: Vec<AccountHealth>,
     outputs: Vec<changes::Standing>,
+}
+
+/// One account; above is what holds for all of them.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AccountHealth {
+    account_key: String,
+    connected: bool,
+    last_notification: Option<Timestamp>,
+    known_through: Option<Timestamp>,
+    missing: u64,
+    sign_in_ends: Option<Timestamp>,
+}
+
+/// An account that is collected.
+#[derive(Clone)]
+pub(super) struct Watched {
+    pub account_key: String,
+    pub pulse: Arc<Pulse>,
+    pub client: Client,
 }
 
 #[derive(Clone)]
 pub(super) struct Monitor {
-    pub pulse: Arc<Pulse>,
+    pub accounts: Vec<Watched>,
     pub store: Store,
-    pub client: Client,
 }
 
 impl Monitor {
@@ -87,9 +108,18 @@ impl Monitor {
         Ok(())
     }
 
-    /// Tells the service manager that we live, as long as the store answers, until `shutdown`.
-    pub async fn signs_of_life(self, manager: Manager, shutdown: CancellationToken) {
-        manager.ready();
+    /// Tells the service manager that we are ready once somebody is signed in, and that we live as long as the store
+    /// answers, until `shutdown`.
+    pub async fn signs_of_life(
+        self,
+        manager: Manager,
+        mut ready: watch::Receiver<bool>,
+        shutdown: CancellationToken,
+    ) {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ready.wait_for(|ready| *ready) => manager.ready(),
+        }
         if let Some(every) = manager.sign_of_life_every() {
             let mut ticks = tokio::time::interval(every);
             loop {
@@ -97,7 +127,7 @@ impl Monitor {
                     () = shutdown.cancelled() => break,
                     _ = ticks.tick() => {}
                 }
-                if table::waiting(&self.store.pool).await.is_ok() {
+                if ledger::open_gaps(&self.store.pool).await.is_ok() {
                     manager.alive();
                 }
             }
@@ -108,19 +138,32 @@ impl Monitor {
 
     async fn health(&self) -> sqlx::Result<Health> {
         let pool = &self.store.pool;
+        let mut accounts = Vec::new();
+        for watched in &self.accounts {
+            let key = watched.account_key.as_str();
+            accounts.push(AccountHealth {
+                connected: watched.pulse.connected.load(Ordering::Relaxed),
+                last_notification: watched.pulse.last_notification(),
+                known_through: ledger::known(pool, key).await?.map(|known| known.watermark.through()),
+                missing: table::missing(pool, Some(key)).await?,
+                sign_in_ends: watched.client.sign_in_ends(),
+                account_key: key.to_owned(),
+            });
+        }
         Ok(Health {
-            connected: self.pulse.connected.load(Ordering::Relaxed),
-            last_notification: self.pulse.last_notification(),
-            known_through: ledger::known_through(pool).await?,
+            connected: accounts.iter().all(|account| account.connected),
+            last_notification: accounts.iter().filter_map(|account| account.last_notification).max(),
+            known_through: accounts.iter().map(|account| account.known_through).min().flatten(),
             gaps_open: ledger::open_gaps(pool).await?,
-            missing: table::missing(pool).await?,
-            sign_in_ends: self.client.sign_in_ends(),
+            missing: table::missing(pool, None).await?,
+            sign_in_ends: accounts.iter().filter_map(|account| account.sign_in_ends).min(),
+            accounts,
             outputs: changes::standings(pool).await?,
         })
     }
 }
 
-/// 503 while no notification can arrive, or the store fails.
+/// 503 while of some account no notification can arrive, or the store fails.
 async fn healthz(State(monitor): State<Monitor>) -> Response {
     match monitor.health().await {
         Ok(health) if health.connected => Json(health).into_response(),
@@ -162,6 +205,19 @@ fn text(health: &Health, now: Timestamp) -> String {
     gauge("reports_missing", "Reports that are known of and not fetched yet.", Some(health.missing as f64));
     let days = health.sign_in_ends.map(|at| (seconds(at) - seconds(now)) / 86_400.0);
     gauge("sign_in_days_left", "Days until somebody must sign in, unless it is prolonged.", days);
+    // One account is what stands above.
+    let accounts = if health.accounts.len() > 1 { &health.accounts[..] } else { &[] };
+    for (name, help, of) in ACCOUNT_GAUGES {
+        let name = format!("callfeed_collector_account_{name}");
+        if !accounts.is_empty() {
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+        }
+        for account in accounts {
+            if let Some(value) = of(account, now) {
+                let _ = writeln!(text, "{name}{{account=\"{}\"}} {value}", account.account_key);
+            }
+        }
+    }
     for (name, help, of) in OUTPUT_GAUGES {
         let name = format!("callfeed_collector_output_{name}");
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
@@ -171,6 +227,23 @@ fn text(health: &Health, now: Timestamp) -> String {
     }
     text
 }
+
+type AccountGauge = (&'static str, &'static str, fn(&AccountHealth, Timestamp) -> Option<f64>);
+
+const ACCOUNT_GAUGES: [AccountGauge; 4] = [
+    ("connected", "1 while notifications of the account flow.", |account, _| {
+        Some(f64::from(u8::from(account.connected)))
+    }),
+    ("lag_seconds", "Calls of the account that ended longer ago are all known of.", |account, now| {
+        account.known_through.map(|at| now.duration_since(at).as_secs_f64())
+    }),
+    ("reports_missing", "Reports of the account that are known of and not fetched yet.", |account, _| {
+        Some(account.missing as f64)
+    }),
+    ("sign_in_days_left", "Days until somebody must sign in, unless it is prolonged.", |account, now| {
+        account.sign_in_ends.map(|at| at.duration_since(now).as_secs_f64() / 86_400.0)
+    }),
+];
 
 type OutputGauge = (&'static str, &'static str, fn(&changes::Standing) -> i64);
 
@@ -187,6 +260,14 @@ mod tests {
     #[test]
     fn the_metrics_are_what_prometheus_reads() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let account = |key: &str, connected| AccountHealth {
+            account_key: key.to_owned(),
+            connected,
+            last_notification: None,
+            known_through: Some(at("2026-02-03T17:00:10Z")),
+            missing: 0,
+            sign_in_ends: None,
+        };
         let output = changes::Standing {
             name: "webhook".to_owned(),
             delivered: 9,
@@ -202,6 +283,7 @@ mod tests {
             gaps_open: 0,
             missing: 3,
             sign_in_ends: Some(at("2026-02-13T17:00:30Z")),
+            accounts: vec![account("17", true), account("18", false)],
             outputs: vec![output],
         };
         let text = text(&health, at("2026-02-03T17:00:30Z"));
@@ -210,6 +292,8 @@ mod tests {
             "callfeed_collector_lag_seconds 30",
             "callfeed_collector_reports_missing 3",
             "callfeed_collector_sign_in_days_left 10",
+            "callfeed_collector_account_connected{account=\"18\"} 0",
+            "callfeed_collector_account_lag_seconds{account=\"17\"} 20",
             "callfeed_collector_output_waiting{output=\"webhook\"} 2",
             "callfeed_collector_output_failing{output=\"webhook\"} 1",
         ] {

@@ -17,6 +17,10 @@ mod print;
 mod privacy;
 mod progress;
 mod pull;
+mod retention;
+mod service;
+#[cfg(test)]
+mod simulation;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,6 +47,7 @@ pub use crate::store::reports::StoredReport;
 pub use explain::explain;
 pub use gaps::gaps;
 pub use privacy::{erase, export};
+pub use retention::Keep;
 
 /// Host and port of the first tutorial's redirect URI.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:12021";
@@ -93,6 +98,8 @@ pub struct Options {
     pub out: Option<Out>,
     /// Where reports go besides.
     pub outputs: Vec<Wanted>,
+    /// For how long what is kept.
+    pub keep: Keep,
     /// Host and port where `/healthz` and `/metrics` are served, if they are.
     pub health: Option<String>,
     /// Receives each report when it is printed. A full queue makes printing wait; a closed one is ignored.
@@ -104,7 +111,26 @@ pub struct Options {
 /// # Errors
 /// When the store cannot be opened, the sign-in fails, or the platform refuses the subscription at the start.
 pub async fn run(settings: Settings, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    collect::run(settings, options, shutdown).await
+    collect::run(&[settings], options, shutdown).await
+}
+
+/// The same for several accounts with one store and one set of outputs. Each signs in apart (see [`account_folder`]),
+/// and one that fails stops no other: it is tried again.
+///
+/// # Errors
+/// When the store cannot be opened, or a file of the state folder cannot be read.
+pub async fn run_all(
+    accounts: &[Settings],
+    options: Options,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    collect::run(accounts, options, shutdown).await
+}
+
+/// Where the sign-in of an account is kept: the state folder, or `accounts/KEY` below it where there are several.
+#[must_use]
+pub fn account_folder(state_dir: &Path, account_key: &str, several: bool) -> PathBuf {
+    if several { state_dir.join("accounts").join(account_key) } else { state_dir.to_owned() }
 }
 
 /// Prints what the store holds, in order of storing.

@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::outputs as output;
+use super::outputs::erase::{self, Erased, Match};
 use super::print::one_line;
 use super::{Lines, Out};
 use crate::limits;
@@ -18,35 +20,62 @@ use crate::store::privacy::{self, Candidate};
 /// Digits at the end of a number that a text must contain to be looked at closely.
 const SUFFIX_DIGITS: usize = 7;
 
-/// Prints every text of every report in which the number took part, a bare report a line. Returns how many calls.
+/// Prints every text of every report in which the number took part, a bare report a line: of the store, then what outputs
+/// hold besides. Returns how many calls of the store.
 ///
 /// # Errors
-/// When it is no phone number, the store cannot be read, or the output fails.
-pub async fn export(state_dir: &Path, number: &str, home: Home, out: Out) -> anyhow::Result<usize> {
+/// When it is no phone number, the store or an output cannot be read, or printing fails.
+pub async fn export(
+    state_dir: &Path,
+    number: &str,
+    home: Home,
+    outputs: &[output::Wanted],
+    out: Out,
+) -> anyhow::Result<usize> {
     let wanted = Wanted::read(number, home)?;
     let store = Store::open_existing(state_dir).await?;
     let (mut out, mut search) = (Lines::new(out), Search::new(&store, &wanted));
-    let mut calls = BTreeSet::new();
+    let (mut calls, mut printed) = (BTreeSet::new(), BTreeSet::new());
     while let Some(page) = search.next().await? {
         for candidate in page {
-            if !out.line(&one_line(&candidate.raw)).await? {
+            let line = one_line(&candidate.raw);
+            if !out.line(&line).await? {
                 return Ok(calls.len());
             }
             calls.insert(candidate.conversation_space_id);
+            printed.insert(line);
         }
+    }
+    for line in erase::texts(outputs, &wanted).await? {
+        if !printed.contains(&line) && !out.line(&line).await? {
+            break;
+        }
+        printed.insert(line);
     }
     Ok(calls.len())
 }
 
-/// Erases every call in which the number took part from the store. Returns how many.
+/// Erases every call in which the number took part from the store, and from files and tables that outputs have written.
 ///
 /// # Errors
-/// When it is no phone number, or the store fails.
-pub async fn erase(state_dir: &Path, number: &str, home: Home) -> anyhow::Result<usize> {
+/// When it is no phone number, or the store or an output fails; done again, it goes on.
+pub async fn erase(
+    state_dir: &Path,
+    number: &str,
+    home: Home,
+    outputs: &[output::Wanted],
+) -> anyhow::Result<Erased> {
     let wanted = Wanted::read(number, home)?;
     let store = Store::open_existing(state_dir).await?;
+    let mut erased = Erased::default();
+    // The outputs first: what the store has names their calls, also when this is done again.
+    let (mut search, mut ids) = (Search::new(&store, &wanted), BTreeSet::new());
+    while let Some(page) = search.next().await? {
+        ids.extend(page.into_iter().map(|candidate| candidate.conversation_space_id));
+    }
+    erase::erase(outputs, &ids, &wanted, &mut erased).await?;
+    // Again, for what was stored meanwhile.
     let mut search = Search::new(&store, &wanted);
-    let mut erased = 0;
     while let Some(page) = search.next().await? {
         let calls: BTreeSet<String> =
             page.into_iter().map(|candidate| candidate.conversation_space_id).collect();
@@ -55,7 +84,7 @@ pub async fn erase(state_dir: &Path, number: &str, home: Home) -> anyhow::Result
                 .await
                 .context("cannot write the store")?;
         }
-        erased += calls.len();
+        erased.calls += calls.len();
     }
     privacy::erase_caller(&store.pool, &wanted.key).await.context("cannot write the store")?;
     privacy::sweep(&store.pool).await.context("cannot write the store")?;
@@ -79,8 +108,14 @@ impl Wanted {
         let digits = phone.national[phone.national.len().saturating_sub(SUFFIX_DIGITS)..].to_owned();
         Ok(Self { key: phone.e164, digits, home })
     }
+}
 
-    /// Whether the number stands in any member that is one, however it is written there.
+impl Match for Wanted {
+    fn digits(&self) -> &str {
+        &self.digits
+    }
+
+    /// In any member that is a number, however it is written there.
     fn is_in(&self, value: &Value) -> bool {
         match value {
             Value::Object(members) => members.iter().any(|(name, value)| match value {
@@ -151,21 +186,35 @@ mod tests {
         }
         save("b", "+13125550147").await;
         let sink = || Box::new(tokio::io::sink());
-        let calls = export(folder.path(), "(312) 555-0147", Home::default(), sink()).await.unwrap();
+        // The second is not in the store any more.
+        let files = folder.path().join("out");
+        std::fs::create_dir(&files).unwrap();
+        let lines = [raw("a", "+13125550147"), raw("z", "312-555-0147"), raw("c", "+13125550199")];
+        let text: String = lines.iter().map(|line| one_line(line) + "\n").collect();
+        std::fs::write(files.join("reports-2026-02-03.jsonl"), text).unwrap();
+        let kind = output::Kind::Jsonl(files.clone());
+        let outputs = [output::Wanted { name: "files".to_owned(), kind, from_now: false }];
+        let calls = export(folder.path(), "(312) 555-0147", Home::default(), &outputs, sink()).await.unwrap();
         assert_eq!(
             calls, 2,
             "also a call whose earlier or present text alone has it, no other country's number"
         );
-        assert_eq!(erase(folder.path(), "312 555 0147", Home::default()).await.unwrap(), 2);
+        let erased = erase(folder.path(), "312 555 0147", Home::default(), &outputs).await.unwrap();
+        assert_eq!((erased.calls, erased.lines), (2, 2));
+        let written = std::fs::read_to_string(files.join("reports-2026-02-03.jsonl")).unwrap();
+        assert!(!written.contains("0147") && written.contains("0199"), "{written}");
         assert_eq!(changes::after(&pool, 0, 9).await.unwrap().len(), 1);
         let file = std::fs::read(folder.path().join("callfeed.db")).unwrap();
         assert!(!file.windows(12).any(|bytes| bytes == b"+13125550147"), "nothing of it is left in the file");
 
-        assert!(!table::announce(&pool, "a", Timestamp::now()).await.unwrap());
-        table::announce_again(&pool, "a", Timestamp::now()).await.unwrap();
-        assert_eq!(table::waiting(&pool).await.unwrap(), 0);
+        assert!(!table::announce(&pool, "17", "a", Timestamp::now()).await.unwrap());
+        table::announce_again(&pool, "17", "a", Timestamp::now()).await.unwrap();
+        assert_eq!(table::waiting(&pool, "17").await.unwrap(), 0);
         assert_eq!(save("a", "+13125550147").await, table::Saved::Known, "a fetch that was on its way");
-        assert_eq!(export(folder.path(), "+13125550147", Home::default(), sink()).await.unwrap(), 0);
-        assert!(erase(folder.path(), "1001", Home::default()).await.is_err());
+        assert_eq!(
+            export(folder.path(), "+13125550147", Home::default(), &outputs, sink()).await.unwrap(),
+            0
+        );
+        assert!(erase(folder.path(), "1001", Home::default(), &[]).await.is_err());
     }
 }

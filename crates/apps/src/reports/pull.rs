@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sdk::Error;
 use sdk::pull::{Look, Span, Watermark};
-use sdk::{Client, Error};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
+use super::service::Service;
 use crate::limits;
 use crate::store::ledger::{self, GapKind, Known};
 use crate::store::{Store, reports as table};
@@ -25,8 +26,8 @@ pub(super) struct Link {
 
 /// Looks at the summaries of one account.
 #[derive(Clone)]
-pub(super) struct Puller {
-    pub client: Client,
+pub(super) struct Puller<S> {
+    pub client: S,
     pub store: Store,
     pub account_key: String,
     /// There is more to fetch.
@@ -42,7 +43,7 @@ pub(super) enum PullError {
     Store(#[from] sqlx::Error),
 }
 
-impl Puller {
+impl<S: Service> Puller<S> {
     /// Takes note of the start: of a gap since the last run, or of the time before the first one.
     ///
     /// # Errors
@@ -52,7 +53,7 @@ impl Puller {
         let known = match ledger::known(pool, account).await? {
             Some(known) => Some(known.watermark.through()),
             // Written by a version that kept no watermark.
-            None => match table::last_seen(pool).await? {
+            None => match table::last_seen(pool, account).await? {
                 Some(last) => {
                     ledger::begin(pool, account, last, &[]).await?;
                     Some(last)
@@ -112,8 +113,13 @@ impl Puller {
         }
     }
 
-    async fn look(&self, look: Look, link: Link, links: &watch::Receiver<Link>) -> Result<(), PullError> {
-        let asked = Timestamp::now();
+    pub(super) async fn look(
+        &self,
+        look: Look,
+        link: Link,
+        links: &watch::Receiver<Link>,
+    ) -> Result<(), PullError> {
+        let asked = self.client.now();
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
         let known = ledger::known(pool, account).await?;
         let Known { mut watermark, begun } =
@@ -138,12 +144,10 @@ impl Puller {
 
     /// Announces all reports of a span; returns how many are new.
     async fn announce(&self, span: Span) -> Result<usize, PullError> {
-        let summaries = self.client.report_summaries(&self.account_key, span.from, span.to).await?;
-        let now = Timestamp::now();
-        let mut new = 0;
-        for summary in summaries.iter().rev() {
-            new += usize::from(table::announce(&self.store.pool, &summary.conversation_space_id, now).await?);
-        }
+        let ended = self.client.ended_within(&self.account_key, span).await?;
+        let now = self.client.now();
+        let ids = ended.iter().rev().map(String::as_str);
+        let new = table::announce_all(&self.store.pool, &self.account_key, ids, now).await?;
         if new > 0 {
             self.wake.notify_one();
         }
@@ -178,7 +182,7 @@ impl Puller {
     }
 
     /// One slice; `false` when there is none left.
-    async fn backfill_step(&self, progress: &mut Option<Progress>) -> Result<bool, PullError> {
+    pub(super) async fn backfill_step(&self, progress: &mut Option<Progress>) -> Result<bool, PullError> {
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
         let Some((slice, left)) = ledger::next_slice(pool, account).await? else {
             if let Some(progress) = progress.take() {
@@ -187,11 +191,11 @@ impl Puller {
             return Ok(false);
         };
         let progress = progress.get_or_insert_with(|| Progress::new(left));
-        while table::waiting(pool).await? > limits::BACKFILL_BACKLOG_MAX {
+        while table::waiting(pool, account).await? > limits::BACKFILL_BACKLOG_MAX {
             tokio::time::sleep(limits::BACKFILL_LOOK).await;
         }
         let found = self.announce(slice).await?;
-        ledger::slice_done(pool, account, slice, found, Timestamp::now()).await?;
+        ledger::slice_done(pool, account, slice, found, self.client.now()).await?;
         progress.advance(left - 1, found);
         Ok(true)
     }

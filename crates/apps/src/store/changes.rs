@@ -90,34 +90,6 @@ pub struct DeadLetter {
     pub replay: bool,
 }
 
-/// Brings a store of an earlier version forward, once: its reports become changes, and what it printed is printed.
-pub(super) async fn upgrade(pool: &SqlitePool) -> sqlx::Result<()> {
-    let version: i64 = sqlx::query("PRAGMA user_version").fetch_one(pool).await?.try_get(0)?;
-    if version >= 1 {
-        return Ok(());
-    }
-    let mut transaction = super::write(pool).await?;
-    sqlx::query(
-        "INSERT INTO report_changes (conversation_space_id, revision, changed)
-         SELECT conversation_space_id, 1 + (SELECT count(*) FROM report_revisions AS earlier
-                WHERE earlier.conversation_space_id = reports.conversation_space_id), ''
-         FROM reports WHERE true ORDER BY rowid ON CONFLICT DO NOTHING",
-    )
-    .execute(&mut *transaction)
-    .await?;
-    sqlx::query(
-        "INSERT INTO outputs (name, begun, cursor, delivered, position, failure)
-         SELECT $1, 0, coalesce(max(number), 0), count(*), '', ''
-         FROM report_changes JOIN reports USING (conversation_space_id) WHERE printed = 1
-         HAVING count(*) > 0 ON CONFLICT DO NOTHING",
-    )
-    .bind(TERMINAL)
-    .execute(&mut *transaction)
-    .await?;
-    sqlx::query("PRAGMA user_version = 1").execute(&mut *transaction).await?;
-    transaction.commit().await
-}
-
 /// A report has a new text, in the transaction that stores it.
 pub(super) async fn add(
     transaction: &mut sqlx::SqliteTransaction<'_>,
@@ -151,6 +123,17 @@ pub async fn after(pool: &SqlitePool, number: i64, count: u32) -> sqlx::Result<V
     let text = format!("{CHANGE} WHERE change.number > $1 ORDER BY change.number LIMIT $2");
     let rows = sqlx::query(sqlx::AssertSqlSafe(text)).bind(number).bind(count).fetch_all(pool).await?;
     rows.iter().map(change).collect()
+}
+
+/// The newest text of a call.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn last_of(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Result<Option<Change>> {
+    let text =
+        format!("{CHANGE} WHERE change.conversation_space_id = $1 ORDER BY change.number DESC LIMIT 1");
+    let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(conversation_space_id).fetch_optional(pool).await?;
+    row.as_ref().map(change).transpose()
 }
 
 /// What a person wants an output to get again.

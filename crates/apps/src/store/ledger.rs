@@ -157,6 +157,15 @@ pub async fn known_through(pool: &SqlitePool) -> sqlx::Result<Option<Timestamp>>
     Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
 }
 
+/// How many accounts the store has ever collected.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn accounts(pool: &SqlitePool) -> sqlx::Result<u64> {
+    let row = sqlx::query("SELECT count(*) FROM watermarks").fetch_one(pool).await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
 /// The newest slice that is still to be looked through, and how many there are.
 ///
 /// # Errors

@@ -11,9 +11,11 @@ pub mod lookup;
 pub mod privacy;
 pub mod reports;
 pub mod reports_table;
+pub mod retention;
 pub mod revisions;
 pub mod screen_pop;
 pub mod trace;
+mod upgrade;
 pub mod wall_links;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -105,10 +107,18 @@ impl Store {
     pub async fn open(folder: &Path) -> Result<Self, OpenError> {
         let path = folder.join(FILE);
         prepare(folder, &path).map_err(|error| OpenError::Folder { path: folder.to_owned(), error })?;
-        match connect(&path).await {
+        match connect(&path, SqliteSynchronous::Full).await {
             Ok(pool) => Ok(Self { pool }),
             Err(error) => Err(OpenError::Database { path, error }),
         }
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// The same for tests that kill no machine: nothing waits for the disk.
+    pub(crate) async fn open_in_haste(folder: &Path) -> Self {
+        Self { pool: connect(&folder.join(FILE), SqliteSynchronous::Off).await.unwrap() }
     }
 }
 
@@ -118,12 +128,12 @@ pub(crate) async fn write(pool: &SqlitePool) -> sqlx::Result<SqliteTransaction<'
     pool.begin_with("BEGIN IMMEDIATE").await
 }
 
-async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
+async fn connect(path: &Path, synchronous: SqliteSynchronous) -> sqlx::Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(synchronous)
         // What is erased is overwritten.
         .pragma("secure_delete", "ON")
         .busy_timeout(limits::DATABASE_BUSY_TIMEOUT);
@@ -131,6 +141,7 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
         SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
     let reports = [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, changes::SCHEMA, privacy::SCHEMA];
     for schema in reports.into_iter().chain([
+        retention::SCHEMA,
         screen_pop::SCHEMA,
         contacts::SCHEMA,
         desks::SCHEMA,
@@ -139,7 +150,7 @@ async fn connect(path: &Path) -> sqlx::Result<SqlitePool> {
     ]) {
         sqlx::raw_sql(schema).execute(&pool).await?;
     }
-    changes::upgrade(&pool).await?;
+    upgrade::upgrade(&pool).await?;
     Ok(pool)
 }
 

@@ -70,6 +70,7 @@ pub async fn erase_call(pool: &SqlitePool, conversation_space_id: &str, now: Tim
         "DELETE FROM report_changes WHERE conversation_space_id = $1",
         "DELETE FROM report_revisions WHERE conversation_space_id = $1",
         "DELETE FROM reports WHERE conversation_space_id = $1",
+        "DELETE FROM reports_redacted WHERE conversation_space_id = $1",
         "DELETE FROM reports_pending WHERE conversation_space_id = $1",
         "DELETE FROM screen_pop_calls WHERE conversation_space_id = $1",
         "DELETE FROM screen_pop_talked WHERE conversation_space_id = $1",

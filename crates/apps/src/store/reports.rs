@@ -3,7 +3,7 @@
 //! Instants are microseconds since 1970. A report's text is kept as it came.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 use super::{changes, revisions};
 
@@ -23,7 +23,9 @@ CREATE TABLE IF NOT EXISTS reports_pending (
     conversation_space_id text PRIMARY KEY,
     announced_us bigint NOT NULL,
     attempts bigint NOT NULL,
-    next_try_us bigint NOT NULL
+    next_try_us bigint NOT NULL,
+    -- empty for what an earlier version announced before it knew an account
+    account_key text NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS reports_pending_by_time ON reports_pending (next_try_us);
 ";
@@ -54,18 +56,52 @@ pub struct Pending {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn announce(pool: &SqlitePool, conversation_space_id: &str, now: Timestamp) -> sqlx::Result<bool> {
+pub async fn announce(
+    pool: &SqlitePool,
+    account_key: &str,
+    conversation_space_id: &str,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    announce_in(&mut *pool.acquire().await?, account_key, conversation_space_id, now).await
+}
+
+async fn announce_in(
+    connection: &mut SqliteConnection,
+    account_key: &str,
+    conversation_space_id: &str,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us)
-         SELECT $1, $2, 0, $2 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1)
+        "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
+         SELECT $1, $2, 0, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1)
              AND NOT EXISTS (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1)
          ON CONFLICT (conversation_space_id) DO NOTHING",
     )
     .bind(conversation_space_id)
     .bind(now.as_microsecond())
-    .execute(pool)
+    .bind(account_key)
+    .execute(connection)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// The same for many, in one transaction. Returns how many are new.
+///
+/// # Errors
+/// When the database refuses; then none is remembered.
+pub async fn announce_all(
+    pool: &SqlitePool,
+    account_key: &str,
+    conversation_space_ids: impl Iterator<Item = &str>,
+    now: Timestamp,
+) -> sqlx::Result<usize> {
+    let mut transaction = super::write(pool).await?;
+    let mut new = 0;
+    for id in conversation_space_ids {
+        new += usize::from(announce_in(&mut transaction, account_key, id, now).await?);
+    }
+    transaction.commit().await?;
+    Ok(new)
 }
 
 /// Remembers that a report is to be fetched, whether or not it is there: it has changed.
@@ -74,69 +110,89 @@ pub async fn announce(pool: &SqlitePool, conversation_space_id: &str, now: Times
 /// When the database refuses.
 pub async fn announce_again(
     pool: &SqlitePool,
+    account_key: &str,
     conversation_space_id: &str,
     now: Timestamp,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us)
-         SELECT $1, $2, 0, $2 WHERE NOT EXISTS (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1)
+        "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
+         SELECT $1, $2, 0, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1)
          ON CONFLICT (conversation_space_id) DO UPDATE SET next_try_us = $2",
     )
     .bind(conversation_space_id)
     .bind(now.as_microsecond())
+    .bind(account_key)
     .execute(pool)
     .await?;
     Ok(())
 }
 
-/// How many reports wait to be fetched.
+/// How many reports of an account wait to be fetched.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn waiting(pool: &SqlitePool) -> sqlx::Result<u64> {
-    let row = sqlx::query("SELECT count(*) FROM reports_pending").fetch_one(pool).await?;
+pub async fn waiting(pool: &SqlitePool, account_key: &str) -> sqlx::Result<u64> {
+    let row = sqlx::query("SELECT count(*) FROM reports_pending WHERE account_key IN ($1, '')")
+        .bind(account_key)
+        .fetch_one(pool)
+        .await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
-/// How many reports are known of and not there; those that are there and looked at again are not counted.
+/// How many reports of an account, or of all, are known of and not there; those that are there and looked at again are
+/// not counted.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn missing(pool: &SqlitePool) -> sqlx::Result<u64> {
+pub async fn missing(pool: &SqlitePool, account_key: Option<&str>) -> sqlx::Result<u64> {
     let row = sqlx::query(
-        "SELECT count(*) FROM reports_pending AS pending WHERE NOT EXISTS
+        "SELECT count(*) FROM reports_pending AS pending WHERE ($1 IS NULL OR account_key IN ($1, '')) AND NOT EXISTS
              (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id)",
     )
+    .bind(account_key)
     .fetch_one(pool)
     .await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
-/// What is to be fetched now, announced last first: the calls of this moment do not wait for those of last month.
+/// What is to be fetched of an account now, announced last first: the calls of this moment do not wait for those of last month.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn due(pool: &SqlitePool, now: Timestamp, count: usize) -> sqlx::Result<Vec<Pending>> {
+pub async fn due(
+    pool: &SqlitePool,
+    account_key: &str,
+    now: Timestamp,
+    count: usize,
+) -> sqlx::Result<Vec<Pending>> {
     let rows = sqlx::query(
         "SELECT conversation_space_id, announced_us, attempts FROM reports_pending
-         WHERE next_try_us <= $1 ORDER BY announced_us DESC, conversation_space_id LIMIT $2",
+         WHERE next_try_us <= $1 AND account_key IN ($3, '') ORDER BY announced_us DESC, conversation_space_id LIMIT $2",
     )
     .bind(now.as_microsecond())
     .bind(i64::try_from(count).unwrap_or(i64::MAX))
+    .bind(account_key)
     .fetch_all(pool)
     .await?;
     rows.iter().map(pending).collect()
 }
 
-/// When the next report that is not due yet will be.
+/// When the next report of an account that is not due yet will be.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn next_try(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<Option<Timestamp>> {
-    let row = sqlx::query("SELECT min(next_try_us) FROM reports_pending WHERE next_try_us > $1")
-        .bind(now.as_microsecond())
-        .fetch_one(pool)
-        .await?;
+pub async fn next_try(
+    pool: &SqlitePool,
+    account_key: &str,
+    now: Timestamp,
+) -> sqlx::Result<Option<Timestamp>> {
+    let row = sqlx::query(
+        "SELECT min(next_try_us) FROM reports_pending WHERE next_try_us > $1 AND account_key IN ($2, '')",
+    )
+    .bind(now.as_microsecond())
+    .bind(account_key)
+    .fetch_one(pool)
+    .await?;
     Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
 }
 
@@ -155,15 +211,18 @@ pub async fn postpone(pool: &SqlitePool, conversation_space_id: &str, next: Time
     Ok(())
 }
 
-/// Makes everything that waits due now: the platform is back.
+/// Makes everything of an account that waits due now: the platform is back.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn hurry(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()> {
-    sqlx::query("UPDATE reports_pending SET next_try_us = $1 WHERE next_try_us > $1")
-        .bind(now.as_microsecond())
-        .execute(pool)
-        .await?;
+pub async fn hurry(pool: &SqlitePool, account_key: &str, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE reports_pending SET next_try_us = $1 WHERE next_try_us > $1 AND account_key IN ($2, '')",
+    )
+    .bind(now.as_microsecond())
+    .bind(account_key)
+    .execute(pool)
+    .await?;
     Ok(())
 }
 
@@ -179,14 +238,17 @@ pub async fn give_up(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Re
     Ok(())
 }
 
-/// When the last call ended whose report is there or waits to be fetched; `None` for a store that has seen none.
+/// When the last call of an account ended whose report is there; `None` for one of which none is.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn last_seen(pool: &SqlitePool) -> sqlx::Result<Option<Timestamp>> {
+pub async fn last_seen(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<Timestamp>> {
     // As text instants of UTC sort only if they have the same number of digits; as numbers they always do.
     let rows =
-        sqlx::query("SELECT call_ended FROM reports ORDER BY rowid DESC LIMIT 100").fetch_all(pool).await?;
+        sqlx::query("SELECT call_ended FROM reports WHERE account_key = $1 ORDER BY rowid DESC LIMIT 100")
+            .bind(account_key)
+            .fetch_all(pool)
+            .await?;
     let mut last = None;
     for row in &rows {
         last = last.max(row.try_get::<&str, _>(0)?.parse::<Timestamp>().ok());
@@ -326,114 +388,5 @@ pub(super) fn instant(microseconds: i64) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Store;
-    use crate::store::revisions::{Revision, revisions};
-
-    fn report(id: &str) -> (sdk::wire::report::Report, String) {
-        let raw = format!(
-            r#"{{"conversationSpaceId": "{id}", "callCreated": "2026-02-03T17:00:00Z",
-                "callEnded": "2026-02-03T17:02:41.35Z", "direction": "INBOUND", "accountKey": "17"}}"#
-        );
-        (serde_json::from_str(&raw).unwrap(), raw)
-    }
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(seconds).unwrap()
-    }
-
-    #[tokio::test]
-    async fn an_announced_report_waits_until_it_is_stored_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
-        announce(&pool, "a", at(10)).await.unwrap();
-        announce(&pool, "a", at(11)).await.unwrap();
-        postpone(&pool, "a", at(20)).await.unwrap();
-        assert_eq!(due(&pool, at(19), 9).await.unwrap(), []);
-        assert_eq!(next_try(&pool, at(19)).await.unwrap(), Some(at(20)));
-        hurry(&pool, at(15)).await.unwrap();
-        let waiting = Pending { conversation_space_id: "a".to_owned(), announced: at(10), attempts: 1 };
-        assert_eq!(due(&pool, at(15), 9).await.unwrap(), [waiting]);
-
-        let (typed, raw) = report("a");
-        assert_eq!(save(&pool, &typed, &raw, at(21), None).await.unwrap(), Saved::New);
-        assert_eq!(save(&pool, &typed, &raw, at(22), None).await.unwrap(), Saved::Known);
-        announce(&pool, "a", at(23)).await.unwrap();
-        assert_eq!(due(&pool, at(99), 9).await.unwrap(), []);
-        assert_eq!(next_try(&pool, at(0)).await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn an_incomplete_report_is_kept_and_fetched_again_and_what_changed_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
-        announce(&pool, "a", at(10)).await.unwrap();
-        let (typed, raw) = report("a");
-        assert_eq!(save(&pool, &typed, &raw, at(11), Some(at(20))).await.unwrap(), Saved::New);
-        assert_eq!(waiting(&pool).await.unwrap(), 1);
-        assert_eq!(due(&pool, at(20), 9).await.unwrap()[0].attempts, 1);
-
-        let richer = raw.replace("\"INBOUND\"", "\"INBOUND\", \"callReason\": \"order\"");
-        let revised = save(&pool, &typed, &richer, at(21), None).await.unwrap();
-        assert_eq!(revised, Saved::Revised(vec!["callReason".to_owned()]));
-        assert_eq!(waiting(&pool).await.unwrap(), 0);
-        let kept = revisions(&pool, "a").await.unwrap();
-        let first = Revision { revision: 1, replaced: at(21), changed: "callReason".to_owned(), raw };
-        assert_eq!(kept, [first]);
-        assert_eq!(list(&pool, 0, 9).await.unwrap()[0].raw, richer);
-
-        announce_again(&pool, "a", at(30)).await.unwrap();
-        assert_eq!(due(&pool, at(30), 9).await.unwrap().len(), 1, "a revision is fetched though it is there");
-    }
-
-    #[tokio::test]
-    async fn the_calls_of_this_moment_come_before_those_of_last_month() {
-        let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
-        for (id, second) in [("old", 10), ("new", 20)] {
-            announce(&pool, id, at(second)).await.unwrap();
-        }
-        let ids: Vec<String> =
-            due(&pool, at(20), 9).await.unwrap().into_iter().map(|due| due.conversation_space_id).collect();
-        assert_eq!(ids, ["new", "old"]);
-    }
-
-    #[tokio::test]
-    async fn reports_are_listed_in_order_of_storing() {
-        let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
-        for id in ["c", "a", "b"] {
-            let (typed, raw) = report(id);
-            save(&pool, &typed, &raw, at(1), None).await.unwrap();
-        }
-        let ids = |reports: Vec<StoredReport>| {
-            reports.into_iter().map(|report| report.conversation_space_id).collect::<Vec<_>>()
-        };
-        let first = list(&pool, 0, 2).await.unwrap();
-        let after = first.last().unwrap().number;
-        assert_eq!(ids(first), ["c", "a"]);
-        let rest = list(&pool, after, 9).await.unwrap();
-        assert_eq!(rest[0].raw, report("b").1);
-        assert_eq!(ids(rest), ["b"]);
-    }
-
-    #[tokio::test]
-    async fn many_writers_at_once_wait_for_each_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
-        let mut writers = tokio::task::JoinSet::new();
-        for number in 0..60 {
-            let pool = pool.clone();
-            writers.spawn(async move {
-                let (typed, raw) = report(&format!("call-{number}"));
-                announce(&pool, &typed.conversation_space_id, at(1)).await?;
-                save(&pool, &typed, &raw, at(2), None).await
-            });
-        }
-        for saved in writers.join_all().await {
-            assert_eq!(saved.unwrap(), Saved::New);
-        }
-        assert_eq!(missing(&pool).await.unwrap(), 0);
-    }
-}
+#[path = "reports_tests.rs"]
+mod tests;

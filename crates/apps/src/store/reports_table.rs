@@ -2,10 +2,11 @@
 
 use std::str::FromStr as _;
 
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::{PgPool, Row as _};
 
 use super::changes::Change;
+use super::privacy::Candidate;
 use crate::limits;
 
 /// `json` and not `jsonb`: a report is kept letter for letter, and one with the escape `\u0000` is taken too.
@@ -49,10 +50,7 @@ impl ReportsTable {
     /// # Errors
     /// When the database cannot be reached or refuses; then none is written.
     pub async fn write(&mut self, changes: &[Change]) -> sqlx::Result<()> {
-        if !self.made {
-            sqlx::raw_sql(TABLE).execute(&self.pool).await?;
-            self.made = true;
-        }
+        self.make().await?;
         let mut transaction = self.pool.begin().await?;
         for change in changes {
             let report = &change.report;
@@ -76,6 +74,58 @@ impl ReportsTable {
             .await?;
         }
         transaction.commit().await
+    }
+
+    /// Takes calls out that ended before an instant, whatever their account.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses.
+    pub async fn forget(&mut self, before: jiff::Timestamp) -> sqlx::Result<u64> {
+        self.make().await?;
+        let done = sqlx::query("DELETE FROM callfeed_reports WHERE call_ended < $1::text::timestamptz")
+            .bind(before.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Texts that contain some digits, each with its call.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses.
+    pub async fn candidates(&mut self, digits: &str) -> sqlx::Result<Vec<Candidate>> {
+        self.make().await?;
+        let rows = sqlx::query(
+            "SELECT conversation_space_id, report::text FROM callfeed_reports
+             WHERE position($1 in report::text) > 0 ORDER BY 1",
+        )
+        .bind(digits)
+        .fetch_all(&self.pool)
+        .await?;
+        let candidate =
+            |row: &PgRow| Ok(Candidate { conversation_space_id: row.try_get(0)?, raw: row.try_get(1)? });
+        rows.iter().map(candidate).collect()
+    }
+
+    /// Takes a call out. Returns whether it was there.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses.
+    pub async fn erase(&mut self, conversation_space_id: &str) -> sqlx::Result<bool> {
+        self.make().await?;
+        let done = sqlx::query("DELETE FROM callfeed_reports WHERE conversation_space_id = $1")
+            .bind(conversation_space_id)
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn make(&mut self) -> sqlx::Result<()> {
+        if !self.made {
+            sqlx::raw_sql(TABLE).execute(&self.pool).await?;
+            self.made = true;
+        }
+        Ok(())
     }
 }
 

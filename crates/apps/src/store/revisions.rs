@@ -77,6 +77,11 @@ pub(super) async fn revise(
     .bind(&before)
     .execute(&mut **transaction)
     .await?;
+    // The new text has what was taken out of the one before.
+    sqlx::query("DELETE FROM reports_redacted WHERE conversation_space_id = $1")
+        .bind(id)
+        .execute(&mut **transaction)
+        .await?;
     sqlx::query("UPDATE reports SET report = $2, call_ended = $3 WHERE conversation_space_id = $1")
         .bind(id)
         .bind(raw)

@@ -22,6 +22,11 @@ const COLUMNS: [&str; 14] = [
     "changed",
 ];
 
+/// Where the call's id stands …
+pub(super) const ID_COLUMN: usize = 0;
+/// … and where the number of whoever is not of the company does.
+pub(super) const NUMBER_COLUMN: usize = 6;
+
 /// The names of the columns.
 pub(super) fn head() -> String {
     write(COLUMNS.map(str::to_owned))

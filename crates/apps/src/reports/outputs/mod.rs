@@ -4,6 +4,7 @@
 mod command;
 pub mod config;
 mod csv_line;
+pub(super) mod erase;
 mod files;
 pub mod manage;
 mod run;
@@ -22,6 +23,7 @@ use command::Run;
 use files::{Format, Rolled};
 use webhook::Webhook;
 
+pub use erase::Erased;
 pub(super) use run::{Ended, Runner};
 
 /// An output as it is wanted.

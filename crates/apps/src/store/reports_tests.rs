@@ -1,0 +1,141 @@
+//! What the store keeps of reports, and of those that are still to be fetched.
+
+use super::*;
+use crate::store::Store;
+use crate::store::revisions::{Revision, revisions};
+
+fn report(id: &str) -> (sdk::wire::report::Report, String) {
+    let raw = format!(
+        r#"{{"conversationSpaceId": "{id}", "callCreated": "2026-02-03T17:00:00Z",
+            "callEnded": "2026-02-03T17:02:41.35Z", "direction": "INBOUND", "accountKey": "17"}}"#
+    );
+    (serde_json::from_str(&raw).unwrap(), raw)
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+#[tokio::test]
+async fn an_announced_report_waits_until_it_is_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Store::open(folder.path()).await.unwrap().pool;
+    announce(&pool, "17", "a", at(10)).await.unwrap();
+    announce(&pool, "17", "a", at(11)).await.unwrap();
+    postpone(&pool, "a", at(20)).await.unwrap();
+    assert_eq!(due(&pool, "17", at(19), 9).await.unwrap(), []);
+    assert_eq!(next_try(&pool, "17", at(19)).await.unwrap(), Some(at(20)));
+    hurry(&pool, "17", at(15)).await.unwrap();
+    let waiting = Pending { conversation_space_id: "a".to_owned(), announced: at(10), attempts: 1 };
+    assert_eq!(due(&pool, "17", at(15), 9).await.unwrap(), [waiting]);
+
+    let (typed, raw) = report("a");
+    assert_eq!(save(&pool, &typed, &raw, at(21), None).await.unwrap(), Saved::New);
+    assert_eq!(save(&pool, &typed, &raw, at(22), None).await.unwrap(), Saved::Known);
+    announce(&pool, "17", "a", at(23)).await.unwrap();
+    assert_eq!(due(&pool, "17", at(99), 9).await.unwrap(), []);
+    assert_eq!(next_try(&pool, "17", at(0)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_incomplete_report_is_kept_and_fetched_again_and_what_changed_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Store::open(folder.path()).await.unwrap().pool;
+    announce(&pool, "17", "a", at(10)).await.unwrap();
+    let (typed, raw) = report("a");
+    assert_eq!(save(&pool, &typed, &raw, at(11), Some(at(20))).await.unwrap(), Saved::New);
+    assert_eq!(waiting(&pool, "17").await.unwrap(), 1);
+    assert_eq!(due(&pool, "17", at(20), 9).await.unwrap()[0].attempts, 1);
+
+    let richer = raw.replace("\"INBOUND\"", "\"INBOUND\", \"callReason\": \"order\"");
+    let revised = save(&pool, &typed, &richer, at(21), None).await.unwrap();
+    assert_eq!(revised, Saved::Revised(vec!["callReason".to_owned()]));
+    assert_eq!(waiting(&pool, "17").await.unwrap(), 0);
+    let kept = revisions(&pool, "a").await.unwrap();
+    let first = Revision { revision: 1, replaced: at(21), changed: "callReason".to_owned(), raw };
+    assert_eq!(kept, [first]);
+    assert_eq!(list(&pool, 0, 9).await.unwrap()[0].raw, richer);
+
+    announce_again(&pool, "17", "a", at(30)).await.unwrap();
+    assert_eq!(
+        due(&pool, "17", at(30), 9).await.unwrap().len(),
+        1,
+        "a revision is fetched though it is there"
+    );
+}
+
+#[tokio::test]
+async fn the_calls_of_this_moment_come_before_those_of_last_month() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Store::open(folder.path()).await.unwrap().pool;
+    for (id, second) in [("old", 10), ("new", 20)] {
+        announce(&pool, "17", id, at(second)).await.unwrap();
+    }
+    let ids: Vec<String> =
+        due(&pool, "17", at(20), 9).await.unwrap().into_iter().map(|due| due.conversation_space_id).collect();
+    assert_eq!(ids, ["new", "old"]);
+}
+
+#[tokio::test]
+async fn what_one_account_waits_for_is_not_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Store::open(folder.path()).await.unwrap().pool;
+    // Of a version that kept no account: whoever comes first.
+    for (account, id, second) in [("17", "a", 10), ("18", "b", 30), ("", "c", 10)] {
+        announce(&pool, account, id, at(10)).await.unwrap();
+        postpone(&pool, id, at(second)).await.unwrap();
+    }
+    let ids = async |account| -> Vec<String> {
+        let due = due(&pool, account, at(20), 9).await.unwrap();
+        due.into_iter().map(|due| due.conversation_space_id).collect()
+    };
+    assert_eq!(ids("17").await, ["a", "c"]);
+    assert_eq!(ids("18").await, ["c"]);
+    assert_eq!(next_try(&pool, "17", at(20)).await.unwrap(), None);
+    hurry(&pool, "17", at(15)).await.unwrap();
+    assert_eq!(next_try(&pool, "18", at(20)).await.unwrap(), Some(at(30)));
+    assert_eq!(missing(&pool, Some("18")).await.unwrap(), 2);
+    assert_eq!(missing(&pool, None).await.unwrap(), 3);
+    let (typed, raw) = report("a");
+    save(&pool, &typed, &raw, at(21), None).await.unwrap();
+    assert!(last_seen(&pool, "17").await.unwrap().is_some());
+    assert_eq!(last_seen(&pool, "18").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn reports_are_listed_in_order_of_storing() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Store::open(folder.path()).await.unwrap().pool;
+    for id in ["c", "a", "b"] {
+        let (typed, raw) = report(id);
+        save(&pool, &typed, &raw, at(1), None).await.unwrap();
+    }
+    let ids = |reports: Vec<StoredReport>| {
+        reports.into_iter().map(|report| report.conversation_space_id).collect::<Vec<_>>()
+    };
+    let first = list(&pool, 0, 2).await.unwrap();
+    let after = first.last().unwrap().number;
+    assert_eq!(ids(first), ["c", "a"]);
+    let rest = list(&pool, after, 9).await.unwrap();
+    assert_eq!(rest[0].raw, report("b").1);
+    assert_eq!(ids(rest), ["b"]);
+}
+
+#[tokio::test]
+async fn many_writers_at_once_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let mut writers = tokio::task::JoinSet::new();
+    for number in 0..60 {
+        let pool = pool.clone();
+        writers.spawn(async move {
+            let (typed, raw) = report(&format!("call-{number}"));
+            announce(&pool, "17", &typed.conversation_space_id, at(1)).await?;
+            save(&pool, &typed, &raw, at(2), None).await
+        });
+    }
+    for saved in writers.join_all().await {
+        assert_eq!(saved.unwrap(), Saved::New);
+    }
+    assert_eq!(missing(&pool, None).await.unwrap(), 0);
+}

@@ -1,0 +1,179 @@
+//! What is kept for a limited time: which calls are old enough for a rule and have not been through it.
+//!
+//! The text of an instant is compared up to its seconds: all are UTC and begin alike (spec/errors-and-limits.md, Formats).
+
+use jiff::Timestamp;
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+
+use super::reports_table::ReportsTable;
+use super::{changes, privacy};
+
+/// Table of what was taken out of which call; run at each start.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS reports_redacted (
+    conversation_space_id text NOT NULL,
+    field text NOT NULL,
+    PRIMARY KEY (conversation_space_id, field)
+);
+CREATE INDEX IF NOT EXISTS reports_by_end ON reports (substr(call_ended, 1, 19));
+";
+
+/// A call whose texts are to be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Old {
+    pub conversation_space_id: String,
+    /// The present text.
+    pub raw: String,
+    /// Earlier texts with their numbers.
+    pub earlier: Vec<(i64, String)>,
+}
+
+/// As instants begin in the reports: "2026-02-03T17:00:00".
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// Calls that ended before `before` and still have a field.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn with_field(
+    pool: &SqlitePool,
+    field: &str,
+    before: Timestamp,
+    count: u32,
+) -> sqlx::Result<Vec<Old>> {
+    let rows = sqlx::query(
+        "SELECT conversation_space_id, report FROM reports WHERE substr(call_ended, 1, 19) < $1
+             AND NOT EXISTS (SELECT 1 FROM reports_redacted AS done
+                 WHERE done.conversation_space_id = reports.conversation_space_id AND done.field = $2)
+         ORDER BY substr(call_ended, 1, 19) LIMIT $3",
+    )
+    .bind(second(before))
+    .bind(field)
+    .bind(count)
+    .fetch_all(pool)
+    .await?;
+    let mut all = Vec::new();
+    for row in rows {
+        let id: String = row.try_get(0)?;
+        let earlier =
+            sqlx::query("SELECT revision, report FROM report_revisions WHERE conversation_space_id = $1")
+                .bind(&id)
+                .fetch_all(pool)
+                .await?;
+        let text = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        let earlier = earlier.iter().map(text).collect::<sqlx::Result<_>>()?;
+        all.push(Old { conversation_space_id: id, raw: row.try_get(1)?, earlier });
+    }
+    Ok(all)
+}
+
+/// Puts texts without a field in the place of those with it. No output is told: nothing has happened to the call. A call
+/// that has changed meanwhile stays as it is, for the next time.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn redact(pool: &SqlitePool, field: &str, before: &Old, after: &Old) -> sqlx::Result<()> {
+    let mut transaction = super::write(pool).await?;
+    let id = &before.conversation_space_id;
+    let done = sqlx::query("UPDATE reports SET report = $2 WHERE conversation_space_id = $1 AND report = $3")
+        .bind(id)
+        .bind(&after.raw)
+        .bind(&before.raw)
+        .execute(&mut *transaction)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Ok(());
+    }
+    for (revision, raw) in &after.earlier {
+        sqlx::query(
+            "UPDATE report_revisions SET report = $3 WHERE conversation_space_id = $1 AND revision = $2",
+        )
+        .bind(id)
+        .bind(revision)
+        .bind(raw)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    sqlx::query("INSERT INTO reports_redacted (conversation_space_id, field) VALUES ($1, $2)")
+        .bind(id)
+        .bind(field)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+/// Erases calls that ended before `before` for good, a page of them. Returns how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget(pool: &SqlitePool, before: Timestamp, now: Timestamp, count: u32) -> sqlx::Result<usize> {
+    let rows = sqlx::query(
+        "SELECT conversation_space_id FROM reports WHERE substr(call_ended, 1, 19) < $1
+         ORDER BY substr(call_ended, 1, 19) LIMIT $2",
+    )
+    .bind(second(before))
+    .bind(count)
+    .fetch_all(pool)
+    .await?;
+    for row in &rows {
+        privacy::erase_call(pool, row.try_get(0)?, now).await?;
+    }
+    Ok(rows.len())
+}
+
+impl ReportsTable {
+    /// Writes a text over the newest one of a call that the store has.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or refuses.
+    pub async fn replace(&mut self, pool: &SqlitePool, id: &str, raw: &str) -> sqlx::Result<()> {
+        let Some(mut change) = changes::last_of(pool, id).await? else { return Ok(()) };
+        raw.clone_into(&mut change.report.raw);
+        self.write(&[change]).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, reports};
+
+    #[tokio::test]
+    async fn a_rule_meets_each_call_once_and_again_when_it_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let save = async |id: &str, ended: &str, reason: &str| {
+            let raw = format!(
+                r#"{{"conversationSpaceId": "{id}", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
+                    "callEnded": "{ended}", "direction": "INBOUND", "callReason": "{reason}"}}"#
+            );
+            let typed = serde_json::from_str(&raw).unwrap();
+            reports::save(&pool, &typed, &raw, at("2026-02-04T00:00:00Z"), None).await.unwrap();
+        };
+        save("a", "2026-02-03T17:00:00.5Z", "").await;
+        save("b", "2026-02-03T18:00:00Z", "").await;
+        let old = async |before: &str| with_field(&pool, "names", at(before), 9).await.unwrap();
+        let (none, first) = (old("2026-02-03T17:00:00Z").await, old("2026-02-03T17:00:01Z").await);
+        assert_eq!((none.len(), first.len()), (0, 1));
+        let after = Old { raw: "{}".to_owned(), ..first[0].clone() };
+        redact(&pool, "names", &first[0], &after).await.unwrap();
+        assert_eq!(old("2026-02-03T17:00:01Z").await, []);
+        assert_eq!(changes::after(&pool, 0, 9).await.unwrap()[0].report.raw, "{}");
+
+        save("a", "2026-02-03T17:00:00.5Z", "order").await;
+        let again = old("2026-02-03T17:00:01Z").await;
+        assert_eq!((again.len(), again[0].earlier.len()), (1, 1), "its new text has the field again");
+        save("a", "2026-02-03T17:00:00.5Z", "meanwhile").await;
+        redact(&pool, "names", &again[0], &after).await.unwrap();
+        assert_eq!(old("2026-02-03T17:00:01Z").await.len(), 1);
+
+        assert_eq!(
+            forget(&pool, at("2026-02-03T17:30:00Z"), at("2026-03-01T00:00:00Z"), 9).await.unwrap(),
+            1
+        );
+        assert_eq!(reports::list(&pool, 0, 9).await.unwrap().len(), 1);
+    }
+}
