@@ -27,14 +27,17 @@ pub struct Args {
     /// Folder of the token.
     #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
     state: PathBuf,
+    /// Host and port of the redirect URI, which is http://HOST:PORT/app/redirect.
+    #[arg(long, value_name = "HOST:PORT", default_value = LISTEN_DEFAULT)]
+    listen: String,
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
     logging::init("error");
     let stop = stop::token();
-    login(&settings, &args.state, LISTEN_DEFAULT, true, &stop).await?;
-    let client = apps::session(&settings, &args.state, redirect_uri(LISTEN_DEFAULT)?)?;
+    login(&settings, &args.state, &args.listen, true, &stop).await?;
+    let client = apps::session(&settings, &args.state, redirect_uri(&args.listen)?)?;
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

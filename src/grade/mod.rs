@@ -59,17 +59,17 @@ pub struct Args {
     json: bool,
 }
 
-/// Commands of our own; %SELF% is this program.
-const COLLECTOR: &str =
-    r#"%SELF% reports --json --no-browser --env "$GRADE_ENV" --state "$GRADE_FOLDER/reports""#;
-const PLAIN: &str = r#"%SELF% plain-client --env "$GRADE_ENV" --state "$GRADE_FOLDER/plain""#;
+/// Programs of our own.
+const COLLECTOR: &str = r#"reports --json --no-browser --env "$GRADE_ENV" --state "$GRADE_FOLDER/reports""#;
+const PLAIN: &str = r#"plain-client --env "$GRADE_ENV" --state "$GRADE_FOLDER/plain""#;
 
-/// A command that starts this program.
+/// A command that starts this program, with a port of its own for the sign-in.
 fn ours(command: &str) -> anyhow::Result<String> {
     let path = std::env::current_exe()?;
     // The shell takes everything between single quotes as it is, but for these themselves.
     let quoted = path.to_string_lossy().replace('\'', r"'\''");
-    Ok(command.replace("%SELF%", &format!("'{quoted}'")))
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    Ok(format!("'{quoted}' {command} --listen 127.0.0.1:{port}"))
 }
 
 pub async fn run(mut args: Args) -> anyhow::Result<()> {

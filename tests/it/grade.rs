@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{App, apps, ports};
+use crate::harness::App;
 
 /// The cards of the collector and of the plain behaviour.
 async fn card() -> Value {
@@ -21,7 +21,6 @@ fn verdict<'a>(card: &'a Value, day: &str) -> &'a str {
 
 #[tokio::test]
 async fn the_collector_handles_what_a_plain_client_loses_or_does_twice() {
-    let _port = ports::reserve(apps::REPORTS_PORT).await;
     let both = card().await;
     let (ours, plain) = (&both["program"], &both["plain"]);
     assert_eq!(verdict(plain, "usual"), "handled", "{plain:#}");
