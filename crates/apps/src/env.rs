@@ -423,7 +423,11 @@ mod tests {
         };
         let (one, two) = (file("a.env", "17"), file("b.env", "18"));
         assert_eq!(keys(&[one.clone(), two.clone()]).unwrap(), ["17", "18"]);
-        assert_eq!(keys(&[one.clone()]).unwrap(), ["99"], "alone, the environment wins as always");
+        assert_eq!(
+            keys(std::slice::from_ref(&one)).unwrap(),
+            ["99"],
+            "alone, the environment wins as always"
+        );
         let wrong = file("c.env", "");
         let problems = keys(&[one.clone(), wrong, one]).unwrap_err().0;
         assert!(problems[0].contains("ACCOUNT_KEY is missing"), "{problems:?}");
