@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
 use apps::env::{self, Settings};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
@@ -132,17 +131,8 @@ pub async fn ask(
     if let Some(body) = body {
         request = request.json(body);
     }
-    let answer = request
-        .send()
-        .await
-        .with_context(|| format!("the platform at {api} does not answer: is it running?"))?;
-    let status = answer.status();
-    let text = answer.text().await.unwrap_or_default();
-    if status.is_success() {
-        return Ok(serde_json::from_str(&text).unwrap_or(Value::Null));
-    }
-    let error: wire::error::ApiError = serde_json::from_str(&text).unwrap_or_default();
-    bail!("the platform refuses ({status}): {}", error.message)
+    let text = simulator::answered(api, request).await?.text().await.unwrap_or_default();
+    Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
 fn list(all: &Value) -> String {

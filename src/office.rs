@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use apps::env;
 use futures_util::StreamExt as _;
 use reqwest::Method;
@@ -70,17 +70,7 @@ pub async fn log(args: LogArgs) -> anyhow::Result<()> {
     let request = simulator::client()?
         .get(url)
         .basic_auth(&settings.client_id, Some(settings.client_secret.expose_secret()));
-    let answer = request
-        .send()
-        .await
-        .with_context(|| format!("the platform at {api} does not answer: is it running?"))?;
-    let status = answer.status();
-    if !status.is_success() {
-        let text = answer.text().await.unwrap_or_default();
-        let error: wire::error::ApiError = serde_json::from_str(&text).unwrap_or_default();
-        bail!("the platform refuses ({status}): {}", error.message);
-    }
-    let mut chunks = answer.bytes_stream();
+    let mut chunks = simulator::answered(api, request).await?.bytes_stream();
     while let Some(chunk) = chunks.next().await {
         output::print(&chunk.context("the platform went away before the log's end")?)?;
     }

@@ -15,7 +15,7 @@ use crate::stop;
 
 /// Serve the GoTo Connect APIs: OAuth, notification channels, call events, reports.
 ///
-/// GET /healthz answers 200 when the platform is ready. Data is in one SQLite file unless --database says otherwise.
+/// GET /healthz answers 200 when the platform is ready, 503 while calls cannot be stored. Data is in one SQLite file unless --database says otherwise.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Address to listen on.

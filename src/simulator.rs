@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use server::CallRequest;
+use url::Url;
 
 use crate::{clock, fault};
 
@@ -66,6 +67,24 @@ pub async fn has_virtual_clock(settings: &Settings) -> bool {
     told.is_ok_and(|told| told["clock"] == "virtual")
 }
 
+/// Sends a request to the platform at `api`; what it refuses is told in its own words.
+///
+/// # Errors
+/// When there is no answer, or one without success.
+pub async fn answered(api: &Url, request: reqwest::RequestBuilder) -> anyhow::Result<reqwest::Response> {
+    let answer = request
+        .send()
+        .await
+        .with_context(|| format!("the platform at {api} does not answer: is it running?"))?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let text = answer.text().await.unwrap_or_default();
+    let error: wire::error::ApiError = serde_json::from_str(&text).unwrap_or_default();
+    bail!("the platform refuses ({status}): {}", error.message)
+}
+
 /// Plays calls; returns when all of them have ended.
 ///
 /// # Errors
@@ -77,20 +96,11 @@ pub async fn play(
     mut tell: impl FnMut(Told) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let api = &settings.hosts.api;
-    let answer = client
+    let asked = client
         .post(api.join("simulator/v1/calls")?)
         .basic_auth(&settings.client_id, Some(settings.client_secret.expose_secret()))
-        .json(request)
-        .send()
-        .await
-        .with_context(|| format!("the platform at {api} does not answer: is it running?"))?;
-    let status = answer.status();
-    if !status.is_success() {
-        let text = answer.text().await.unwrap_or_default();
-        let error: wire::error::ApiError = serde_json::from_str(&text).unwrap_or_default();
-        bail!("the platform refuses ({status}): {}", error.message);
-    }
-    let mut bytes = answer.bytes_stream();
+        .json(request);
+    let mut bytes = answered(api, asked).await?.bytes_stream();
     let mut text = Vec::new();
     while let Some(chunk) = tokio::time::timeout(SILENCE_MAX, bytes.next()).await.context(GONE)? {
         text.extend_from_slice(&chunk.context(GONE)?);

@@ -106,6 +106,22 @@ async fn a_platform_that_runs_and_a_database_that_is_newer_are_seen() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_no_file_is_refused_by_the_start_and_by_the_check() {
+    let folder = TempDir::new().unwrap();
+    let listen = format!("127.0.0.1:{}", ports::free());
+    for database in ["sqlite::memory:", "sqlite://other.db?mode=memory"] {
+        let flags = ["--data", "data", "--listen", &listen, "--example", "--database", database];
+        for command in ["serve", "check-config"] {
+            let ended = App::run(&[&[command], &flags[..]].concat(), folder.path()).await;
+            let said = format!("{}\n{}", ended.stdout.join("\n"), ended.errors());
+            assert_eq!(ended.code, Some(1), "{command} {database}: {said}");
+            assert!(said.contains("write sqlite://PATH"), "{command} {database}: {said}");
+        }
+    }
+    assert!(!folder.path().join("other.db").exists());
+}
+
+#[tokio::test]
 async fn what_would_surprise_later_is_said_before() {
     let folder = TempDir::new().unwrap();
     let listen = format!("127.0.0.1:{}", crate::harness::ports::free());

@@ -146,6 +146,36 @@ async fn without_the_example_office_the_page_says_where_clients_are_made_and_tel
 }
 
 #[tokio::test]
+async fn every_text_of_the_repository_is_a_page_and_every_link_between_them_leads_to_one() {
+    let platform = Platform::start().await;
+    let nobody = platform.with_token("");
+    let links = |page: &str| -> Vec<String> {
+        let targets = page.split("href=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        let of_docs = targets.map(|(target, _)| target).filter(|target| target.starts_with("/docs"));
+        of_docs.map(|target| target.split('#').next().unwrap_or_default().to_owned()).collect()
+    };
+    let mut known = vec!["/docs".to_owned()];
+    for place in 0.. {
+        let Some(path) = known.get(place).cloned() else { break };
+        let page = nobody.get(&path).await.is(200);
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+        assert!(!page.text.contains("```") && page.text.contains("<h1>"), "{path}");
+        for link in links(&page.text) {
+            if !known.contains(&link) {
+                known.push(link);
+            }
+        }
+    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let Some(name) = name.strip_suffix(".md") else { continue };
+        assert!(known.contains(&format!("/docs/{name}")), "{name} is not among {known:?}");
+    }
+    nobody.get("/docs/none").await.error(404, "NOT_FOUND");
+}
+
+#[tokio::test]
 async fn a_browser_that_opens_the_platform_is_led_to_the_documentation() {
     let platform = Platform::start().await;
     let open = |accept: &str| http().get(format!("{}/", platform.base)).header("accept", accept);

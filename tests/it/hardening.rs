@@ -4,22 +4,13 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::harness::calls::Channel;
+use crate::harness::database::sql;
 use crate::harness::{Answer, App, Person, Platform, SCOPES, SOON, Session, eventually, http};
 
 async fn admin(platform: &Platform) -> Session {
     Person::admin(platform).grant(platform, SCOPES).await.session
-}
-
-/// Changes the platform's database behind its back, to age what would take days.
-async fn sql(platform: &Platform, statement: &str) {
-    sqlx::any::install_default_drivers();
-    let mut connection =
-        sqlx::AnyConnection::connect(&platform.database()).await.expect("the database opens");
-    sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("the statement fits");
-    connection.close().await.expect("it closes");
 }
 
 #[tokio::test]
@@ -211,6 +202,32 @@ async fn a_second_platform_on_the_same_data_is_refused_and_harms_no_call() {
     let states = session.get(&summary_of).await.is(200).json()["items"].as_array().map_or(0, Vec::len);
     assert_eq!(report["callStates"].as_array().map(Vec::len), Some(states));
     assert!(report["hangupOriginatorId"].is_string(), "the call ended by itself: {report}");
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_is_told_with_its_cause_until_it_can_be_again() {
+    let platform = Platform::start().await;
+    let health = || async { platform.with_token("").get("/healthz").await };
+    health().await.is(200);
+    sql(&platform, "alter table log rename to log_elsewhere").await;
+    let mut call = platform.call("answered", &["--speed", "50"]);
+    assert_eq!(call.exit(SOON).await, Some(1));
+    let said = call.stderr.all().join("\n");
+    // What SQLite or PostgreSQL says, and where to look.
+    assert!(said.contains("no such table: log") || said.contains("\"log\" does not exist"), "{said}");
+    assert!(said.contains("the event log cannot be written"), "{said}");
+    health().await.error(503, "UNAVAILABLE");
+    let metrics = platform.with_token("").get("/metrics").await.is(200).text;
+    let failures = metrics.lines().find_map(|line| line.strip_prefix("callfeed_log_commit_failures_total "));
+    assert!(failures.is_some_and(|count| count != "0"), "{failures:?}");
+
+    // Nobody calls meanwhile: the platform looks for itself.
+    sql(&platform, "alter table log_elsewhere rename to log").await;
+    eventually("the platform is healthy again", SOON, async || (health().await.status == 200).then_some(()))
+        .await;
+    let session = admin(&platform).await;
+    let space = crate::harness::calls::play(&platform, "answered", &["--speed", "50"]).await;
+    platform.report(&session, &space).await;
 }
 
 #[tokio::test]

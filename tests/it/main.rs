@@ -52,6 +52,7 @@ mod scenarios;
 mod screen_pop;
 mod serve;
 mod sign_in;
+mod slow_reader;
 mod soak;
 mod stalled_output;
 mod stop;

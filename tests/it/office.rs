@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::harness::calls::{self, Channel};
 use crate::harness::portal::{CLIENTS, Portal};
-use crate::harness::{App, LATER, Person, Platform, http, ports};
+use crate::harness::socket::space_of;
+use crate::harness::{App, LATER, Person, Platform, Session, http, ports};
 
 const HELEN: &str = "helen@larkfield.example";
 const OWEN: &str = "owen@larkfield.example";
@@ -65,6 +67,18 @@ async fn read_log(platform: &Platform, id: &str, secret: &str) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
+/// Settings for `callfeed call`.
+fn put_env_file(platform: &Platform, account: &str) {
+    let env = format!(
+        "OAUTH_CLIENT_ID={}\nOAUTH_CLIENT_SECRET={}\nACCOUNT_KEY={account}\nGOTO_AUTH_URL={base}\nGOTO_API_URL={base}\n\
+         GOTO_CHANNEL_URL={base}\nGOTO_ADMIN_URL={base}\n",
+        platform.setting("OAUTH_CLIENT_ID"),
+        platform.setting("OAUTH_CLIENT_SECRET"),
+        base = platform.base,
+    );
+    std::fs::write(platform.env_file(), env).unwrap();
+}
+
 async fn start(path: &std::path::Path) -> Platform {
     Platform::start_with(&["--office", &path.to_string_lossy()]).await
 }
@@ -106,14 +120,7 @@ async fn a_practice_from_a_file_signs_in_subscribes_and_plays_calls() {
     let body = json!({"channelId": channel.text_of("/channelId"), "accountKeys": [account]});
     session.post("/call-events-report/v1/subscriptions", &body).await.is(201);
 
-    let env = format!(
-        "OAUTH_CLIENT_ID={}\nOAUTH_CLIENT_SECRET={}\nACCOUNT_KEY={account}\nGOTO_AUTH_URL={base}\nGOTO_API_URL={base}\n\
-         GOTO_CHANNEL_URL={base}\nGOTO_ADMIN_URL={base}\n",
-        platform.setting("OAUTH_CLIENT_ID"),
-        platform.setting("OAUTH_CLIENT_SECRET"),
-        base = platform.base,
-    );
-    std::fs::write(platform.env_file(), env).unwrap();
+    put_env_file(&platform, &account);
     for (scenario, to) in [("internal", "114"), ("answered", "103"), ("ring-group", "201")] {
         let mut call = platform.call(scenario, &["--speed", "1000", "--to", to]);
         assert_eq!(call.exit(LATER).await, Some(0), "{scenario}");
@@ -159,6 +166,72 @@ async fn who_leaves_the_file_cannot_sign_in_and_returns_with_the_old_password() 
     assert_eq!(log_in(&platform, OWEN).await, 303);
     let log = platform.app.stderr.all().join("\n");
     assert!(log.contains("returned=1") && !log.contains('@'), "{log}");
+}
+
+/// What a person's channel is subscribed to, by line.
+async fn lines_followed(session: &Session, channel: &str) -> Value {
+    let path = format!("/call-events/v1/subscriptions?channelId={channel}");
+    session.get(&path).await.is(200).json()["lineIds"].clone()
+}
+
+#[tokio::test]
+async fn who_loses_a_line_hears_no_more_of_its_calls() {
+    const FOLLOW: &str = "call-events.v1.events.read call-events.v1.notifications.manage cr.v1.read users.v1.read users.v1.lines.read";
+    const RUTH: &str = "ruth@larkfield.example";
+    let (_folder, path) = file(&practice());
+    let mut platform = start(&path).await;
+    let (helen, ruth) = (Person::new(HELEN, PASSWORD), Person::new(RUTH, PASSWORD));
+    for person in [&helen, &ruth] {
+        assert!(set_password(&platform, &person.email, PASSWORD).await.0);
+    }
+    let portal = Portal::open(&platform, &helen).await;
+    let client = portal.new_client(FOLLOW, &["authorization_code", "refresh_token"]).await;
+    platform.env.insert("OAUTH_CLIENT_ID".into(), client.id);
+    platform.env.insert("OAUTH_CLIENT_SECRET".into(), client.secret);
+    let mut followed = Vec::new();
+    let ruths = ruth.grant(&platform, FOLLOW).await.session;
+    let items = ruths.get("/users/v1/lines").await.is(200).json()["items"].clone();
+    let lines: Vec<Value> = items.as_array().unwrap().iter().map(|line| line["id"].clone()).collect();
+    assert_eq!(lines.len(), 2, "101 and 115");
+    for person in [&helen, &ruth] {
+        let session = person.grant(&platform, FOLLOW).await.session;
+        let channel = Channel::create(&session, "lines").await;
+        let ids: Vec<Value> = lines.iter().map(|id| json!({"id": id})).collect();
+        let states = json!({"channelId": channel.id, "lineIds": ids});
+        session.post("/call-events/v1/subscriptions", &states).await.is(207);
+        let reports = json!({"channelId": channel.id, "lineIds": lines});
+        session.post("/call-events-report/v1/subscriptions", &reports).await.is(201);
+        assert_eq!(lines_followed(&session, &channel.id).await, json!(lines));
+        followed.push((session, channel));
+    }
+    // Reception's telephone is Marco's from now on.
+    let before = "extension = \"101\", person = \"ruth@larkfield.example\"";
+    let moved = practice().replace(before, "extension = \"101\", person = \"marco@larkfield.example\"");
+    assert_ne!(moved, practice());
+    std::fs::write(&path, moved).unwrap();
+    platform.kill9().await;
+    platform.restart().await;
+    let (admin, own) = (&followed[0], &followed[1]);
+    let [mut all, mut rest] = [admin.1.socket().await, own.1.socket().await];
+    assert_eq!(lines_followed(&admin.0, &admin.1.id).await, json!(lines), "an admin may follow every line");
+    assert_eq!(lines_followed(&own.0, &own.1.id).await, json!([lines[1]]), "the other one is still Ruth's");
+    let me = admin.0.get("/users/v1/me").await.is(200);
+    put_env_file(&platform, &me.text_of("/items/0/accountKey"));
+    let mut spaces = Vec::new();
+    for to in ["101", "115"] {
+        let mut call = platform.call("answered", &["--speed", "1000", "--to", to]);
+        assert_eq!(call.exit(LATER).await, Some(0), "{to}");
+        spaces.push(calls::spaces(&call).remove(0));
+    }
+    // The admin hears of both; the second one, heard by both, tells that nothing of the first is still on its way.
+    all.call(&spaces[0]).await;
+    all.call(&spaces[1]).await;
+    rest.call(&spaces[1]).await;
+    assert!(
+        rest.frames.iter().all(|frame| space_of(frame) == Some(spaces[1].as_str())),
+        "{:#?}",
+        rest.frames
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use crate::harness::calls::{self, Channel};
+use crate::harness::database::sql;
 use crate::harness::{Person, Platform, SCOPES, SOON, Session, Socket};
 
 async fn admin(platform: &Platform) -> Session {
@@ -49,6 +50,27 @@ async fn a_socket_that_names_its_last_notification_gets_all_that_came_since() {
     let third = calls::play(&platform, "missed", &["--speed", "50"]).await;
     let frames = again.call(&third).await;
     assert_eq!(again.frames.len(), frames.len(), "{:#?}", again.frames);
+}
+
+#[tokio::test]
+async fn what_grows_too_old_while_a_resume_is_under_way_is_sent_all_the_same() {
+    let platform = Platform::start().await;
+    let session = admin(&platform).await;
+    let channel = Channel::subscribed(&platform, &session, "edge").await;
+    let mut socket = channel.socket().await;
+    let space = calls::play(&platform, "answered", &["--speed", "50"]).await;
+    let seen = ids(&socket.call(&space).await);
+    drop(socket);
+    // The edge of the window lies between the place and what is behind it, as it does for a reader that takes long.
+    let day = 25_i64 * 3_600 * 1_000_000;
+    let aged = format!(
+        "update log set at_us = at_us - {day} where kind = 'state' and position > \
+         (select position from log where notification_id = '{}')",
+        seen[0]
+    );
+    sql(&platform, &aged).await;
+    let mut again = Socket::connect(&after(&channel, &seen[0])).await;
+    assert_eq!(ids(&again.call(&space).await), seen[1..], "never a part");
 }
 
 #[tokio::test]

@@ -82,24 +82,16 @@ pub async fn follow(
             () = stop.cancelled() => return,
             _ = days.tick() => warn_of_expiry(expires_s),
             _ = looks.tick() => {
-                let now = stamp(&files);
-                if now == seen {
-                    continue;
-                }
-                // Of two files that are written one after the other, the second changes this again.
-                let before = std::mem::replace(&mut seen, now);
-                match load(&files).and_then(|config| Ok((config, expiry_s(&files)?))) {
-                    Ok((config, new_expires_s)) => {
+                let read = || load(&files).and_then(|config| Ok((config, expiry_s(&files)?)));
+                match read_if_changed(&mut seen, stamp(&files), read) {
+                    None => {}
+                    Some(Ok((config, new_expires_s))) => {
                         served.replace(config);
                         expires_s = new_expires_s;
                         renewed(expires_s);
                         tracing::info!("new connections are served with the renewed certificate");
                     }
-                    Err(error) => {
-                        if matches!(error, TlsError::Read { .. }) {
-                            // Rights that are given afterwards leave no trace in the stamp: look again.
-                            seen = before;
-                        }
+                    Some(Err(error)) => {
                         tracing::warn!("the renewed certificate cannot be used, the former one serves on: {error}");
                     }
                 }
@@ -108,8 +100,28 @@ pub async fn follow(
     }
 }
 
+type Stamp = [Option<(Option<SystemTime>, u64)>; 2];
+
+/// Reads the files again if they are not as they were `seen`.
+fn read_if_changed<T>(
+    seen: &mut Stamp,
+    now: Stamp,
+    read: impl FnOnce() -> Result<T, TlsError>,
+) -> Option<Result<T, TlsError>> {
+    if *seen == now {
+        return None;
+    }
+    let read = read();
+    // Rights that are given afterwards leave no trace in the stamp: what could not be read is tried at each look.
+    if !matches!(read, Err(TlsError::Read { .. })) {
+        // Of two files that are written one after the other, the second changes this again.
+        *seen = now;
+    }
+    Some(read)
+}
+
 /// Tells one state of the files from another; a link leads to the file itself.
-fn stamp(files: &TlsFiles) -> [Option<(Option<SystemTime>, u64)>; 2] {
+fn stamp(files: &TlsFiles) -> Stamp {
     [&files.certificate, &files.key].map(|path| {
         let about = std::fs::metadata(path).ok()?;
         Some((about.modified().ok(), about.len()))
@@ -203,6 +215,27 @@ mod tests {
     fn error(certificate: &Path, key: &Path) -> String {
         let files = TlsFiles { certificate: certificate.to_owned(), key: key.to_owned() };
         load(&files).expect_err("these files are wrong").to_string()
+    }
+
+    #[test]
+    fn files_that_change_are_read_once_and_those_that_could_not_be_read_at_each_look() {
+        let (old, new) = ([None, Some((None, 1))], [None, Some((None, 2))]);
+        let mut seen = old;
+        assert!(read_if_changed(&mut seen, old, || Ok(())).is_none(), "nothing changed");
+        let source = || std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        for _ in 0..2 {
+            let unread = || Err::<(), _>(TlsError::Read { path: "tls.key".into(), source: source() });
+            assert!(read_if_changed(&mut seen, new, unread).is_some_and(|read| read.is_err()));
+        }
+        // The same files, which may be read now.
+        assert!(read_if_changed(&mut seen, new, || Ok(())).is_some_and(|read| read.is_ok()));
+        assert!(read_if_changed(&mut seen, new, || Ok(())).is_none());
+        let wrong = || Err::<(), _>(TlsError::NoKey("tls.key".into()));
+        assert!(read_if_changed(&mut seen, old, wrong).is_some_and(|read| read.is_err()));
+        assert!(
+            read_if_changed(&mut seen, old, || Ok(())).is_none(),
+            "a file that is wrong stays wrong until it changes"
+        );
     }
 
     #[test]

@@ -254,6 +254,10 @@ async fn follow_office(store: &Store, file: &std::path::Path) -> Result<(), Offi
     if added + changed + removed + returned > 0 {
         tracing::info!(added, changed, removed, returned, "people are as the office file says");
     }
+    if done.lines_left > 0 {
+        let subscriptions = done.lines_left;
+        tracing::info!(subscriptions, "subscriptions by lines that are another's now have ended");
+    }
     if done.without_password > 0 {
         let people = done.without_password;
         tracing::warn!(
@@ -330,6 +334,7 @@ async fn sweep(app: Arc<App>) {
             channels::delete_expired(&app, &channel).await;
         }
         app.metrics.upkeep();
+        app.log.look_again(&app.store).await;
         let cursors = app.hub.take_dirty_cursors();
         sweeps += 1;
         let swept = async {

@@ -73,7 +73,9 @@ pub async fn add(
                 let events = other_events(&changed.subscriptions(), &new);
                 app.store.change_subscriptions(&[], &events).await?;
             }
-            app.store.put_subscriptions(&new).await?;
+            if !app.store.put_subscriptions(&changed.id, &new).await? {
+                return Err(ApiError::channel_not_found(&changed.id));
+            }
             reload(&app, &changed).await
         })
         .await?;

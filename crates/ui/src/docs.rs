@@ -76,3 +76,41 @@ pub struct AnswerLine {
     /// Example of its body; empty if there is none.
     pub example: String,
 }
+
+/// A text of the `docs` folder.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "guide.html")]
+pub struct Guide {
+    /// Last part of its address.
+    pub name: &'static str,
+    pub title: &'static str,
+    pub blocks: Vec<Block>,
+    /// All there are, this one included.
+    pub guides: Vec<GuideLink>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct GuideLink {
+    pub name: &'static str,
+    pub title: &'static str,
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    Heading { id: String, text: Vec<Span> },
+    Smaller(Vec<Span>),
+    Text(Vec<Span>),
+    List(Vec<Vec<Span>>),
+    Table { head: Vec<Vec<Span>>, rows: Vec<Vec<Vec<Span>>> },
+    Code(String),
+}
+
+/// Words within a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Span {
+    Plain(String),
+    Code(String),
+    Bold(String),
+    Link { text: String, href: String },
+}

@@ -18,7 +18,10 @@ pub use board::{
     ScreenPop, Tab,
 };
 pub use console::{Console, ConsoleFault};
-pub use docs::{AnswerLine, Docs, Group, OperationPage, ParameterLine, Reference, Step, Tutorial};
+pub use docs::{
+    AnswerLine, Block, Docs, Group, Guide, GuideLink, OperationPage, ParameterLine, Reference, Span, Step,
+    Tutorial,
+};
 pub use pages::{Consent, Login, Message, ScopeGroup};
 pub use portal::{
     ClientLine, ClientList, ClientPage, Credentials, DeleteClient, Field, ScopeTicks, Secret, Tick,

@@ -4,6 +4,8 @@
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use url::Url;
 
+use super::Platform;
+
 /// The URL of a fresh PostgreSQL database, or nothing for the default.
 pub async fn fresh() -> Option<String> {
     match std::env::var("CALLFEED_TEST_DATABASE").unwrap_or_default().as_str() {
@@ -24,4 +26,13 @@ async fn create() -> String {
     let mut url = Url::parse(&server).expect("CALLFEED_TEST_POSTGRES is a URL");
     url.set_path(&name);
     url.into()
+}
+
+/// Changes a platform's database behind its back, for what would take days or a broken disk.
+pub async fn sql(platform: &Platform, statement: &str) {
+    sqlx::any::install_default_drivers();
+    let mut connection =
+        sqlx::AnyConnection::connect(&platform.database()).await.expect("the database opens");
+    sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.expect("the statement fits");
+    connection.close().await.expect("it closes");
 }

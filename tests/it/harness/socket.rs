@@ -28,6 +28,17 @@ impl Socket {
         Ok(Self { stream, frames: Vec::new() })
     }
 
+    /// Connects with next to no room for what is not read yet.
+    pub async fn connect_narrow(url: &str) -> Self {
+        let plain: url::Url = url.parse().expect("a URL");
+        let address = plain.socket_addrs(|| None).expect("an address").remove(0);
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4_096).expect("a size");
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.expect("the platform listens"));
+        let (stream, _) = tokio_tungstenite::client_async(url, stream).await.expect("a WebSocket");
+        Self { stream, frames: Vec::new() }
+    }
+
     /// Connects over TLS as one who trusts what `tls` trusts.
     pub async fn connect_trusting(url: &str, tls: rustls::ClientConfig) -> Result<Self, tungstenite::Error> {
         let connector = tokio_tungstenite::Connector::Rustls(std::sync::Arc::new(tls));

@@ -133,7 +133,7 @@ pub struct Delivery {
     alarm: Option<Alarm>,
     /// On a virtual clock: the client has a moment to refresh.
     grace: Option<Grace>,
-    /// Older entries are not sent: the `ttl`, or the resume window for a reader that resumes.
+    /// Older states are not sent: the `ttl`; no bound for a reader that resumes, whose place is within the window.
     pub(super) age_max_us: i64,
 }
 

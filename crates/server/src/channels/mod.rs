@@ -152,16 +152,21 @@ pub async fn refresh(
             lifetime_s = check_lifetime(seconds, lifetime_max(&id))? as i64;
         }
     }
-    prolong(&app, &channel, lifetime_s).await?;
+    prolong(&app, &channel, lifetime_s, &caller).await?;
     Ok(Json(describe(&app, &channel.row(), channel.is_connected())))
 }
 
-async fn prolong(app: &Arc<App>, channel: &Arc<hub::Channel>, lifetime_s: i64) -> ApiResult<()> {
-    let (app, channel) = (Arc::clone(app), Arc::clone(channel));
+async fn prolong(
+    app: &Arc<App>,
+    channel: &Arc<hub::Channel>,
+    lifetime_s: i64,
+    caller: &Caller,
+) -> ApiResult<()> {
+    let (app, channel, asking) = (Arc::clone(app), Arc::clone(channel), caller.maker.clone());
     to_the_end(async move {
         let _changing = channel.changing.lock().await;
         let expires_us = app.clock.now_us() + lifetime_s * 1_000_000;
-        if !app.store.prolong_channel(&channel.id, lifetime_s, expires_us).await? {
+        if !app.store.prolong_channel(&channel.id, lifetime_s, expires_us, &asking).await? {
             return Err(ApiError::channel_not_found(&channel.id));
         }
         channel.prolong(lifetime_s, expires_us);
@@ -307,7 +312,7 @@ pub async fn set_lifetime(
     let channel = owned(&app, &caller, Some(&nickname), &id)?;
     let request: ChannelLifetime = body.json()?;
     let lifetime_s = check_lifetime(request.channel_lifetime, lifetime_max(&id))? as i64;
-    prolong(&app, &channel, lifetime_s).await?;
+    prolong(&app, &channel, lifetime_s, &caller).await?;
     Ok(Json(lifetime_body(lifetime_s)))
 }
 

@@ -21,22 +21,29 @@ impl Delivery {
         }
         for place in 0..self.places.len() {
             let account = self.places[place].0.account_key.clone();
-            if !accounts.contains(&account) {
-                continue;
+            if accounts.contains(&account)
+                && let Some(position) = self.place_behind(&account, id, now_us).await?
+            {
+                // It is in one log only; what another account has to tell goes on from the confirmed place.
+                self.places[place].1 = position;
+                found = true;
             }
-            let behind = self.place_behind(&account, id, now_us).await?;
-            found |= behind.is_some();
-            self.places[place].1 = match behind {
-                Some(position) => position,
-                None => self.app.store.log_head(&account).await.map_err(fault)?,
-            };
         }
-        self.age_max_us = limits::RESUME_WINDOW_S * 1_000_000;
+        // What lies behind these places is sent, however long that takes.
+        self.age_max_us = i64::MAX;
         if !found {
+            self.start_at_the_heads(&accounts).await?;
             // Taken last: what came meanwhile and is not sent is older than this.
             let from = time::nanos(self.app.clock.now_us());
             let content = json!({"recovered": false, "availableFrom": from});
             self.tell(&Message::Resume(content), out).await?;
+        }
+        Ok(())
+    }
+
+    async fn start_at_the_heads(&mut self, accounts: &[Box<str>]) -> Result<(), End> {
+        for (topic, position) in self.places.iter_mut().filter(|(t, _)| accounts.contains(&t.account_key)) {
+            *position = self.app.store.log_head(&topic.account_key).await.map_err(fault)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Pages for programmers: `/docs` tells the spec's two tutorials with commands for this very server, `/docs/api` shows
-//! the OpenAPI document.
+//! the OpenAPI document, and the texts of the repository are pages too.
 
+mod guide;
 mod reference;
 mod tutorials;
 
@@ -8,11 +9,12 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ui::Docs;
 
 use crate::app::App;
+use crate::extract::Path;
 use crate::openapi::Document;
 
 /// `GET /docs`.
@@ -20,10 +22,12 @@ pub async fn tutorials(State(app): State<Arc<App>>) -> Response {
     ui::page(StatusCode::OK, &Docs { tutorials: tutorials::all(&app) }, &[]).into_response()
 }
 
-/// `GET /docs/webhooks`: the text of the repository, as it is.
-pub async fn webhooks() -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (kind, include_str!("../../../../docs/webhooks.md")).into_response()
+/// `GET /docs/{name}`: a text of the repository.
+pub async fn guide(Path(name): Path<String>) -> Response {
+    match guide::of(&name) {
+        Some(guide) => ui::page(StatusCode::OK, &guide, &[]).into_response(),
+        None => crate::error::ApiError::not_found().into_response(),
+    }
 }
 
 /// `GET /docs/api`.

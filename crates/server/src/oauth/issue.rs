@@ -7,7 +7,7 @@ use super::grants;
 use crate::app::App;
 use crate::limits;
 use crate::secrets;
-use crate::store::{ClientRow, StoreResult, TokenKind, TokenRow};
+use crate::store::{Basis, ClientRow, StoreResult, TokenKind, TokenRow};
 
 /// What tokens are issued for.
 pub struct Grant<'a> {
@@ -17,10 +17,11 @@ pub struct Grant<'a> {
     /// Hash of the code, or id of the personal access token; all tokens of a grant share it.
     pub grant_id: &'a str,
     pub grant_type: &'a str,
+    pub basis: Basis<'a>,
     pub with_refresh: bool,
 }
 
-/// `None` if the user does not exist any more.
+/// `None` if the user, the client or the grant does not exist any more.
 pub async fn issue(app: &App, grant: Grant<'_>) -> StoreResult<Option<TokenResponse>> {
     let Some(user) = app.store.user(grant.user_key).await? else { return Ok(None) };
     let created_us = app.clock.now_us();
@@ -40,7 +41,9 @@ pub async fn issue(app: &App, grant: Grant<'_>) -> StoreResult<Option<TokenRespo
     if let Some(refresh) = &refresh {
         tokens.push((TokenKind::Refresh, secrets::hash(refresh), row(limits::REFRESH_TOKEN_LIFE_S)));
     }
-    app.store.put_tokens(&tokens).await?;
+    if !app.store.issue_tokens(grant.basis, &tokens).await? {
+        return Ok(None);
+    }
     Ok(Some(TokenResponse {
         access_token: access,
         token_type: Some("Bearer".into()),

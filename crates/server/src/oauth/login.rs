@@ -26,7 +26,7 @@ use crate::extract::{Body, Params, path_segment};
 use crate::limits;
 use crate::ops::client_address::one_client;
 use crate::secrets;
-use crate::store::{CodeRow, StoreError, StoreResult, User};
+use crate::store::{Basis, CodeRow, StoreError, StoreResult, User};
 
 const COOKIE: &str = "callfeed_sign_in";
 const COOKIE_PATH: &str = "/OAuth";
@@ -349,6 +349,7 @@ async fn location_with_token(app: &App, request: &AuthorizationRequest, user: &U
         scopes: &request.scopes,
         grant_id: &grant_id,
         grant_type: grants::IMPLICIT,
+        basis: Basis::Client,
         with_refresh: false,
     };
     let Some(tokens) = issue(app, grant).await? else {

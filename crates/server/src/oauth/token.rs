@@ -21,7 +21,7 @@ use crate::extract::{Body, Params};
 use crate::faults;
 use crate::limits;
 use crate::secrets;
-use crate::store::{ClientRow, StoreError, TokenKind};
+use crate::store::{Basis, ClientRow, StoreError, TokenKind};
 
 pub(super) enum TokenError {
     Refused { status: StatusCode, error: &'static str, description: String },
@@ -164,6 +164,7 @@ async fn code_grant(app: &App, client: &ClientRow, fields: &Params) -> Result<To
         scopes: &code.scopes,
         grant_id: &hash,
         grant_type: grants::AUTHORIZATION_CODE,
+        basis: Basis::Client,
         with_refresh: true,
     };
     issued(app, grant).await
@@ -208,6 +209,7 @@ async fn refresh_grant(app: &App, client: &ClientRow, fields: &Params) -> Result
         scopes: &scopes,
         grant_id: &present.grant_id,
         grant_type: &present.grant_type,
+        basis: Basis::RefreshToken(&hash),
         with_refresh: rotates.ok_or_else(invalid)?,
     };
     issued(app, grant).await
@@ -230,6 +232,7 @@ async fn personal_grant(app: &App, client: &ClientRow, fields: &Params) -> Resul
         scopes: &scopes,
         grant_id: &token.pat_id,
         grant_type: grants::PERSONAL_ACCESS_TOKEN,
+        basis: Basis::PersonalToken(&token.pat_id),
         with_refresh: false,
     };
     issued(app, grant).await
@@ -237,7 +240,7 @@ async fn personal_grant(app: &App, client: &ClientRow, fields: &Params) -> Resul
 
 async fn issued(app: &App, grant: Grant<'_>) -> Result<TokenResponse, TokenError> {
     let tokens = issue(app, grant).await?;
-    tokens.ok_or_else(|| TokenError::bad("invalid_grant", "the user does not exist any more"))
+    tokens.ok_or_else(|| TokenError::bad("invalid_grant", "the user or the grant does not exist any more"))
 }
 
 fn common(scopes: &[String], of_client: &[String]) -> Vec<String> {

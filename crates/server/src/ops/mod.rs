@@ -1,6 +1,7 @@
 //! What running the platform for years asks for, beside what it serves.
 
 pub mod client_address;
+pub mod health;
 pub mod metrics;
 pub mod request_id;
 pub mod retention;

@@ -71,7 +71,7 @@ pub fn pages() -> Router<Arc<App>> {
         .route("/", any(home))
         .route("/docs", get(docs::tutorials))
         .route("/docs/api", get(docs::reference))
-        .route("/docs/webhooks", get(docs::webhooks))
+        .route("/docs/{name}", get(docs::guide))
         .route("/login", get(login::form).post(login::sign_in))
         .route("/OAuth/approve", get(login::approve).post(login::decide))
         .route("/clients", get(clients::list).post(clients::create))

@@ -11,7 +11,7 @@ use crate::openapi;
 use crate::openapi::operation::{Operation, op};
 use crate::openapi::parameters::Parameter;
 use crate::openapi::routes::Routes;
-use crate::ops::metrics;
+use crate::ops::{health, metrics};
 use crate::sources::office::{self, OfficeRequest};
 use crate::sources::{log, simulator};
 
@@ -29,8 +29,11 @@ pub fn routes() -> Routes {
         .get("/simulator/v1/journal", console::list, read_journal())
         .get(
             "/healthz",
-            || async { "ok" },
-            op("healthy", "Whether the platform answers").answer(200, "It does.").bytes("text/plain"),
+            health::health,
+            op("healthy", "Whether the platform answers and can store calls")
+                .answer(200, "It does.")
+                .bytes("text/plain")
+                .errors(&[503]),
         )
         .get(
             "/metrics",

@@ -104,17 +104,18 @@ pub struct Play {
 pub async fn play(app: Arc<App>, play: Play) {
     let shutdown = app.shutdown.clone();
     let progress = play.progress.clone();
-    let outcome = tokio::select! {
-        () = shutdown.cancelled() => Err("the platform stops".to_owned()),
-        outcome = run(&app, play) => outcome,
-    };
-    if let Err(why) = outcome {
-        // The one who asked may have gone; the calls are played all the same.
-        let _ = progress.send(Progress::Failed(why)).await;
+    tokio::select! {
+        () = shutdown.cancelled() => failed(&progress, "the platform stops".to_owned()).await,
+        () = run(&app, play) => {}
     }
 }
 
-async fn run(app: &App, play: Play) -> Result<(), String> {
+async fn failed(progress: &mpsc::Sender<Progress>, why: String) {
+    // The one who asked may have gone; the calls are played all the same.
+    let _ = progress.send(Progress::Failed(why)).await;
+}
+
+async fn run(app: &App, play: Play) {
     let mut stage = Stage {
         app,
         office: &play.office,
@@ -128,8 +129,9 @@ async fn run(app: &App, play: Play) -> Result<(), String> {
         revisions: Vec::new(),
         turn: play.busy,
     };
-    let played = stage.play().await;
-    if played.is_err() {
+    if let Err(why) = stage.play().await {
+        // Told at once: it may take long until the log can be written again.
+        failed(&play.progress, why).await;
         for number in 0..play.script.calls() {
             let Some(call) = stage.playback.call(number).filter(|call| !call.is_ended()) else { continue };
             // Nobody will end it but us: it must not stay under way for ever.
@@ -138,7 +140,6 @@ async fn run(app: &App, play: Play) -> Result<(), String> {
     }
     // Until here, so that what is under way is counted.
     drop(play.place);
-    played
 }
 
 /// A script while it is played.

@@ -58,19 +58,28 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// Starts a life anew. False when the channel is gone.
+    /// Starts a life anew. False when the channel is gone. One of before makers were kept takes the one who asks: the
+    /// program that refreshes a channel is the one that made it.
     pub async fn prolong_channel(
         &self,
         channel_id: &str,
         lifetime_s: i64,
         expires_us: i64,
+        asking: &ChannelMaker,
     ) -> StoreResult<bool> {
-        let done = sqlx::query("update channels set lifetime_s = $1, expires_us = $2 where channel_id = $3")
-            .bind(lifetime_s)
-            .bind(expires_us)
-            .bind(channel_id)
-            .execute(&self.write)
-            .await?;
+        let done = sqlx::query(
+            "update channels set lifetime_s = $1, expires_us = $2,
+                client_id = case when grant_id = '' then $3 else client_id end,
+                grant_id = case when grant_id = '' then $4 else grant_id end
+             where channel_id = $5",
+        )
+        .bind(lifetime_s)
+        .bind(expires_us)
+        .bind(&asking.client_id)
+        .bind(&asking.grant_id)
+        .bind(channel_id)
+        .execute(&self.write)
+        .await?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -176,15 +185,26 @@ pub(super) async fn insert_channel(
 }
 
 /// A channel with its subscriptions, places and webhook. False when it is gone already.
+///
+/// The channel itself goes first: who is adding to it holds it ([`hold`]), so what is added meanwhile is removed too.
 pub(super) async fn remove(connection: &mut AnyConnection, channel_id: &str) -> StoreResult<bool> {
+    let delete = sqlx::query("delete from channels where channel_id = $1").bind(channel_id);
+    let there = delete.execute(&mut *connection).await?.rows_affected() > 0;
     for statement in
         ["delete from subscriptions where channel_id = $1", "delete from cursors where channel_id = $1"]
     {
         sqlx::query(statement).bind(channel_id).execute(&mut *connection).await?;
     }
     super::webhooks::forget(connection, channel_id).await?;
-    let done = sqlx::query("delete from channels where channel_id = $1");
-    Ok(done.bind(channel_id).execute(connection).await?.rows_affected() > 0)
+    Ok(there)
+}
+
+/// Keeps a channel from being removed until this transaction ends. False when it is gone: then nothing may be added
+/// to it, since nobody would ever remove that.
+pub(super) async fn hold(connection: &mut AnyConnection, channel_id: &str) -> StoreResult<bool> {
+    // Portable: PostgreSQL locks the row, SQLite knows one writer.
+    let touch = sqlx::query("update channels set channel_id = channel_id where channel_id = $1");
+    Ok(touch.bind(channel_id).execute(connection).await?.rows_affected() > 0)
 }
 
 /// Removes the channels of a client, or of one of its grants, and tells which they were.
@@ -195,7 +215,8 @@ pub(super) async fn remove_of(
 ) -> StoreResult<Vec<String>> {
     let rows = sqlx::query(
         "select channel_id from channels where grant_id <> '' and ($1 = '' or client_id = $1)
-            and ($2 = '' or grant_id = $2)",
+            and ($2 = '' or grant_id = $2)
+         order by channel_id",
     )
     .bind(client_id.unwrap_or_default())
     .bind(grant_id.unwrap_or_default())

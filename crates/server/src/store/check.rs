@@ -5,8 +5,10 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 use sqlx::any::AnyConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Row as _};
 
+use super::address::Address;
 use super::{MIGRATIONS, StoreError, StoreResult};
 use crate::limits;
 
@@ -66,24 +68,21 @@ pub async fn has_account(folder: &Path, database: Option<&str>) -> StoreResult<b
 /// A connection, and whether it is to SQLite; `None` where no database is yet.
 async fn open(folder: &Path, database: Option<&str>) -> StoreResult<Option<(AnyConnection, bool)>> {
     sqlx::any::install_default_drivers();
-    let file = folder.join("callfeed.db");
-    let url = match database {
-        Some(url)
-            if ["postgres://", "postgresql://", "sqlite:"].iter().any(|start| url.starts_with(start)) =>
-        {
-            url.to_owned()
-        }
-        Some(_) => return Err(StoreError::UnknownDatabase),
-        None if !file.exists() => return Ok(None),
-        None => format!("sqlite://{}?mode=ro", file.display()),
-    };
+    let address = Address::read(folder, database)?;
+    // Looking makes no file.
+    let url = address.url().replace("?mode=rwc", "?mode=ro");
+    let is_made = url != address.url();
+    if is_made && !SqliteConnectOptions::from_str(&url)?.get_filename().exists() {
+        return Ok(None);
+    }
     let options = AnyConnectOptions::from_str(&url)?;
     let connection = match tokio::time::timeout(limits::DATABASE_CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => connection,
+        Ok(Err(error)) if address.is_sqlite() => return Err(error.into()),
         Ok(Err(error)) => return Err(StoreError::Unreachable(error.to_string())),
         Err(_) => return Err(StoreError::Unreachable("no answer in time".into())),
     };
-    Ok(Some((connection, url.starts_with("sqlite:"))))
+    Ok(Some((connection, address.is_sqlite())))
 }
 
 async fn state(connection: &mut AnyConnection, sqlite: bool) -> StoreResult<DatabaseState> {

@@ -148,11 +148,12 @@ impl Store {
     pub async fn delete_client(&self, client_id: &str) -> StoreResult<Vec<String>> {
         let mut tx = self.write.begin().await?;
         for statement in [
+            // First: a grant under way holds it until its tokens are there to be deleted.
+            "delete from clients where client_id = $1",
             "delete from client_secrets where client_id = $1",
             "delete from consents where client_id = $1",
             "delete from codes where client_id = $1",
             "delete from tokens where client_id = $1",
-            "delete from clients where client_id = $1",
         ] {
             sqlx::query(statement).bind(client_id).execute(&mut *tx).await?;
         }

@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use wire::Direction;
 use wire::call_history::HistoryCall;
 
+use super::channels::hold;
 use super::insert::{Insert, insert};
 use super::rows::Writing;
 use super::summaries::placeholders;
@@ -137,9 +138,12 @@ impl Store {
     }
 
     /// Moves a subscription to another channel, which hears what happens from now on. False when that channel
-    /// has one of the same kind already: then nothing is changed.
+    /// has one of the same kind already, or is gone: then nothing is changed.
     pub async fn move_subscription(&self, id: &str, channel_id: &str, now_us: i64) -> StoreResult<bool> {
         let mut tx = self.write.begin().await?;
+        if !hold(&mut tx, channel_id).await? {
+            return Ok(false);
+        }
         let moved = sqlx::query(
             "update subscriptions set channel_id = $1, created_us = $2 where id = $3 and not exists (
                 select 1 from subscriptions s join subscriptions t on t.api = s.api

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions as _, Row as _};
 
+use super::address::Address;
 use super::{StoreError, StoreResult};
 use crate::limits;
 
@@ -25,12 +26,14 @@ impl OneServer {
     /// # Errors
     /// When another platform uses the folder or the database.
     pub async fn take(folder: &Path, database: Option<&str>) -> StoreResult<Self> {
+        let address = Address::read(folder, database)?;
         let file = lock_file(folder)?;
-        let Some(url) = database.filter(|url| url.starts_with("postgres")) else {
-            return Ok(Self { _file: file, _session: None });
+        let url = match address {
+            Address::Sqlite(_) => return Ok(Self { _file: file, _session: None }),
+            Address::Postgres(url) => url,
         };
         sqlx::any::install_default_drivers();
-        let options = AnyConnectOptions::from_str(url)?;
+        let options = AnyConnectOptions::from_str(&url)?;
         let connecting = tokio::time::timeout(limits::DATABASE_CONNECT_TIMEOUT, options.connect());
         let mut session = match connecting.await {
             Ok(Ok(session)) => session,

@@ -3,6 +3,7 @@
 //! One writing connection on SQLite, which knows one writer anyway; PostgreSQL gets as many as its pool has.
 
 mod accounts;
+mod address;
 mod backup;
 mod call_lines;
 mod calls;
@@ -64,6 +65,7 @@ use crate::clock::Clock;
 use crate::limits;
 
 pub use accounts::{Account, User};
+use address::Address;
 pub use backup::{BackupError, backup};
 pub use calls::StoredReport;
 pub use channels::{ChannelMaker, ChannelRow};
@@ -72,7 +74,7 @@ pub use clients::ClientRow;
 pub use history::HistoryQuery;
 pub use lock::OneServer;
 pub use log::{Entry, EntryKind};
-pub use oauth::{CodeRow, TokenKind, TokenRow};
+pub use oauth::{Basis, CodeRow, TokenKind, TokenRow};
 pub use office::{OfficeChanges, PasswordChange};
 pub use personal_tokens::PersonalToken;
 pub use recordings::RecordingRow;
@@ -100,8 +102,18 @@ pub enum StoreError {
     Folder { path: String, source: std::io::Error },
     #[error("--database must begin with postgres:// or sqlite://")]
     UnknownDatabase,
+    #[error(
+        "--database names no SQLite file: write sqlite://PATH (or sqlite://PATH?mode=rwc to make it), or leave it out for \
+         callfeed.db in the data folder; a database in memory cannot be used"
+    )]
+    SqliteAddress,
     #[error("the event log's writer has stopped")]
     WriterGone,
+    /// With what the database said to the last try.
+    #[error(
+        "the event log cannot be written, so this is not stored: {0}; look at the platform's disk, database and log"
+    )]
+    NotWritten(String),
     #[error(
         "the database holds an office already, but {0} is not there: start with the data folder that the office \
          was made in, or with a fresh database"
@@ -144,24 +156,18 @@ impl Store {
     /// As [`Store::open`].
     pub async fn open_with(folder: &Path, database: Option<&str>, fleeting: bool) -> StoreResult<Self> {
         sqlx::any::install_default_drivers();
-        let url = match database {
-            Some(url) => url.to_owned(),
-            None => format!("sqlite://{}?mode=rwc", folder.join("callfeed.db").display()),
-        };
-        let sqlite = url.starts_with("sqlite:");
-        if !sqlite && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(StoreError::UnknownDatabase);
-        }
+        let address = Address::read(folder, database)?;
+        let (url, sqlite) = (address.url(), address.is_sqlite());
         if database.is_none() {
             lock::private_file(&folder.join("callfeed.db"))?;
         }
-        let options = AnyConnectOptions::from_str(&url)?;
+        let options = AnyConnectOptions::from_str(url)?;
         let writers = if sqlite { 1 } else { limits::DATABASE_WRITERS_POSTGRES };
         let write = pool(writers, sqlite.then(|| sqlite_writer(fleeting)), &options).await?;
         MIGRATIONS.run(&write).await?;
         let read = pool(limits::DATABASE_READERS, sqlite.then(|| SQLITE.to_owned()), &options).await?;
         let local = if sqlite {
-            let options = sqlx::sqlite::SqliteConnectOptions::from_str(&url)?;
+            let options = sqlx::sqlite::SqliteConnectOptions::from_str(url)?;
             Some(Arc::new(local::Local::new(options.get_filename(), fleeting)))
         } else {
             None

@@ -1,6 +1,6 @@
 //! Consents, codes and tokens. Secrets arrive here hashed.
 
-use sqlx::Row as _;
+use sqlx::{AnyConnection, Row as _};
 
 use super::rows::Row;
 use super::{Store, StoreResult, channels, words};
@@ -60,6 +60,17 @@ impl TokenRow {
             grant_type: row.text("grant_type")?,
         })
     }
+}
+
+/// What a grant rests on: without it there are no more tokens.
+#[derive(Clone, Copy, Debug)]
+pub enum Basis<'a> {
+    /// The client alone, at a grant's first tokens.
+    Client,
+    /// By its hash.
+    RefreshToken(&'a str),
+    /// By its id.
+    PersonalToken(&'a str),
 }
 
 impl Store {
@@ -150,29 +161,40 @@ impl Store {
         .transpose()
     }
 
-    /// Adds one token, or an access and a refresh token together.
-    pub async fn put_tokens(&self, tokens: &[(TokenKind, String, TokenRow)]) -> StoreResult<()> {
+    /// Adds the tokens of one grant to one client. False when the client or what the grant rests on was taken away
+    /// meanwhile: then nothing is added.
+    pub async fn issue_tokens(
+        &self,
+        basis: Basis<'_>,
+        tokens: &[(TokenKind, String, TokenRow)],
+    ) -> StoreResult<bool> {
         let mut tx = self.write.begin().await?;
-        for (kind, hash, token) in tokens {
-            sqlx::query(
-                "insert into tokens (token_hash, kind, client_id, user_key, scopes, created_us, expires_us,
-                                     grant_id, grant_type)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            )
-            .bind(hash)
-            .bind(kind.as_str())
-            .bind(&token.client_id)
-            .bind(&token.user_key)
-            .bind(token.scopes.join(" "))
-            .bind(token.created_us)
-            .bind(token.expires_us)
-            .bind(&token.grant_id)
-            .bind(&token.grant_type)
-            .execute(&mut *tx)
-            .await?;
+        let client_id = tokens.first().map_or("", |(_, _, token)| token.client_id.as_str());
+        // Writing keeps the rows until the end of this transaction: PostgreSQL locks them, SQLite knows one writer.
+        // Who takes them away begins with them, and so takes away what is added here, too.
+        let mut held = vec![("update clients set client_id = client_id where client_id = $1", client_id)];
+        match basis {
+            Basis::Client => {}
+            Basis::RefreshToken(hash) => {
+                held.push(("update tokens set token_hash = token_hash where token_hash = $1", hash));
+            }
+            Basis::PersonalToken(id) => {
+                held.push(("update personal_access_tokens set pat_id = pat_id where pat_id = $1", id));
+            }
         }
+        for (touch, key) in held {
+            if sqlx::query(touch).bind(key).execute(&mut *tx).await?.rows_affected() == 0 {
+                return Ok(false);
+            }
+        }
+        insert_tokens(&mut tx, tokens).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(true)
+    }
+
+    #[cfg(test)]
+    pub async fn put_tokens(&self, tokens: &[(TokenKind, String, TokenRow)]) -> StoreResult<()> {
+        insert_tokens(&mut *self.write.acquire().await?, tokens).await
     }
 
     /// A token by its hash, expired or not.
@@ -215,11 +237,14 @@ impl Store {
     /// Deletes all tokens of one grant to one client, and the channels that were made by it: returns them.
     pub async fn delete_grant(&self, client_id: &str, grant_id: &str) -> StoreResult<Vec<String>> {
         let mut tx = self.write.begin().await?;
-        sqlx::query("delete from tokens where client_id = $1 and grant_id = $2")
-            .bind(client_id)
-            .bind(grant_id)
-            .execute(&mut *tx)
-            .await?;
+        // Twice: while the first waits for a refresh under way, that one adds tokens that it does not see.
+        for _ in 0..2 {
+            sqlx::query("delete from tokens where client_id = $1 and grant_id = $2")
+                .bind(client_id)
+                .bind(grant_id)
+                .execute(&mut *tx)
+                .await?;
+        }
         let removed = channels::remove_of(&mut tx, Some(client_id), Some(grant_id)).await?;
         tx.commit().await?;
         self.sessions.forget();
@@ -248,4 +273,29 @@ impl Store {
         self.sessions.forget();
         Ok(())
     }
+}
+
+async fn insert_tokens(
+    connection: &mut AnyConnection,
+    tokens: &[(TokenKind, String, TokenRow)],
+) -> StoreResult<()> {
+    for (kind, hash, token) in tokens {
+        sqlx::query(
+            "insert into tokens (token_hash, kind, client_id, user_key, scopes, created_us, expires_us,
+                                 grant_id, grant_type)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(hash)
+        .bind(kind.as_str())
+        .bind(&token.client_id)
+        .bind(&token.user_key)
+        .bind(token.scopes.join(" "))
+        .bind(token.created_us)
+        .bind(token.expires_us)
+        .bind(&token.grant_id)
+        .bind(&token.grant_type)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
 }

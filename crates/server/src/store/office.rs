@@ -29,6 +29,8 @@ pub struct OfficeChanges {
     pub returned: usize,
     /// How many of the file's people have no password yet.
     pub without_password: usize,
+    /// Subscriptions that ended with their person's line.
+    pub lines_left: usize,
 }
 
 /// What became of a new password.
@@ -44,7 +46,8 @@ pub enum PasswordChange {
 impl Store {
     /// Makes the account and its people what `account` and `people` say, all or nothing. The people's
     /// `password_hash` is not looked at: new ones have none. Who is gone, or no super admin any more, loses every
-    /// access that was given: tokens, personal access tokens, sessions, channels with their subscriptions.
+    /// access that was given: tokens, personal access tokens, sessions, channels with their subscriptions. Whose line
+    /// is another's now loses the subscriptions by that line.
     pub async fn put_office(&self, account: &Account, people: &[User]) -> StoreResult<OfficeChanges> {
         let mut changes = OfficeChanges::default();
         let mut tx = self.write.begin().await?;
@@ -89,6 +92,7 @@ impl Store {
             change(&mut tx, gone, &format!("{REMOVED}{}", gone.password_hash)).await?;
             end_access(&mut tx, &gone.user_key).await?;
         }
+        changes.lines_left = leave_lines(&mut tx, account, people).await?;
         tx.commit().await?;
         self.sessions.forget();
         Ok(changes)
@@ -135,6 +139,33 @@ async fn users_of(tx: &mut AnyConnection, account_key: &str) -> StoreResult<Vec<
     let rows =
         sqlx::query("select * from users where account_key = $1").bind(account_key).fetch_all(tx).await?;
     rows.iter().map(|row| User::read(&Row::Any(row))).collect()
+}
+
+/// Ends subscriptions by lines that are not, or no longer, the subscriber's: only super admins follow others' lines.
+async fn leave_lines(tx: &mut AnyConnection, account: &Account, people: &[User]) -> StoreResult<usize> {
+    let owners: HashMap<&str, &str> =
+        account.office.lines.iter().map(|line| (line.id.as_str(), line.user_key.as_str())).collect();
+    let admins: HashSet<&str> =
+        people.iter().filter(|person| person.super_admin).map(|person| person.user_key.as_str()).collect();
+    let rows = sqlx::query(
+        "select s.id, s.key_value, c.user_key from subscriptions s join channels c on c.channel_id = s.channel_id
+         where s.account_key = $1 and s.key_kind = 'line'",
+    )
+    .bind(&account.account_key)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut left = 0;
+    for row in rows {
+        let owner = owners.get(row.try_get::<&str, _>("key_value")?).copied();
+        let follower: &str = row.try_get("user_key")?;
+        if owner.is_some() && (owner == Some(follower) || admins.contains(follower)) {
+            continue;
+        }
+        left += 1;
+        let id: &str = row.try_get("id")?;
+        sqlx::query("delete from subscriptions where id = $1").bind(id).execute(&mut *tx).await?;
+    }
+    Ok(left)
 }
 
 async fn change(tx: &mut AnyConnection, user: &User, password_hash: &str) -> StoreResult<()> {

@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::channels::hold;
 use super::{Store, StoreResult, words};
 
 /// The API a subscription was made through.
@@ -93,9 +94,17 @@ impl Subscription {
 
 impl Store {
     /// Adds subscriptions; one that exists stays as it is (spec/call-events.md: subscribing again is harmless and
-    /// does not change the events). The channel's place in the account's log begins at its present head.
-    pub async fn put_subscriptions(&self, subscriptions: &[Subscription]) -> StoreResult<()> {
+    /// does not change the events). The channel's place in the account's log begins at its present head. False when
+    /// the channel is gone: then nothing is added.
+    pub async fn put_subscriptions(
+        &self,
+        channel_id: &str,
+        subscriptions: &[Subscription],
+    ) -> StoreResult<bool> {
         let mut tx = self.write.begin().await?;
+        if !hold(&mut tx, channel_id).await? {
+            return Ok(false);
+        }
         for subscription in subscriptions {
             sqlx::query(
                 "insert into subscriptions
@@ -106,7 +115,7 @@ impl Store {
                  on conflict (channel_id, api, key_kind, key_value) do nothing",
             )
             .bind(&subscription.id)
-            .bind(&subscription.channel_id)
+            .bind(channel_id)
             .bind(subscription.api.as_str())
             .bind(subscription.key_kind.as_str())
             .bind(&subscription.key_value)
@@ -120,13 +129,13 @@ impl Store {
                  select $1, account_key, log_head from accounts where account_key = $2
                  on conflict (channel_id, account_key) do nothing",
             )
-            .bind(&subscription.channel_id)
+            .bind(channel_id)
             .bind(&subscription.account_key)
             .execute(&mut *tx)
             .await?;
         }
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     }
 
     /// A channel's subscriptions, oldest first.

@@ -201,6 +201,12 @@ fn channel(number: i64) -> ChannelRow {
     }
 }
 
+/// A channel with this id.
+pub(super) async fn put_channel(store: &Store, channel_id: &str) {
+    let row = ChannelRow { channel_id: channel_id.into(), ..channel(1) };
+    store.put_channel(&row, &ChannelMaker::default()).await.expect("stored");
+}
+
 #[tokio::test]
 async fn channels_are_listed_newest_first_page_by_page() {
     let Fresh { store, _folder, .. } = fresh().await;
@@ -219,8 +225,9 @@ async fn channels_are_listed_newest_first_page_by_page() {
     assert_eq!(seen, ["08", "07", "06", "05", "04", "03", "02", "01", "00"]);
     assert!(store.channels_of_user("user", 1000, None, 9).await.expect("a page").is_empty(), "all expired");
 
-    assert!(store.prolong_channel("00", 60, 5000).await.expect("prolonged"));
-    assert!(!store.prolong_channel("none", 60, 5000).await.expect("a query"));
+    let asking = ChannelMaker { client_id: "client".into(), grant_id: "first".into() };
+    assert!(store.prolong_channel("00", 60, 5000, &asking).await.expect("prolonged"));
+    assert!(!store.prolong_channel("none", 60, 5000, &asking).await.expect("a query"));
     assert_eq!(store.channels_of_user("user", 1000, None, 9).await.expect("a page")[0].lifetime_s, 60);
 }
 
@@ -239,17 +246,30 @@ fn subscription(office: &Office, id: &str) -> Subscription {
 }
 
 #[tokio::test]
+async fn a_channel_of_before_makers_were_kept_is_of_the_grant_that_refreshes_it_first() {
+    let Fresh { store, _folder, .. } = fresh().await;
+    put_channel(&store, "old").await;
+    put_channel(&store, "never refreshed").await;
+    for grant_id in ["first", "second"] {
+        let asking = ChannelMaker { client_id: "client".into(), grant_id: grant_id.into() };
+        assert!(store.prolong_channel("old", 60, 5000, &asking).await.expect("prolonged"));
+    }
+    assert!(store.delete_grant("client", "second").await.expect("deleted").is_empty());
+    assert_eq!(store.delete_grant("client", "first").await.expect("deleted"), ["old"]);
+}
+
+#[tokio::test]
 async fn a_subscription_begins_at_the_head_of_the_log_and_stays_as_it_is() {
     let Fresh { store, office, _folder } = fresh().await;
     let (log, _writer) = LogWriter::start(store.clone(), |_| {});
     log.append(call(&office, 1)).await.expect("appended");
     store.put_channel(&channel(1), &ChannelMaker::default()).await.expect("stored");
-    store.put_subscriptions(&[subscription(&office, "one")]).await.expect("stored");
+    store.put_subscriptions("01", &[subscription(&office, "one")]).await.expect("stored");
     let cursors = store.cursors("01").await.expect("cursors");
     assert_eq!(cursors, [(office.account_key.clone(), 8)], "seven states and a report");
 
     let again = Subscription { events: vec!["ACTIVE".into()], ..subscription(&office, "two") };
-    store.put_subscriptions(&[again]).await.expect("harmless");
+    store.put_subscriptions("01", &[again]).await.expect("harmless");
     assert_eq!(store.subscriptions("01").await.expect("a query"), [subscription(&office, "one")]);
 
     store.put_cursors(&[("01".into(), office.account_key.clone(), 9)]).await.expect("stored");
@@ -267,11 +287,26 @@ async fn a_subscription_begins_at_the_head_of_the_log_and_stays_as_it_is() {
 async fn a_channel_takes_its_subscriptions_and_cursors_with_it() {
     let Fresh { store, office, _folder } = fresh().await;
     store.put_channel(&channel(1), &ChannelMaker::default()).await.expect("stored");
-    store.put_subscriptions(&[subscription(&office, "one")]).await.expect("stored");
+    store.put_subscriptions("01", &[subscription(&office, "one")]).await.expect("stored");
     assert!(store.delete_channel("01").await.expect("deleted"));
     assert!(!store.delete_channel("01").await.expect("a query"));
     assert!(store.all_subscriptions().await.expect("a query").is_empty());
     assert!(store.cursors("01").await.expect("a query").is_empty());
+}
+
+#[tokio::test]
+async fn a_subscription_made_while_its_channel_is_deleted_goes_with_it() {
+    let Fresh { store, office, _folder } = fresh().await;
+    for _ in 0..20 {
+        put_channel(&store, "01").await;
+        let new = [subscription(&office, "one")];
+        let (put, deleted) = tokio::join!(store.put_subscriptions("01", &new), store.delete_channel("01"));
+        assert!(put.is_ok() && deleted.expect("deleted"));
+        assert_eq!(store.all_subscriptions().await.expect("a query"), []);
+        assert_eq!(store.cursors("01").await.expect("a query"), []);
+        assert!(!store.put_subscriptions("01", &new).await.expect("a query"), "the channel is gone");
+        assert_eq!(store.all_subscriptions().await.expect("a query"), []);
+    }
 }
 
 #[tokio::test]

@@ -31,3 +31,24 @@ async fn the_log_and_all_other_writers_take_turns() {
     let closed = store.log_head(&office.account_key).await;
     assert!(matches!(closed, Err(StoreError::Sql(sqlx::Error::PoolClosed))), "{closed:?}");
 }
+
+#[tokio::test]
+async fn a_new_password_waits_while_another_program_writes() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let Some(local) = &store.local else { return };
+    let person = &office.users.first().expect("the example office has people").email;
+    let platform = local.writer().expect("a connection");
+    for round in 0..5 {
+        let hash = format!("phc {round}");
+        local::begin(&platform).expect("its turn");
+        platform.execute("update accounts set log_head = log_head + 1", []).expect("written");
+        let (program, email, new) = (store.clone(), person.clone(), hash.clone());
+        let change = tokio::spawn(async move { program.set_password(&email, &new).await });
+        // Only so that it has begun: it must succeed however long this is.
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        local::end(&platform, Ok(())).expect("committed");
+        assert_eq!(change.await.expect("it ends").expect("its turn came"), PasswordChange::Done);
+        let user = store.user(&office.users[0].key).await.expect("a query").expect("the person");
+        assert_eq!(user.password_hash, hash);
+    }
+}

@@ -191,3 +191,38 @@ async fn a_token_that_was_taken_away_is_known_no_more() {
     store.sweep_oauth(0, i64::MAX).await.expect("swept");
     assert!(known("swept").await, "it expires later than that");
 }
+
+#[tokio::test]
+async fn a_grant_that_was_taken_away_gives_no_more_tokens() {
+    let Fresh { store, _folder, .. } = fresh().await;
+    store.add_client(&client("one", 1)).await.expect("added");
+    let issue = async |basis, hash: &str, grant_id: &str| -> bool {
+        let rows = [(TokenKind::Refresh, hash.to_owned(), token("one", grant_id))];
+        let issued = store.issue_tokens(basis, &rows).await.expect("a query");
+        let there = store.token(TokenKind::Refresh, hash).await.expect("a query").is_some();
+        assert_eq!(issued, there, "{hash}");
+        issued
+    };
+    assert!(issue(Basis::Client, "first", "x").await);
+    assert!(issue(Basis::RefreshToken("first"), "second", "x").await);
+    store.delete_grant("one", "x").await.expect("deleted");
+    assert!(!issue(Basis::RefreshToken("second"), "third", "x").await);
+
+    let personal = PersonalToken {
+        pat_id: "p".into(),
+        user_key: "ada".into(),
+        name: "Nightly".into(),
+        scopes: vec!["a".into()],
+        created_us: 1,
+        used_us: 0,
+    };
+    assert!(store.add_personal_token("hash", &personal).await.expect("added"));
+    assert!(issue(Basis::PersonalToken("p"), "by p", "p").await);
+    store.revoke_personal_token("ada", "p").await.expect("revoked");
+    assert!(!issue(Basis::PersonalToken("p"), "after p", "p").await);
+
+    assert!(issue(Basis::Client, "fourth", "y").await);
+    store.delete_client("one").await.expect("deleted");
+    assert!(!issue(Basis::Client, "fifth", "z").await);
+    assert!(!issue(Basis::RefreshToken("fourth"), "sixth", "y").await);
+}

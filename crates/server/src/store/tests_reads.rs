@@ -183,7 +183,13 @@ async fn a_call_history_subscription_moves_to_another_channel_once() {
         created_us: 1,
         since_position: 0,
     };
-    store.put_subscriptions(&[subscription("one", "a"), subscription("two", "b")]).await.expect("stored");
+    for channel_id in ["a", "b", "c"] {
+        super::tests::put_channel(&store, channel_id).await;
+    }
+    for (id, channel_id) in [("one", "a"), ("two", "b")] {
+        let put = store.put_subscriptions(channel_id, &[subscription(id, channel_id)]).await;
+        assert!(put.expect("stored"));
+    }
     assert_eq!(store.subscription("one").await.expect("a query"), Some(subscription("one", "a")));
     assert_eq!(store.subscription("none").await.expect("a query"), None);
     assert!(!store.move_subscription("one", "b", 5).await.expect("a query"), "it is there already");
@@ -191,6 +197,8 @@ async fn a_call_history_subscription_moves_to_another_channel_once() {
     let moved = Subscription { created_us: 5, ..subscription("one", "c") };
     assert_eq!(store.subscription("one").await.expect("a query"), Some(moved));
     assert_eq!(store.cursors("c").await.expect("a query"), [(office.account_key.clone(), 0)]);
+    assert!(!store.move_subscription("one", "gone", 6).await.expect("a query"), "there is no such channel");
+    assert!(store.cursors("gone").await.expect("a query").is_empty());
 }
 
 #[tokio::test]
@@ -244,7 +252,7 @@ async fn the_subscriptions_of_a_user_are_those_on_the_own_channels() {
             created_us: 1,
             since_position: 0,
         };
-        store.put_subscriptions(&[subscription]).await.expect("stored");
+        assert!(store.put_subscriptions(channel_id, &[subscription]).await.expect("stored"));
     }
     let own = store.subscriptions_of_user("one", Api::Recording).await.expect("a query");
     assert_eq!(own.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["on a"]);

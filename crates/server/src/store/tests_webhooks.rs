@@ -99,6 +99,7 @@ async fn due(store: &Store, now_us: i64) -> Vec<(String, i64)> {
 async fn deliveries_are_due_one_of_each_call_and_wait_their_time() {
     let Fresh { store, _folder, .. } = fresh().await;
     let entries = in_the_log(&store, "account").await;
+    super::tests::put_channel(&store, "one").await;
     for _ in 0..2 {
         // Adding again changes nothing.
         store.add_deliveries("one", &entries, 100).await.expect("stored");
@@ -119,12 +120,17 @@ async fn deliveries_are_due_one_of_each_call_and_wait_their_time() {
     assert_eq!(store.recover_deliveries("one", 2, false, 700).await.expect("stored"), 2);
     assert_eq!(store.recover_deliveries("one", 0, true, 700).await.expect("stored"), 3);
     assert_eq!(due(&store, 700).await, [("n1".to_owned(), 0), ("n3".to_owned(), 0)]);
+
+    store.delete_channel("one").await.expect("deleted");
+    store.add_deliveries("one", &entries, 100).await.expect("a query");
+    assert_eq!(due(&store, 700).await, [], "nobody would take them away again");
 }
 
 #[tokio::test]
 async fn the_log_of_attempts_comes_newest_first_page_by_page_and_is_swept() {
     let Fresh { store, _folder, .. } = fresh().await;
     let entries = in_the_log(&store, "account").await;
+    super::tests::put_channel(&store, "one").await;
     store.add_deliveries("one", &entries, 100).await.expect("stored");
     let states = [tried("n1", 1, DeliveryState::Pending, 5), tried("n1", 2, DeliveryState::Failed, 0)];
     store.record_attempts("one", &states).await.expect("stored");

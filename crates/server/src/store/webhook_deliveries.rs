@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::channels::hold;
 use super::rows::Row;
 use super::{Entry, Store, StoreResult};
 
@@ -91,9 +92,12 @@ impl Store {
         Ok(count.fetch_one(&self.read).await?.try_get("n")?)
     }
 
-    /// Adds what a channel has to deliver; what it has already stays as it is.
+    /// Adds what a channel has to deliver; what it has already stays as it is, and a channel that is gone gets nothing.
     pub async fn add_deliveries(&self, channel_id: &str, entries: &[Entry], now_us: i64) -> StoreResult<()> {
         let mut tx = self.write.begin().await?;
+        if !hold(&mut tx, channel_id).await? {
+            return Ok(());
+        }
         for entry in entries {
             sqlx::query(
                 "insert into webhook_deliveries (channel_id, notification_id, account_key, position,
@@ -158,6 +162,9 @@ impl Store {
     /// Writes tries and what follows from them.
     pub async fn record_attempts(&self, channel_id: &str, tried: &[TriedDelivery]) -> StoreResult<()> {
         let mut tx = self.write.begin().await?;
+        if !hold(&mut tx, channel_id).await? {
+            return Ok(());
+        }
         for tried in tried {
             sqlx::query(
                 "insert into webhook_attempts

@@ -4,6 +4,7 @@
 //! is known without the others.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -79,6 +80,7 @@ pub(super) struct NewReport {
 #[derive(Clone)]
 pub struct LogWriter {
     jobs: mpsc::Sender<Job>,
+    failing: Arc<AtomicBool>,
 }
 
 impl LogWriter {
@@ -101,14 +103,28 @@ impl LogWriter {
         let (jobs, inbox) = mpsc::channel(limits::LOG_QUEUE_MAX);
         // SQLite is spoken to where the writer runs, which therefore has a thread of its own.
         let own_thread = store.local.is_some();
-        let writing = write_all(Log { store, turn: None, connection: None, meter }, inbox, publish);
+        let failing = Arc::new(AtomicBool::new(false));
+        let log = Log { store, turn: None, connection: None, meter, failing: Arc::clone(&failing) };
+        let writing = write_all(log, inbox, publish);
         let task = if own_thread {
             let runtime = tokio::runtime::Handle::current();
             tokio::task::spawn_blocking(move || runtime.block_on(writing))
         } else {
             tokio::spawn(writing)
         };
-        (Self { jobs }, task)
+        (Self { jobs, failing }, task)
+    }
+
+    /// Whether the last try to write was in vain.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
+    }
+
+    /// Where the last try was in vain, looks whether it can be written now: nobody else may try for long.
+    pub async fn look_again(&self, store: &Store) {
+        if self.is_failing() && store.takes_entries().await.is_ok() {
+            self.failing.store(false, Ordering::Release);
+        }
     }
 
     /// Appends in the queue.
@@ -137,7 +153,7 @@ impl LogWriter {
         self.jobs.send(Job { append, done }).await.map_err(|_| StoreError::WriterGone)?;
         match answer.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(StoreError::Sql(sqlx::Error::Protocol(why))),
+            Ok(Err(why)) => Err(StoreError::NotWritten(why)),
             Err(_) => Err(StoreError::WriterGone),
         }
     }
@@ -238,6 +254,7 @@ struct Log {
     /// Opened by the first commit on SQLite.
     connection: Option<rusqlite::Connection>,
     meter: LogMeter,
+    failing: Arc<AtomicBool>,
 }
 
 async fn write_all(
@@ -254,35 +271,36 @@ async fn write_all(
             entries += job.append.entries.len();
             batch.push(job);
         }
-        if batch.len() > 1 && commit_and_tell(&mut log, &mut batch, 1, &publish).await {
+        if batch.len() > 1 && commit_and_tell(&mut log, &mut batch, 1, &publish).await.is_ok() {
             continue;
         }
         // One at a time with retries, so that an append that cannot be written takes no other with it.
         for job in batch.drain(..) {
             let mut alone = vec![job];
-            if !commit_and_tell(&mut log, &mut alone, limits::LOG_COMMIT_TRIES, &publish).await {
+            let told = commit_and_tell(&mut log, &mut alone, limits::LOG_COMMIT_TRIES, &publish).await;
+            if let Err(error) = told {
                 for job in alone {
-                    let _ = job.done.send(Err("the states could not be stored".to_owned()));
+                    let _ = job.done.send(Err(error.to_string()));
                 }
             }
         }
     }
 }
 
-/// True when the whole batch is durable; then everybody has been told and the batch is empty.
+/// When this succeeds the whole batch is durable, everybody has been told, and the batch is empty.
 async fn commit_and_tell(
     log: &mut Log,
     batch: &mut Vec<Job>,
     tries_max: u32,
     publish: &impl Fn(Vec<Arc<Entry>>),
-) -> bool {
-    let Ok(entries) = commit_with_retries(log, batch, tries_max).await else { return false };
+) -> StoreResult<()> {
+    let entries = commit_with_retries(log, batch, tries_max).await?;
     publish(entries);
     for job in batch.drain(..) {
         // The caller may have gone; its states are durable all the same.
         let _ = job.done.send(Ok(()));
     }
-    true
+    Ok(())
 }
 
 async fn commit_with_retries(log: &mut Log, batch: &[Job], tries_max: u32) -> StoreResult<Vec<Arc<Entry>>> {
@@ -291,9 +309,14 @@ async fn commit_with_retries(log: &mut Log, batch: &[Job], tries_max: u32) -> St
         tries += 1;
         let started = Instant::now();
         let committed = log.commit(batch).await;
+        log.failing.store(committed.is_err(), Ordering::Release);
         match &committed {
             Ok(entries) => log.meter.committed(batch.len(), entries.len(), started),
-            Err(_) => log.meter.failed(),
+            Err(_) => {
+                log.meter.failed();
+                // Others may write, and look whether anything can be written, while this one waits.
+                log.turn = None;
+            }
         }
         match committed {
             Ok(entries) => return Ok(entries),
@@ -306,6 +329,22 @@ async fn commit_with_retries(log: &mut Log, batch: &[Job], tries_max: u32) -> St
                 return Err(error);
             }
         }
+    }
+}
+
+impl Store {
+    /// Whether the log can be written: an entry of no account is written and taken away in one commit.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn takes_entries(&self) -> StoreResult<()> {
+        let mut tx = self.write.begin().await?;
+        let insert = "insert into log (account_key, position, conversation_space_id, kind, sequence_number,
+                notification_id, at_us, content)
+             values ('', 0, '', '', 0, '', 0, '')";
+        sqlx::query(insert).execute(&mut *tx).await?;
+        sqlx::query("delete from log where account_key = ''").execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
     }
 }
 
