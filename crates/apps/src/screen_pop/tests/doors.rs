@@ -169,6 +169,38 @@ async fn pages_of_one_person_are_one_desk() {
 }
 
 #[tokio::test]
+async fn what_is_chosen_in_one_page_is_in_all_and_kept() {
+    let (app, id) = ringing().await;
+    let mut page = Events::of(get(&app, "/events", &front()).await);
+    let path = format!("/calls/{id}/code");
+    assert_eq!(act(&app, &path, "code=Unheard+of", &front()).await, StatusCode::BAD_REQUEST);
+    assert_eq!(act(&app, &path, "code=Sold", &other()).await, StatusCode::NOT_FOUND);
+    assert_eq!(act(&app, &path, "code=Sold", &front()).await, StatusCode::NO_CONTENT);
+    page.card_with(&["<option selected>Sold</option>"]).await;
+    let form = "hours=on&from=09:00&to=9x&day=1";
+    assert_eq!(act(&app, "/settings", form, &front()).await, StatusCode::BAD_REQUEST);
+    // No day of the week: quiet always.
+    let form = "hours=on&from=09:00&to=17:30&sound=on";
+    assert_eq!(act(&app, "/settings", form, &front()).await, StatusCode::NO_CONTENT);
+    let settings = page.expect("settings").await;
+    assert_eq!((&settings["from"], &settings["to"]), (&"09:00".into(), &"17:30".into()));
+    let line = format!("line={FRONT_DESK}");
+    assert_eq!(settings["ticks"], serde_json::json!(["sound=on", "hours=on", line]));
+    assert_eq!(act(&app, "/alerts", &format!("call={id}"), &front()).await, StatusCode::OK, "in silence");
+    // The same line, not ticked: its call leaves the page, and stays away after a restart.
+    let form = format!("shown={FRONT_DESK}");
+    assert_eq!(act(&app, "/settings", &form, &front()).await, StatusCode::NO_CONTENT);
+    assert_eq!(get(&app, &format!("/calls/{id}"), &front()).await.status(), StatusCode::NOT_FOUND);
+    let app = app.restart_closed().await;
+    // Which lines ring is told by the next state.
+    app.desk.take(&inbound()[1]).await;
+    assert_eq!(get(&app, &format!("/calls/{id}"), &front()).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(act(&app, "/settings", "", &front()).await, StatusCode::NO_CONTENT);
+    let card = text(get(&app, &format!("/calls/{id}"), &front()).await).await;
+    assert!(card.contains("<option selected>Sold</option>"), "{card}");
+}
+
+#[tokio::test]
 async fn who_signs_out_hears_nothing_more() {
     let (app, _) = ringing().await;
     let mut page = Events::of(get(&app, "/events", &front()).await);

@@ -63,7 +63,7 @@ impl App {
     }
 
     async fn start_in(folder: tempfile::TempDir, access: Access) -> Self {
-        let hub = Hub::new(TimeZone::UTC);
+        let hub = Hub::with_outcomes(TimeZone::UTC, vec!["Sold".to_owned()]);
         let (pop_sender, pops) = mpsc::channel(1000);
         let screen = "http://localhost:5000/".to_owned();
         let store = Store::open(folder.path()).await.unwrap();
