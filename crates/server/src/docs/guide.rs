@@ -7,12 +7,13 @@ use std::str::Lines;
 use ui::{Block, Guide, GuideLink, Span};
 
 /// Name in the address, and the text.
-const GUIDES: [(&str, &str); 6] = [
+const GUIDES: [(&str, &str); 7] = [
     ("webhooks", include_str!("../../../../docs/webhooks.md")),
     ("scenarios", include_str!("../../../../docs/scenarios.md")),
     ("faults", include_str!("../../../../docs/faults.md")),
     ("operations", include_str!("../../../../docs/operations.md")),
     ("collector", include_str!("../../../../docs/collector.md")),
+    ("screen-pop", include_str!("../../../../docs/screen-pop.md")),
     ("contacts", include_str!("../../../../docs/contacts.md")),
 ];
 
