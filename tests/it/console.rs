@@ -102,7 +102,9 @@ async fn a_fault_is_aimed_at_one_channel_seen_and_lifted() {
     let twice = numbers(&aimed.call(&space).await);
     assert_eq!(twice[..6], [1, 1, 2, 2, 3, 3]);
     calls::check_sequence(&calls::states(&other.call(&space).await));
-    browser.sees(&[&format!("struck {}", twice.len() / 2), "at fault"]).await;
+    browser
+        .sees(&[&format!("struck {}", twice.len() / 2), "fault: duplicate", "a subscription of the channel"])
+        .await;
 
     browser.press("End").await;
     browser.sees(&["No fault is active"]).await;

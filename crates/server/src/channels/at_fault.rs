@@ -93,13 +93,15 @@ impl Delivery {
 
     /// Tells the journal what becomes of an entry.
     pub(super) fn note(&self, entry: &Entry, wanted: bool, fresh: bool) {
-        let verdict = match (wanted, fresh, self.app.faults.at_delivery()) {
-            (false, ..) => Verdict::Unwanted,
-            (true, false, _) => Verdict::Stale,
-            (true, true, true) => Verdict::AtFault,
-            (true, true, false) => Verdict::Sent,
-        };
         let channel = &self.connection.channel;
+        let verdict = match (wanted, fresh) {
+            (false, _) => Verdict::Unwanted,
+            (true, false) => Verdict::Stale,
+            (true, true) => match self.app.faults.names(&channel.id, entry) {
+                names if names.is_empty() => Verdict::Sent,
+                names => Verdict::AtFault(names.join(", ")),
+            },
+        };
         self.app.journal.notification(&channel.id, channel.nickname(), entry, verdict);
     }
 

@@ -57,11 +57,11 @@ pub struct Record {
 }
 
 /// Why a notification went to a channel, or did not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Sent,
-    /// Sent while a fault of deliveries was active for the channel.
-    AtFault,
+    /// These faults have a say about it.
+    AtFault(String),
     Unwanted,
     Stale,
 }
@@ -128,10 +128,10 @@ impl Journal {
     /// What became of an entry at a channel's reader.
     pub fn notification(&self, channel_id: &str, nickname: &str, entry: &Entry, verdict: Verdict) {
         let (status, why) = match verdict {
-            Verdict::Sent => ("sent", "a subscription of the channel wants it"),
-            Verdict::AtFault => ("at fault", "wanted, and a fault of deliveries is active"),
-            Verdict::Unwanted => ("not sent", "no subscription of the channel wants it"),
-            Verdict::Stale => ("not sent", "it is older than its ttl"),
+            Verdict::Sent => ("sent", "a subscription of the channel wants it".to_owned()),
+            Verdict::AtFault(names) => ("at fault", format!("fault: {names}")),
+            Verdict::Unwanted => ("not sent", "no subscription of the channel wants it".to_owned()),
+            Verdict::Stale => ("not sent", "it is older than its ttl".to_owned()),
         };
         let mut body: Value = serde_json::from_str(entry.data()).unwrap_or(Value::Null);
         mask(&mut body);

@@ -208,6 +208,12 @@ impl Faults {
         fate
     }
 
+    /// Faults that have a say about a notification for a channel.
+    pub fn names(&self, channel_id: &str, entry: &Entry) -> Vec<&'static str> {
+        let concerned = self.of_entry(channel_id, entry).into_iter();
+        concerned.filter(|(fault, _)| chooses(fault, entry)).map(|(fault, _)| fault.kind.name).collect()
+    }
+
     /// A frame in the shape that faults give it; `None`: it is not sent. `call`: see [`Faults::call_of`].
     pub fn shaped(
         &self,
