@@ -136,3 +136,27 @@ async fn what_would_surprise_later_is_said_before() {
     let ended = check(&folder, &flags).await;
     assert!(ended.errors().contains("did you mean https://calls.example.com:8443?"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn an_account_of_another_kind_is_seen_before_the_start() {
+    let folder = TempDir::new().unwrap();
+    let office = folder.path().join("office.toml");
+    std::fs::write(&office, crate::office::practice()).unwrap();
+    let office = office.to_string_lossy().into_owned();
+    let (example, file) = (&["--example"][..], &["--office", office.as_str()][..]);
+    for (made, other) in [(example, file), (file, example)] {
+        let platform = Platform::start_with(if made == file { file } else { &[] }).await;
+        let data = platform.env_file().parent().unwrap().to_string_lossy().into_owned();
+        let (listen, database) =
+            (platform.base.trim_start_matches("http://").to_owned(), platform.database());
+        let mut flags = vec!["--json", "--listen", &listen, "--data", &data];
+        if database.starts_with("postgres") {
+            flags.extend(["--database", &database]);
+        }
+        let ended = check(&folder, &[&flags, made].concat()).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let ended = check(&folder, &[&flags, other].concat()).await;
+        assert_eq!((ended.code, finding(&ended, "account").0.as_str()), (Some(1), "problem"), "{ended:?}");
+        platform.stop().await;
+    }
+}

@@ -19,7 +19,7 @@ const PASSWORD: &str = "a tooth for a tooth";
 const SCOPES: &str = "cr.v1.read call-events.v1.notifications.manage users.v1.read voice-admin.v1.read";
 
 /// The example of docs/operations.md, as people copy it.
-fn practice() -> String {
+pub fn practice() -> String {
     let document = include_str!("../../docs/operations.md");
     let (_, rest) = document.split_once("```toml\n").expect("an example");
     rest.split_once("```").expect("its end").0.to_owned()

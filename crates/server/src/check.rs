@@ -8,9 +8,11 @@ use listen::tls;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::directory;
+use crate::directory::{self, example};
 use crate::limits;
-use crate::store::{DatabaseState, LockState, database_state, has_account, lock_state};
+use crate::store::{
+    AccountState, DatabaseState, LockState, StoreError, account_state, database_state, lock_state,
+};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -166,14 +168,26 @@ async fn database(config: &Config) -> Finding {
     }
 }
 
-/// Without an account the platform starts, and lets nobody in.
+/// Without an account the platform starts, and lets nobody in; with one of another kind it does not start.
 async fn account(config: &Config) -> Option<Finding> {
-    if config.example || config.office.is_some() {
-        return None;
+    let subject = "account";
+    let secrets = config.data_dir.join(example::FILE);
+    let there = account_state(&config.data_dir, config.database.as_deref(), example::FILE).await.ok()?;
+    match there {
+        AccountState::None if !config.example && config.office.is_none() => Some(warning(
+            subject,
+            "the database holds no account, so nobody could sign in: --office FILE makes one, --example an example",
+        )),
+        AccountState::Other { .. } if config.office.is_some() => {
+            Some(problem(subject, directory::office::OfficeError::Taken.to_string()))
+        }
+        AccountState::FromFile | AccountState::Other { secrets_inside: false }
+            if config.example && !secrets.exists() =>
+        {
+            Some(problem(subject, StoreError::SecretsElsewhere(secrets.display().to_string()).to_string()))
+        }
+        _ => None,
     }
-    let there = has_account(&config.data_dir, config.database.as_deref()).await.ok()?;
-    let message = "the database holds no account, so nobody could sign in: --office FILE makes one, --example an example";
-    (!there).then(|| warning("account", message))
 }
 
 fn office(file: &Path) -> Finding {

@@ -7,10 +7,11 @@ for (const place of document.querySelectorAll(".command, .credentials > div")) {
   button.type = "button";
   button.className = "copy";
   button.textContent = "Copy";
-  const step = place.closest("li")?.querySelector("h3");
-  const label = step ? `Copy the commands of: ${step.textContent}` : `Copy: ${place.querySelector("dt").textContent}`;
+  const name = place.closest("li")?.querySelector("h3") ?? place.querySelector("dt");
+  const commands = place.matches(".command");
+  const label = (commands ? "Copy the commands" : "Copy") + (name ? `: ${name.textContent}` : "");
   button.setAttribute("aria-label", label);
-  button.addEventListener("click", () => copy(place.querySelector("code"), step ? "\n" : "", button));
+  button.addEventListener("click", () => copy(place.querySelector("code"), commands ? "\n" : "", button));
   place.classList.add("copied");
   place.append(button);
 }

@@ -46,6 +46,7 @@ impl ScopeTicks {
 #[template(path = "clients.html")]
 pub struct ClientList {
     pub visitor: Visitor,
+    pub account_key: String,
     pub clients: Vec<ClientLine>,
     /// What has just been done.
     pub notice: Option<String>,

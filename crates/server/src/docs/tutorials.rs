@@ -77,8 +77,8 @@ fn client(app: &App, base: &str) -> Step {
     Step {
         title: "Make a client",
         text: format!(
-            "Make one under Clients, with the redirect URI {} and the scopes {}. Put its id, its secret and your \
-             account key in place of the dots.",
+            "Make one under Clients, with the redirect URI {} and the scopes {}. Put its id, its secret and \
+             the account key, which stands there too, in place of the dots.",
             REDIRECT_URIS[0],
             wire::scope::TUTORIALS.join(", ")
         ),

@@ -47,22 +47,57 @@ pub async fn database_state(folder: &Path, database: Option<&str>) -> StoreResul
     Ok(state)
 }
 
-/// Whether a database holds an account; one that is new, or not of this version, is not asked.
+/// What a database holds of accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountState {
+    None,
+    /// Made from an office file.
+    FromFile,
+    /// Such as the example office; a backup may hold its secrets.
+    Other {
+        secrets_inside: bool,
+    },
+    /// Of a newer version.
+    Unknown,
+}
+
+/// What a database holds of accounts; `secrets` is the file that a backup keeps inside.
 ///
 /// # Errors
 /// As [`database_state`].
-pub async fn has_account(folder: &Path, database: Option<&str>) -> StoreResult<bool> {
-    let Some((mut connection, sqlite)) = open(folder, database).await? else { return Ok(false) };
+pub async fn account_state(
+    folder: &Path,
+    database: Option<&str>,
+    secrets: &str,
+) -> StoreResult<AccountState> {
+    let Some((mut connection, sqlite)) = open(folder, database).await? else { return Ok(AccountState::None) };
     let found = match state(&mut connection, sqlite).await? {
-        DatabaseState::New => false,
-        DatabaseState::Newer { .. } => true,
-        DatabaseState::Current(_) | DatabaseState::Older { .. } => {
-            let row = sqlx::query("select count(*) as n from accounts").fetch_one(&mut connection).await?;
-            row.try_get::<i64, _>("n")? > 0
+        DatabaseState::New => AccountState::None,
+        DatabaseState::Newer { .. } => AccountState::Unknown,
+        known => {
+            let offices = sqlx::query("select office from accounts").fetch_all(&mut connection).await?;
+            let offices: Vec<String> =
+                offices.iter().map(|row| row.try_get("office")).collect::<Result<_, _>>()?;
+            let mut from_file = offices.iter().map(|office| serde_json::from_str::<engine::Office>(office));
+            match from_file.next().transpose()? {
+                None => AccountState::None,
+                Some(office) if office.from_file => AccountState::FromFile,
+                Some(_) => {
+                    // An older schema may not have the table: the start will see.
+                    let current = matches!(known, DatabaseState::Current(_));
+                    let secrets_inside = !current || backup_has(&mut connection, secrets).await?;
+                    AccountState::Other { secrets_inside }
+                }
+            }
         }
     };
     connection.close().await?;
     Ok(found)
+}
+
+async fn backup_has(connection: &mut AnyConnection, file: &str) -> StoreResult<bool> {
+    let text = "select count(*) as n from backup_files where name = $1";
+    Ok(sqlx::query(text).bind(file).fetch_one(connection).await?.try_get::<i64, _>("n")? > 0)
 }
 
 /// A connection, and whether it is to SQLite; `None` where no database is yet.

@@ -59,7 +59,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, Executor as _};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
 
 use crate::clock::Clock;
 use crate::limits;
@@ -69,7 +69,7 @@ use address::Address;
 pub use backup::{BackupError, backup};
 pub use calls::StoredReport;
 pub use channels::{ChannelMaker, ChannelRow};
-pub use check::{DatabaseState, LockState, database_state, has_account, lock_state};
+pub use check::{AccountState, DatabaseState, LockState, account_state, database_state, lock_state};
 pub use clients::ClientRow;
 pub use history::HistoryQuery;
 pub use lock::OneServer;
@@ -200,11 +200,15 @@ fn sqlite_writer(fleeting: bool) -> String {
 
 /// `sqlite`: what each connection to a SQLite file begins with.
 async fn pool(size: u32, sqlite: Option<String>, options: &AnyConnectOptions) -> StoreResult<AnyPool> {
+    let is_sqlite = sqlite.is_some();
     let pool = AnyPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(limits::DATABASE_ACQUIRE_TIMEOUT)
         // A file does not hang up; asking it first would double the cost of a small query.
         .test_before_acquire(sqlite.is_none())
+        .after_release(move |connection, _| {
+            Box::pin(async move { Ok(!is_sqlite || is_at_rest(connection).await?) })
+        })
         .after_connect(move |connection, _| {
             let begin = sqlite.clone();
             Box::pin(async move {
@@ -218,6 +222,15 @@ async fn pool(size: u32, sqlite: Option<String>, options: &AnyConnectOptions) ->
         .connect_with(options.clone())
         .await?;
     Ok(pool)
+}
+
+/// Whether the next transaction of this connection would be one. Where SQLite ends a transaction by itself, as it does
+/// when the disk is full, sqlx takes it for open still: what is written then is seen by this connection alone, and no
+/// other may write. A connection that is not at rest is closed.
+async fn is_at_rest(connection: &mut AnyConnection) -> sqlx::Result<bool> {
+    // A rollback may still wait for its turn.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// `a b c` as stored, back to its words.

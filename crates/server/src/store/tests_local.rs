@@ -1,6 +1,7 @@
 //! The event log's own connection beside all others, on the database that CALLFEED_TEST_DATABASE names.
 
 use engine::Request;
+use sqlx::Row as _;
 
 use super::tests::{Fresh, fresh, scenario};
 use super::tests_reads::played;
@@ -51,4 +52,24 @@ async fn a_new_password_waits_while_another_program_writes() {
         let user = store.user(&office.users[0].key).await.expect("a query").expect("the person");
         assert_eq!(user.password_hash, hash);
     }
+}
+
+#[tokio::test]
+async fn a_transaction_that_a_full_disk_ended_leaves_the_connection_as_it_was() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open(folder.path(), None).await.expect("a database");
+    let mut tx = store.write.begin().await.expect("a transaction");
+    // A file may not be smaller than it is: this makes it full.
+    sqlx::query("pragma max_page_count = 1").execute(&mut *tx).await.expect("a bound");
+    let large = "insert into backup_files values ('large', hex(zeroblob(1000000)))";
+    let full = sqlx::query(large).execute(&mut *tx).await.expect_err("no room");
+    assert!(full.to_string().contains("full"), "{full}");
+    drop(tx);
+    drop(store.write.begin().await.expect("one that is given up"));
+    let mut tx = store.write.begin().await.expect("one that is kept");
+    sqlx::query("insert into backup_files values ('small', '')").execute(&mut *tx).await.expect("room again");
+    tx.commit().await.expect("kept");
+    let count = sqlx::query("select count(*) as n from backup_files");
+    let seen: i64 = count.fetch_one(&store.read).await.expect("a count").try_get("n").expect("a number");
+    assert_eq!(seen, 1, "others see what was committed");
 }

@@ -29,6 +29,7 @@ pub async fn list(State(app): State<Arc<App>>, session: Session, params: Params)
     };
     let page = ClientList {
         visitor: session.visitor(),
+        account_key: session.user.account_key.clone(),
         clients: clients.into_iter().map(line).collect(),
         notice: params.one("deleted").map(|_| "The client is deleted.".into()),
     };
