@@ -78,6 +78,7 @@ async fn notifications_are_late_while_the_fault_lasts() {
     let space = play(&platform, "answered").await;
     let frames = socket.call(&space).await;
     assert!(frames.iter().all(late), "{frames:#?}");
+    calls::check_sequence(&calls::states(&frames));
     clear(&platform, &id).await;
     let space = play(&platform, "answered").await;
     let frames = socket.call(&space).await;

@@ -301,8 +301,14 @@ impl Faults {
         if inner.held.values().map(Vec::len).sum::<usize>() >= limits::FAULT_MEMORY_MAX {
             inner.held.clear();
         }
-        let held = Held { due: self.clock.instant() + wait, swaps, what };
-        inner.held.entry(channel_id.to_owned()).or_default().push(held);
+        let list = inner.held.entry(channel_id.to_owned()).or_default();
+        let mut due = self.clock.instant() + wait;
+        if matches!(what, HeldThing::Entry(..)) {
+            // What waits stays in its order: instants of one commit differ by less than it takes to compute them.
+            let before = list.iter().filter(|one| matches!(one.what, HeldThing::Entry(..)));
+            due = before.map(|one| one.due).max().map_or(due, |latest| due.max(latest));
+        }
+        list.push(Held { due, swaps, what });
         self.count(&inner);
     }
 
