@@ -229,7 +229,7 @@ async fn redirect(State(waiting): State<Arc<Waiting>>, Query(query): Query<Redir
     };
     let page = match &outcome {
         Ok(()) => signed_in_page(),
-        Err(text) => failed_page(text, None),
+        Err(text) => failed_page(text),
     };
     // A second answer, when the person reloads the page, is of no interest.
     let _ = waiting.result.try_send(outcome);
@@ -249,14 +249,11 @@ pub fn signed_in_page() -> Response {
     ui::page(StatusCode::OK, &ui::Message::new("You are signed in.", text), &[])
 }
 
-/// The page after a refusal or an error; `text` says why, and `back` is where the person can sign in again.
+/// The page after a refusal or an error; `text` says why.
 #[must_use]
-pub fn failed_page(text: &str, back: Option<&str>) -> Response {
+pub fn failed_page(text: &str) -> Response {
     let page = ui::Message::new("Not signed in", capitalised(text));
-    let page = match back {
-        Some(address) => page.with_link("Sign in again", address),
-        None => page.with_detail("Start the program again for another login address."),
-    };
+    let page = page.with_detail("Start the program again for another login address.");
     ui::page(StatusCode::BAD_REQUEST, &page, &[])
 }
 

@@ -1,5 +1,6 @@
 // Keeps the board in step with the app: the server sends whole cards of this person, this script puts them in their place.
 
+import { appNow, count, fill, mayComeBack, setClock, showLink, showTimers, texts } from "./live_page.js";
 import { keepNotes, noteCarried, notesFrom } from "./screen_pop_notes.js";
 import { closeAlert, ring, setUpAlerts } from "./screen_pop_alerts.js";
 
@@ -12,16 +13,14 @@ const CARDS_SHOWN_MAX = 50;
 const TAKEN = 409;
 const LIVE = new Set(["waiting", "ringing", "answered"]);
 const EMPTY = {
-  active: ["No calls yet", "When your phone rings, the caller's card appears here. Keep this page open, or call in to try it."],
-  recent: ["No recent calls", "Calls that are over stand here."],
-  missed: ["Nothing missed", "Calls that nobody took stand here until somebody talks with the caller."],
+  active: [texts.empty_active, texts.empty_active_text],
+  recent: [texts.empty_recent, texts.empty_recent_text],
+  missed: [texts.empty_missed, texts.empty_missed_text],
 };
 
 const board = document.querySelector(".board");
 const calls = document.getElementById("calls");
 const say = document.getElementById("say");
-const link = document.getElementById("link");
-const linkWord = document.getElementById("link-word");
 const problemBox = document.getElementById("problem");
 const problemText = document.getElementById("problem-text");
 const operator = document.getElementById("operator");
@@ -30,8 +29,6 @@ const search = document.getElementById("search");
 const more = document.getElementById("more");
 const settings = document.getElementById("settings");
 
-// The app's clock minus ours, so that timers agree with the app.
-let clockLead = Number(board.dataset.now) - Date.now();
 let lostTimer = 0;
 let source = null;
 let tab = "active";
@@ -67,22 +64,13 @@ async function send(path, fields) {
 }
 
 function notKept() {
-  say.textContent = "This was not kept. Try again.";
-  problemText.textContent = "This was not kept. Try again.";
+  say.textContent = texts.not_kept;
+  problemText.textContent = texts.not_kept;
   problemBox.hidden = false;
 }
 
-function clockText(seconds) {
-  const two = (n) => String(n).padStart(2, "0");
-  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-}
-
 function tick() {
-  const now = Date.now() + clockLead;
-  for (const timer of document.querySelectorAll("[data-since]")) {
-    timer.textContent = clockText(Math.max(0, Math.floor((now - Number(timer.dataset.since)) / 1000)));
-  }
+  showTimers();
   const due = cards().some((card) => !card.hidden && tab === "active" && !isIn(card, "active"));
   if (due) arrange();
 }
@@ -91,11 +79,11 @@ function title() {
   const ringing = cards().filter((card) => card.dataset.phase === "ringing" || card.dataset.phase === "waiting");
   const talking = cards().find((card) => card.dataset.phase === "answered");
   if (ringing.length > 0) {
-    document.title = `(${ringing.length}) ${ringing[0].dataset.who} is calling`;
+    document.title = fill(texts.ringing, { n: ringing.length, who: ringing[0].dataset.who });
   } else if (talking) {
-    document.title = `On the phone: ${talking.dataset.who}`;
+    document.title = fill(texts.talking, { who: talking.dataset.who });
   } else {
-    document.title = "Screen pop · Callfeed";
+    document.title = texts.document;
   }
 }
 
@@ -103,7 +91,7 @@ function title() {
 function isIn(card, name) {
   if (name === "active") {
     const until = Number(card.dataset.until ?? 0);
-    return card.dataset.tab === "active" || "pinned" in card.dataset || until > Date.now() + clockLead;
+    return card.dataset.tab === "active" || "pinned" in card.dataset || until > appNow();
   }
   return card.dataset.tab === name;
 }
@@ -123,10 +111,10 @@ function group(list) {
     }
   }
   for (const card of first) {
-    const count = newest.get(card.dataset.caller ?? card.dataset.call).length;
+    const calls = newest.get(card.dataset.caller ?? card.dataset.call).length;
     const words = card.querySelector("[data-more]");
-    words.hidden = count < 2;
-    words.textContent = `${count} missed calls`;
+    words.hidden = calls < 2;
+    words.textContent = count(texts.missed_calls, calls);
   }
   return first;
 }
@@ -152,8 +140,8 @@ function arrange() {
   const found = (card) => words === "" || wordsOf(card).includes(words);
   for (const badge of document.querySelectorAll("[data-count]")) {
     const inTab = sorted.filter((card) => isIn(card, badge.dataset.count));
-    const count = badge.dataset.count === "missed" ? group(inTab).length : inTab.length;
-    badge.textContent = count > 0 ? String(count) : "";
+    const cards = badge.dataset.count === "missed" ? group(inTab).length : inTab.length;
+    badge.textContent = cards > 0 ? String(cards) : "";
   }
   for (const card of all) card.querySelector("[data-more]").hidden = true;
   let list = sorted.filter((card) => isIn(card, tab) && found(card));
@@ -161,8 +149,8 @@ function arrange() {
   const shown = new Set(list.slice(0, shownMax));
   for (const card of all) card.hidden = !shown.has(card);
   more.hidden = list.length <= shownMax;
-  more.textContent = `${list.length - shownMax} more`;
-  const [head, text] = words === "" ? EMPTY[tab] : ["Nothing found", "No call in this tab has these words."];
+  more.textContent = count(texts.more, Math.max(0, list.length - shownMax));
+  const [head, text] = words === "" ? EMPTY[tab] : [texts.not_found, texts.not_found_text];
   document.getElementById("empty").hidden = shown.size > 0;
   document.getElementById("empty-title").textContent = head;
   document.getElementById("empty-text").textContent = text;
@@ -274,8 +262,7 @@ function remove(ids) {
 }
 
 function setLink({ key, word, problem }) {
-  link.dataset.link = key;
-  if (linkWord.textContent !== word) linkWord.textContent = word;
+  showLink(key, word);
   problemText.textContent = problem ?? "";
   problemBox.hidden = !problem;
   // The page has the login address only if it was loaded with it.
@@ -311,7 +298,7 @@ function settingsFrom({ ticks, from, to }) {
 
 async function claim(card, wanted) {
   const { status, kept } = await send(`/calls/${encodeURIComponent(card.dataset.call)}/claim`, { claim: wanted });
-  if (status === TAKEN) say.textContent = "A colleague takes this already.";
+  if (status === TAKEN) say.textContent = texts.taken;
   else if (!kept) notKept();
 }
 
@@ -367,15 +354,14 @@ function connect() {
   const on = (name, handle) =>
     source.addEventListener(name, (event) => {
       const data = JSON.parse(event.data);
-      if (data.now) clockLead = data.now - Date.now();
+      if (data.now) setClock(data.now);
       handle(data);
     });
   source.onopen = alive;
   source.onerror = () => {
     lostTimer ||= setTimeout(() => {
       lost.hidden = false;
-      link.dataset.link = "lost";
-      linkWord.textContent = "Reconnecting";
+      showLink("lost", texts.reconnecting);
     }, LOST_AFTER_MS);
     // A closed source does not come back by itself: signed out, or too many pages.
     if (source.readyState === EventSource.CLOSED) setTimeout(again, RETRY_MS);
@@ -386,6 +372,8 @@ function connect() {
   on("notes", (data) => notesFrom(cardOf(data.id), data.notes));
   on("settings", settingsFrom);
   on("link", setLink);
+  // Another page of this person has chosen a language.
+  on("language", ({ tag }) => tag !== document.documentElement.lang && location.reload());
 }
 
 // Browsers open six connections to one address, so of the pages that nobody looks at one keeps its events, to ring; the
@@ -400,14 +388,8 @@ function follow() {
   }
 }
 
-// Whoever was signed out meanwhile gets the page that says so.
 async function again() {
-  try {
-    const answer = await fetch("/calls/-", { method: "HEAD" });
-    if (answer.status === 401) return location.reload();
-  } catch {
-    // The app is away: the next try tells.
-  }
+  if (!(await mayComeBack("/calls/-", [401]))) return;
   source = null;
   follow();
 }
@@ -442,8 +424,6 @@ for (const button of document.querySelectorAll("[data-show]")) {
 }
 document.addEventListener("keydown", onKey);
 addEventListener("pagehide", () => source?.close());
-// A page that comes back from the browser's memory is out of date.
-addEventListener("pageshow", (event) => event.persisted && location.reload());
 setUpAlerts(board, send);
 keepNotes(board, calls, send);
 setInterval(tick, TICK_MS);

@@ -1,6 +1,8 @@
 // Tells a person that their phone rings: notification and sound, once, however many pages are open. Each page asks the
 // app whether it may; the first one may, and a frozen page does not ask.
 
+import { fill, texts } from "./live_page.js";
+
 // Pages that nobody looks at let the others ask first.
 const HIDDEN_WAIT_MS = 150;
 const TONE_MS = 700;
@@ -16,7 +18,7 @@ function canNotify() {
 }
 
 function notify(id, who, number) {
-  const notification = new Notification(`${who} is calling`, { body: number, tag: id });
+  const notification = new Notification(fill(texts.calling, { who }), { body: number, tag: id });
   notification.onclick = () => {
     window.focus();
     notification.close();
@@ -60,10 +62,10 @@ export function closeAlert(id) {
 }
 
 function tellState(state) {
-  if (!("Notification" in window)) state.textContent = "This browser shows no notifications at this address.";
-  else if (Notification.permission === "granted") state.textContent = "Notifications are allowed.";
-  else if (Notification.permission === "denied") state.textContent = "This browser refuses notifications from this page: allow them in its settings.";
-  else state.textContent = "Notifications are not allowed yet: press the button.";
+  if (!("Notification" in window)) state.textContent = texts.no_notifications;
+  else if (Notification.permission === "granted") state.textContent = texts.allowed;
+  else if (Notification.permission === "denied") state.textContent = texts.refused;
+  else state.textContent = texts.not_asked;
 }
 
 export function setUpAlerts(page, sender) {
@@ -75,6 +77,6 @@ export function setUpAlerts(page, sender) {
     if ("Notification" in window && Notification.permission === "default") await Notification.requestPermission();
     tellState(state);
     sound();
-    if (canNotify()) notify("test", "Nobody", "This is how a call looks.");
+    if (canNotify()) notify("test", texts.nobody, texts.example);
   });
 }

@@ -1,5 +1,7 @@
 // Notes are sent as they are written, one request at a time, and stay in this browser until the app has them on disk.
 
+import { texts } from "./live_page.js";
+
 const RETRY_MS = 2000;
 
 let prefix = "";
@@ -48,9 +50,9 @@ async function push(id, text) {
   const newest = read(id) ?? text;
   if (kept && newest === text) {
     write(id, null);
-    tell(id, "Saved");
+    tell(id, texts.saved);
   } else {
-    if (!kept) tell(id, "Not saved yet: kept in this browser. Trying again…");
+    if (!kept) tell(id, texts.not_saved);
     setTimeout(() => push(id, read(id) ?? newest), kept ? 0 : RETRY_MS);
   }
 }

@@ -1,6 +1,10 @@
 //! The screen pop page: the board, and one card a call.
 
+use std::sync::Arc;
+
 use askama::Template;
+
+use crate::Texts;
 
 /// The whole board as it is painted first; afterwards the page follows the events.
 #[derive(Clone, Debug, Default, Template)]
@@ -18,6 +22,7 @@ pub struct ScreenPop {
     pub now_ms: i64,
     /// Whose page it is.
     pub desk: Desk,
+    pub texts: Arc<Texts>,
 }
 
 /// Whose page it is, and what they chose.
@@ -61,7 +66,7 @@ pub struct DeskHours {
 #[derive(Clone, Debug, Default)]
 pub struct DeskDay {
     pub number: usize,
-    pub name: &'static str,
+    pub name: String,
     pub set: bool,
 }
 
@@ -71,6 +76,11 @@ pub struct DeskDay {
 pub struct DeskSignIn {
     /// Where to sign in.
     pub address: String,
+    /// The page itself, to which the choice of a language comes back.
+    pub here: String,
+    /// Proof of the session, which this page has not.
+    pub proof: String,
+    pub texts: Arc<Texts>,
 }
 
 /// Where on the page a card stands.
@@ -113,16 +123,6 @@ impl Link {
             Self::Live => "live",
             Self::Lost => "lost",
             Self::SignInNeeded => "sign-in",
-        }
-    }
-
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Connecting => "Connecting",
-            Self::Live => "Live",
-            Self::Lost => "Reconnecting",
-            Self::SignInNeeded => "Signed out",
         }
     }
 }
@@ -267,4 +267,5 @@ pub struct Card {
     pub today: Option<String>,
     /// What a screen reader says when this state appears.
     pub say: String,
+    pub texts: Arc<Texts>,
 }

@@ -7,9 +7,12 @@ mod assets;
 mod board;
 mod console;
 mod docs;
+mod lang;
 mod pages;
 mod portal;
 mod respond;
+mod text;
+mod texts;
 mod wall;
 
 pub use assets::{asset, assets};
@@ -22,10 +25,13 @@ pub use docs::{
     AnswerLine, Block, Docs, Group, Guide, GuideLink, OperationPage, ParameterLine, Reference, Span, Step,
     Tutorial,
 };
+pub use lang::{Form, Lang, Languages};
 pub use pages::{Consent, Login, Message, ScopeGroup};
 pub use portal::{
     ClientLine, ClientList, ClientPage, Credentials, DeleteClient, Field, ScopeTicks, Secret, Tick,
     TokenLine, TokenList, Visitor,
 };
 pub use respond::{fragment, page};
+pub use text::{Cardinal, Ordinal, Said, Text};
+pub use texts::*;
 pub use wall::{Timer, Wall, WallAgent, WallLink, Wallboard};

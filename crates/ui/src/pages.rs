@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use crate::{Lang, Said, Texts};
+
 /// Sign-in form; posts `email`, `password` and `service` to `/login`. Works without JavaScript.
 #[derive(Clone, Debug, Default, Template)]
 #[template(path = "login.html")]
@@ -47,12 +49,19 @@ pub struct Message {
     pub detail: Option<String>,
     /// Words and address of the way on.
     pub link: Option<(String, String)>,
+    pub lang: Lang,
 }
 
 impl Message {
     #[must_use]
     pub fn new(title: impl Into<String>, text: impl Into<String>) -> Self {
         Self { title: title.into(), text: text.into(), ..Self::default() }
+    }
+
+    /// The same in another language.
+    #[must_use]
+    pub fn said(texts: &Texts, said: &Said) -> Self {
+        Self { lang: texts.lang, ..Self::new(&said.title, &said.text) }
     }
 
     #[must_use]

@@ -1,8 +1,10 @@
 //! The wallboard: figures and agents for a screen that everybody sees.
 
+use std::sync::Arc;
+
 use askama::Template;
 
-use crate::Link;
+use crate::{Link, Texts};
 
 /// The whole page as it is painted first; afterwards it follows the events.
 #[derive(Clone, Debug, Default, Template)]
@@ -23,18 +25,22 @@ pub struct Wallboard {
     pub links: Option<Vec<WallLink>>,
     /// A link that was just made.
     pub new_link: Option<String>,
+    /// The page itself, to which the choice of a language comes back.
+    pub here: String,
+    pub texts: Arc<Texts>,
 }
 
 /// What changes on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Template)]
 #[template(path = "wall.html")]
 pub struct Wall {
-    pub waiting: usize,
+    pub waiting: u64,
     pub longest: Option<Timer>,
     /// Of today.
     pub answered: u64,
     pub missed: u64,
     pub agents: Vec<WallAgent>,
+    pub texts: Arc<Texts>,
 }
 
 /// A running time.
@@ -53,7 +59,7 @@ pub struct WallAgent {
     /// Name of the state for the stylesheet: talking, ringing, free.
     pub key: &'static str,
     /// The state in words.
-    pub word: &'static str,
+    pub word: String,
     pub timer: Option<Timer>,
 }
 
@@ -61,7 +67,6 @@ pub struct WallAgent {
 #[derive(Clone, Debug, Default)]
 pub struct WallLink {
     pub id: String,
-    /// When it was made, for people.
+    /// When it was made, and by whom, for people.
     pub made: String,
-    pub by: String,
 }

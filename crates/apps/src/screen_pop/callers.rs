@@ -16,7 +16,7 @@ use crate::{
     people::{
         contact::{Candidate, Contact, rank},
         number::{Home, Number},
-        sources::{Answer, IMPORTED, Lookup},
+        sources::{Answer, Failure, IMPORTED, Lookup},
         text::tidy,
     },
     store::{contacts, screen_pop as store},
@@ -39,11 +39,9 @@ impl Known {
         self.candidates = rank(number, contacts, self.picked.as_deref(), home);
     }
 
-    /// Sources that have not answered, in words.
-    #[must_use]
-    pub fn failures(&self) -> Vec<String> {
-        let failed = |answer: &Answer| Some(format!("{} {}", answer.source, answer.failure.as_ref()?));
-        self.answers.values().filter_map(failed).collect()
+    /// Sources that have not answered, and why.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &Failure)> {
+        self.answers.values().filter_map(|answer| Some((answer.source.as_str(), answer.failure.as_ref()?)))
     }
 }
 

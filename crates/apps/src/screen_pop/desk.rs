@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sqlx::SqlitePool;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::task::TaskTracker;
+use ui::Lang;
 use wire::call_events::CallEvent;
 
 use super::{
@@ -154,7 +155,7 @@ impl Desk {
                 conversation_space_id: call.id.clone(),
                 call_created: call.created,
                 popped: Timestamp::now(),
-                who: view::who(&call),
+                who: view::who(&call, self.hub.texts(Lang::English)),
                 screen: self.screen.clone(),
             };
             // Nobody listens any more: the pages still do.

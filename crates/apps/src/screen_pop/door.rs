@@ -13,10 +13,11 @@ use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use jiff::Timestamp;
 use sdk::{Client, Error, ErrorKind};
 use sqlx::SqlitePool;
+use ui::Lang;
 use url::Url;
 
 use super::{
-    limits::{SESSION_LIFE, SESSIONS_MAX, SIGN_IN_LIFE, SIGN_INS_MAX},
+    limits::{LANGUAGE_KEPT, SESSION_LIFE, SESSIONS_MAX, SIGN_IN_LIFE, SIGN_INS_MAX},
     secrets::{digest, token},
     sight::{Directory, Person},
 };
@@ -206,6 +207,20 @@ impl Door {
     pub fn no_cookie(&self) -> Cookie<'static> {
         let mut cookie = self.cookie("session", String::new());
         cookie.make_removal();
+        cookie
+    }
+
+    /// The language that was chosen in this browser.
+    #[must_use]
+    pub fn language(&self, headers: &HeaderMap) -> Option<Lang> {
+        Lang::of_key(CookieJar::from_headers(headers).get(&self.name("language"))?.value())
+    }
+
+    /// The cookie that keeps a language in this browser.
+    #[must_use]
+    pub fn language_cookie(&self, lang: Lang) -> Cookie<'static> {
+        let mut cookie = self.cookie("language", lang.key().to_owned());
+        cookie.set_max_age(Some(LANGUAGE_KEPT.try_into().unwrap_or_default()));
         cookie
     }
 

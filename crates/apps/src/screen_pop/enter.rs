@@ -10,29 +10,32 @@ use axum_extra::extract::cookie::Cookie;
 use sdk::Error;
 use serde::Deserialize;
 use tokio::sync::oneshot;
-use ui::{DeskSignIn, Message};
+use ui::DeskSignIn;
 
 use super::{
+    language,
     routes::{Code, Pages},
     sight::Person,
 };
 use crate::sign_in::{self, RedirectQuery};
 
 /// The page for who has not signed in. While the app itself is signed out, the first person signs in for both.
-pub fn page(pages: &Pages) -> Response<Body> {
+/// `here` is the path of the page.
+pub fn page(pages: &Pages, headers: &HeaderMap, here: &str) -> Response<Body> {
     let address = pages.hub.sign_in().map_or_else(|| "/sign-in".to_owned(), |sign_in| sign_in.login_url);
-    ui::page(StatusCode::OK, &DeskSignIn { address }, &[])
+    let texts = pages.hub.texts(language::of(pages, headers)).clone();
+    let page = DeskSignIn { address, here: here.to_owned(), proof: String::new(), texts };
+    ui::page(StatusCode::OK, &page, &[])
 }
 
 /// Sends a browser to the login page of the phone system.
-pub async fn begin(State(pages): State<Pages>) -> Response<Body> {
+pub async fn begin(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
     match pages.door.begin().await {
         Ok((login_url, cookie)) => with_cookie(Redirect::to(login_url.as_str()), &cookie),
         Err(error) => {
             tracing::warn!("{error}");
-            let page =
-                Message::new("Not signed in", "The phone system did not answer. Try again in a minute.")
-                    .with_detail(error.to_string());
+            let page = language::message(&pages, &headers, |texts| &texts.errors.no_answer)
+                .with_detail(error.to_string());
             ui::page(StatusCode::SERVICE_UNAVAILABLE, &page, &[])
         }
     }
@@ -51,7 +54,7 @@ pub async fn leave(
     // With our referrer policy a browser's form has no origin; the proof alone tells that it is ours.
     let Some(visitor) = pages.door.visitor(&headers) else { return Redirect::to("/").into_response() };
     if form.proof != visitor.proof {
-        return foreign_form();
+        return foreign_form(&pages, &headers);
     }
     pages.door.leave(&visitor).await;
     pages.hub.close_session(&visitor.person, &visitor.session);
@@ -67,28 +70,34 @@ pub async fn redirect(
     let state = query.state.clone().unwrap_or_default();
     if pages.door.expects(&headers, &state) {
         return match query.judge(&state) {
-            sign_in::Redirect::Foreign => sign_in::foreign_page(),
-            sign_in::Redirect::Refused(reason) => sign_in::failed_page(&reason, Some("/")),
-            sign_in::Redirect::Code(code) => admitted(&pages, pages.door.finish(&state, &code).await),
+            sign_in::Redirect::Foreign => foreign_answer(&pages, &headers),
+            sign_in::Redirect::Refused(reason) => refused(&pages, &headers, &reason),
+            sign_in::Redirect::Code(code) => {
+                admitted(&pages, &headers, pages.door.finish(&state, &code).await)
+            }
         };
     }
     if pages.hub.was_signed_in_by(Some(&state)) {
         // The browser's back button leads here after a sign-in that worked.
         return Redirect::to("/").into_response();
     }
-    let Some(sign_in) = pages.hub.sign_in() else { return sign_in::foreign_page() };
+    let Some(sign_in) = pages.hub.sign_in() else { return foreign_answer(&pages, &headers) };
     let code = match query.judge(&sign_in.state) {
-        sign_in::Redirect::Foreign => return sign_in::foreign_page(),
-        sign_in::Redirect::Refused(reason) => return sign_in::failed_page(&reason, Some("/")),
+        sign_in::Redirect::Foreign => return foreign_answer(&pages, &headers),
+        sign_in::Redirect::Refused(reason) => return refused(&pages, &headers, &reason),
         sign_in::Redirect::Code(code) => code,
     };
     match exchanged(&pages, code).await {
-        Ok(()) => admitted(&pages, pages.door.admit_operator().await),
-        Err(reason) => sign_in::failed_page(&reason, Some("/")),
+        Ok(()) => admitted(&pages, &headers, pages.door.admit_operator().await),
+        Err(reason) => refused(&pages, &headers, &reason),
     }
 }
 
-fn admitted(pages: &Pages, result: Result<(Person, Cookie<'static>), Error>) -> Response<Body> {
+fn admitted(
+    pages: &Pages,
+    headers: &HeaderMap,
+    result: Result<(Person, Cookie<'static>), Error>,
+) -> Response<Body> {
     match result {
         Ok((person, cookie)) => {
             if !pages.hub.has_seat(&person) {
@@ -98,7 +107,7 @@ fn admitted(pages: &Pages, result: Result<(Person, Cookie<'static>), Error>) -> 
         }
         Err(error) => {
             tracing::warn!("{error}");
-            sign_in::failed_page(&error.to_string(), Some("/"))
+            refused(pages, headers, &error.to_string())
         }
     }
 }
@@ -110,7 +119,7 @@ async fn exchanged(pages: &Pages, code: String) -> Result<(), String> {
     result.await.map_err(|_| stopping())?
 }
 
-fn with_cookie(answer: impl IntoResponse, cookie: &Cookie<'static>) -> Response<Body> {
+pub fn with_cookie(answer: impl IntoResponse, cookie: &Cookie<'static>) -> Response<Body> {
     let mut response = answer.into_response();
     let value = HeaderValue::from_str(&cookie.to_string()).expect("names and digests are visible ASCII");
     response.headers_mut().append(header::SET_COOKIE, value);
@@ -118,9 +127,20 @@ fn with_cookie(answer: impl IntoResponse, cookie: &Cookie<'static>) -> Response<
     response
 }
 
-pub fn foreign_form() -> Response<Body> {
-    let page = Message::new("This form came from another page", "Open the screen pop and try again there.");
-    ui::page(StatusCode::FORBIDDEN, &page, &[])
+/// The phone system, or the person, said no; `reason` is what it says.
+fn refused(pages: &Pages, headers: &HeaderMap, reason: &str) -> Response<Body> {
+    let words = &pages.hub.texts(language::of(pages, headers)).board.sign_in_again;
+    let page = language::message(pages, headers, |texts| &texts.errors.refused);
+    ui::page(StatusCode::BAD_REQUEST, &page.with_detail(reason).with_link(words, "/"), &[])
+}
+
+/// An answer to a sign-in that was not begun here.
+fn foreign_answer(pages: &Pages, headers: &HeaderMap) -> Response<Body> {
+    language::page(pages, headers, StatusCode::FORBIDDEN, |texts| &texts.errors.foreign_answer)
+}
+
+pub fn foreign_form(pages: &Pages, headers: &HeaderMap) -> Response<Body> {
+    language::page(pages, headers, StatusCode::FORBIDDEN, |texts| &texts.errors.foreign_form)
 }
 
 /// Another site can make a browser send a form here, but not with this page as its origin.

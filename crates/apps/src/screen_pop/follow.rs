@@ -17,7 +17,7 @@ use wire::{call_events::CallEvent, directory::User};
 use super::{
     desk::Desk,
     door::Door,
-    hub::{Hub, SignIn},
+    hub::{Hub, Problem, SignIn},
     limits::{DIRECTORY_EVERY, HISTORIES_MAX, SIGN_IN_RETRY, STALE_CHECK},
     routes::Code,
     sight::Directory,
@@ -107,10 +107,6 @@ pub async fn follow(
     follower.desk.close().await;
 }
 
-/// Said on the page until the phone system answers again.
-const UNREACHABLE: &str =
-    "The phone system cannot be reached. Calls may be missing until it is back. Trying again…";
-
 impl Follower {
     async fn hear(&mut self, event: FeedEvent) {
         match event {
@@ -142,8 +138,9 @@ impl Follower {
                 tracing::warn!("{error}");
                 match error.kind {
                     ErrorKind::RateLimited => {}
-                    ErrorKind::Unreachable => self.hub.set_problem(Some(UNREACHABLE.to_owned())),
-                    _ => self.hub.set_problem(Some(error.to_string())),
+                    ErrorKind::Unreachable => self.hub.set_problem(Some(Problem::Unreachable)),
+                    ErrorKind::Forbidden => self.hub.set_problem(Some(Problem::Refused(error.to_string()))),
+                    _ => self.hub.set_problem(Some(Problem::Other(error.to_string()))),
                 }
                 if error.kind == ErrorKind::Forbidden {
                     // Somebody else may be allowed: the page offers to sign in again.

@@ -36,8 +36,14 @@ pub struct SnapshotCard {
 }
 
 #[derive(Serialize)]
-pub struct LinkFrame<'a> {
+pub struct LinkFrame {
     pub key: &'static str,
-    pub word: &'static str,
-    pub problem: Option<&'a str>,
+    pub word: String,
+    pub problem: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct LanguageFrame {
+    /// As the page's `lang` attribute has it.
+    pub tag: &'static str,
 }

@@ -13,17 +13,16 @@ use std::{
 use axum::body::Bytes;
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::sync::mpsc;
-use ui::{Card, Link, ScreenPop};
+use ui::{Lang, Languages, Link, Texts};
 
 use super::{
     board::{Board, Change},
     call::Call,
-    frames::{CardFrame, GoneFrame, LinkFrame, NotesFrame, SnapshotCard, SnapshotFrame},
+    frames::{GoneFrame, LanguageFrame, NotesFrame},
     limits::{PAGE_QUEUE_MAX, PAGE_RETRY, PAGES_MAX, PAGES_OF_ONE_MAX},
     seat::Seat,
     settings,
-    sight::{self, Choice, Directory, Person, Sight, Tab},
-    view,
+    sight::{self, Choice, Directory, Person, Tab},
     walls::Walls,
 };
 use crate::store::desks::Mark;
@@ -34,7 +33,8 @@ pub struct Hub {
     /// What can come of a call, to choose from; none if none are set up.
     outcomes: Vec<String>,
     /// Differs from run to run, so that a page knows whose event ids it has.
-    run: i64,
+    pub(super) run: i64,
+    languages: Languages,
     // A std mutex: held for a look or a render, never over an await.
     inner: Mutex<Inner>,
 }
@@ -43,16 +43,37 @@ pub struct Hub {
 pub(super) struct Inner {
     pub(super) board: Board,
     link: Link,
-    sign_in: Option<SignIn>,
+    pub(super) sign_in: Option<SignIn>,
     /// State of the last sign-in that worked.
     signed_in: Option<String>,
-    problem: Option<String>,
+    pub(super) problem: Option<Problem>,
     /// Whose sign-in brings the calls; the phone system shows this person every call.
-    operator: Option<String>,
+    pub(super) operator: Option<String>,
     pub(super) directory: Arc<Directory>,
     pub(super) walls: Walls,
-    seats: HashMap<String, Seat>,
+    pub(super) seats: HashMap<String, Seat>,
     closed: bool,
+}
+
+/// What only a person can mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The phone system does not answer.
+    Unreachable,
+    /// It does not tell this sign-in of the calls; with what it says.
+    Refused(String),
+    Other(String),
+}
+
+impl Problem {
+    #[must_use]
+    pub fn words(&self, texts: &Texts) -> String {
+        match self {
+            Self::Unreachable => (&texts.problem.unreachable).into(),
+            Self::Refused(text) => texts.problem.refused.with("text", text),
+            Self::Other(text) => texts.problem.other.with("text", text),
+        }
+    }
 }
 
 /// A sign-in that waits for a person.
@@ -74,7 +95,14 @@ impl Hub {
     #[must_use]
     pub fn with_outcomes(zone: TimeZone, outcomes: Vec<String>) -> Arc<Self> {
         let run = Timestamp::now().as_millisecond();
-        Arc::new(Self { zone, outcomes, run, inner: Mutex::default() })
+        let languages = Languages::read();
+        Arc::new(Self { zone, outcomes, run, languages, inner: Mutex::default() })
+    }
+
+    /// The texts of a language.
+    #[must_use]
+    pub fn texts(&self, lang: Lang) -> &Arc<Texts> {
+        self.languages.of(lang)
     }
 
     /// What can come of a call.
@@ -119,32 +147,6 @@ impl Hub {
         self.tell_walls(inner, now);
     }
 
-    fn tell(
-        &self,
-        seat: &mut Seat,
-        call: &Call,
-        operator: Option<&str>,
-        directory: &Directory,
-        now: Timestamp,
-    ) {
-        match seat.sight(call, operator, directory) {
-            Some(sight) => {
-                seat.shown.insert(call.id.clone());
-                let card = CardFrame {
-                    id: &call.id,
-                    html: ui::fragment(&self.card(seat, call, &sight, now)),
-                    alert: sight.alerts && !seat.told.contains(&call.id),
-                    now: now.as_millisecond(),
-                };
-                seat.send(self.run, "card", &card);
-            }
-            None if seat.shown.remove(&call.id) => {
-                seat.send(self.run, "gone", &GoneFrame { ids: std::slice::from_ref(&call.id) });
-            }
-            None => {}
-        }
-    }
-
     /// Sends a card whose call has not changed, but what is known of the caller has.
     pub fn publish_card(&self, id: &str) {
         self.publish(&Change::of_card(id));
@@ -154,16 +156,16 @@ impl Hub {
     pub fn set_link(&self, link: Link) {
         let mut inner = self.lock();
         inner.link = link;
-        inner.send_link(self.run);
+        self.send_link(&mut inner);
         self.tell_walls(&mut inner, Timestamp::now());
     }
 
     /// What only a person can mend, until it is mended (`None`).
-    pub fn set_problem(&self, problem: Option<String>) {
+    pub fn set_problem(&self, problem: Option<Problem>) {
         let mut inner = self.lock();
         if inner.problem != problem {
             inner.problem = problem;
-            inner.send_link(self.run);
+            self.send_link(&mut inner);
         }
     }
 
@@ -185,7 +187,7 @@ impl Hub {
     pub fn invite(&self, sign_in: SignIn) {
         let mut inner = self.lock();
         inner.sign_in = Some(sign_in);
-        inner.send_link(self.run);
+        self.send_link(&mut inner);
     }
 
     /// The person has signed in.
@@ -195,7 +197,7 @@ impl Hub {
         if let Some(sign_in) = inner.sign_in.take() {
             inner.signed_in = Some(sign_in.state);
         }
-        inner.send_link(self.run);
+        self.send_link(&mut inner);
     }
 
     /// Whether `state` is that of the last sign-in that worked.
@@ -211,9 +213,30 @@ impl Hub {
     }
 
     /// Seats a person; `read` gives what is stored of them, if they have no seat yet.
-    pub fn seat(&self, person: &Person, choice: Choice, marks: HashMap<String, Mark>) {
+    pub fn seat(
+        &self,
+        person: &Person,
+        choice: Choice,
+        marks: HashMap<String, Mark>,
+        language: Option<Lang>,
+    ) {
         let mut inner = self.lock();
-        inner.seats.entry(person.id.clone()).or_insert_with(|| Seat::new(person.clone(), choice, marks));
+        let new = || Seat::new(person.clone(), choice, marks, language);
+        inner.seats.entry(person.id.clone()).or_insert_with(new);
+    }
+
+    /// The language that a person has chosen.
+    #[must_use]
+    pub fn language(&self, person: &Person) -> Option<Lang> {
+        self.lock().seats.get(&person.id)?.language
+    }
+
+    /// A person has chosen a language: their pages are told.
+    pub fn speak(&self, person: &Person, lang: Lang) {
+        if let Some(seat) = self.lock().seats.get_mut(&person.id) {
+            seat.speak(lang);
+            seat.send(self.run, "language", &LanguageFrame { tag: lang.tag() });
+        }
     }
 
     #[must_use]
@@ -226,43 +249,6 @@ impl Hub {
         self.lock().seats.remove(&person.id);
     }
 
-    /// The person's page as it is now. None without a seat.
-    #[must_use]
-    pub fn page(&self, person: &Person) -> Option<ScreenPop> {
-        let now = Timestamp::now();
-        let inner = self.lock();
-        let seat = inner.seats.get(&person.id)?;
-        let admin = inner.is_admin(seat);
-        Some(ScreenPop {
-            cards: self.cards(&inner, seat, now).into_iter().map(|(card, _)| card).collect(),
-            link: inner.link(),
-            sign_in: inner.sign_in.as_ref().filter(|_| admin).map(|sign_in| sign_in.login_url.clone()),
-            problem: inner.problem.clone(),
-            now_ms: now.as_millisecond(),
-            desk: ui::Desk {
-                email: seat.person.id.clone(),
-                admin,
-                everybody: seat.choice.everybody,
-                team: seat.choice.team,
-                do_not_disturb: seat.choice.do_not_disturb,
-                sound: seat.choice.sound,
-                lines: settings::lines(seat, &inner.directory),
-                hours: settings::hours(&seat.choice),
-                ..ui::Desk::default()
-            },
-        })
-    }
-
-    /// One card of a person. None if there is no such call for them.
-    #[must_use]
-    pub fn one(&self, person: &Person, call: &str) -> Option<Card> {
-        let inner = self.lock();
-        let seat = inner.seats.get(&person.id)?;
-        let (_, call) = inner.board.find(call)?;
-        let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
-        Some(self.card(seat, call, &sight, Timestamp::now()))
-    }
-
     /// Server-sent events for one page: how things are, then each change. A page that says it heard everything gets
     /// no snapshot. None when too many pages are open, or the person has no seat.
     #[must_use]
@@ -271,6 +257,7 @@ impl Hub {
         person: &Person,
         session: &str,
         last_event: Option<&str>,
+        lang: Lang,
     ) -> Option<mpsc::Receiver<Bytes>> {
         let now = Timestamp::now();
         let mut guard = self.lock();
@@ -285,25 +272,18 @@ impl Hub {
         let mut first = vec![Bytes::from(format!("retry: {}\n\n", PAGE_RETRY.as_millis()))];
         // A seat that nobody watched has not counted what happened.
         let heard_all = seat.is_taken() && last_event == Some(&seat.event_id(self.run));
-        let cards = self.cards(inner, seat, now);
-        let ids: Vec<String> = cards.iter().map(|(card, _)| card.id.clone()).collect();
-        let snapshot = |(card, sight): (Card, Sight)| SnapshotCard {
-            html: ui::fragment(&card),
-            alert: sight.alerts && !seat.told.contains(&card.id),
-            id: card.id,
-        };
+        let snapshot = self.snapshot(inner, seat, lang, now);
+        let ids: Vec<String> = snapshot.cards.iter().map(|card| card.id.clone()).collect();
         if !heard_all {
-            let cards = cards.into_iter().map(snapshot).collect();
-            let frame = SnapshotFrame { cards, now: now.as_millisecond() };
-            first.push(seat.frame(self.run, "snapshot", &frame));
+            first.push(seat.frame(self.run, "snapshot", &snapshot));
         }
-        first.push(inner.link_frame(seat, self.run));
+        first.push(seat.frame(self.run, "link", &self.link_frame(inner, lang)));
         for bytes in first {
             page.try_send(bytes).expect("a new queue has room for three");
         }
         let seat = inner.seats.get_mut(&person.id)?;
         seat.shown.extend(ids);
-        seat.open(session, page);
+        seat.open(session, lang, page);
         Some(events)
     }
 
@@ -401,45 +381,11 @@ impl Hub {
         inner.walls = Walls::default();
     }
 
-    fn all_anew(&self, inner: &mut Inner) {
-        let people: Vec<String> = inner.seats.keys().cloned().collect();
-        for person in people {
-            self.anew(inner, &person);
+    fn send_link(&self, inner: &mut Inner) {
+        let frames: Vec<_> = Lang::ALL.map(|lang| (lang, self.link_frame(inner, lang))).into();
+        for seat in inner.seats.values_mut() {
+            seat.send_each(self.run, "link", &frames);
         }
-    }
-
-    /// A fresh snapshot for all pages of a person.
-    fn anew(&self, inner: &mut Inner, person: &str) {
-        let now = Timestamp::now();
-        let Some(seat) = inner.seats.get(person).filter(|seat| seat.is_taken()) else { return };
-        let cards = self.cards(inner, seat, now);
-        let shown = cards.iter().map(|(card, _)| card.id.clone()).collect();
-        let card = |(card, sight): (Card, Sight)| SnapshotCard {
-            html: ui::fragment(&card),
-            alert: sight.alerts && !seat.told.contains(&card.id),
-            id: card.id,
-        };
-        let cards = cards.into_iter().map(card).collect();
-        let frame = SnapshotFrame { cards, now: now.as_millisecond() };
-        let Some(seat) = inner.seats.get_mut(person) else { return };
-        seat.shown = shown;
-        seat.send(self.run, "snapshot", &frame);
-    }
-
-    fn cards(&self, inner: &Inner, seat: &Seat, now: Timestamp) -> Vec<(Card, Sight)> {
-        let of_seat = |call: &Call| {
-            let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
-            Some((self.card(seat, call, &sight, now), sight))
-        };
-        inner.board.calls().iter().filter_map(of_seat).collect()
-    }
-
-    fn card(&self, seat: &Seat, call: &Call, sight: &Sight, now: Timestamp) -> Card {
-        let mark = seat.mark_of(&call.id);
-        let by = call.claimed.clone().filter(|_| sight.tab == Tab::Missed);
-        let claim = by.map(|by| ui::Claim { mine: by == seat.person.id, by });
-        let codes = view::codes(&self.outcomes, &mark.code);
-        Card { claim, codes, ..view::card(call, sight, &mark, now, &self.zone) }
     }
 
     // What the mutex guards is whole after every step, so a panic elsewhere does not spoil it.
@@ -457,21 +403,7 @@ impl Inner {
         self.closed
     }
 
-    fn is_admin(&self, seat: &Seat) -> bool {
+    pub(super) fn is_admin(&self, seat: &Seat) -> bool {
         sight::is_admin(&seat.person, self.operator.as_deref())
-    }
-
-    fn send_link(&mut self, run: i64) {
-        let link = self.link();
-        let frame = LinkFrame { key: link.key(), word: link.word(), problem: self.problem.as_deref() };
-        for seat in self.seats.values_mut() {
-            seat.send(run, "link", &frame);
-        }
-    }
-
-    fn link_frame(&self, seat: &Seat, run: i64) -> Bytes {
-        let link = self.link();
-        let problem = self.problem.as_deref();
-        seat.frame(run, "link", &LinkFrame { key: link.key(), word: link.word(), problem })
     }
 }

@@ -43,6 +43,8 @@ pub const MARKS_RESTORED_MAX: u32 = 1000;
 
 /// How long a browser stays signed in.
 pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 86_400);
+/// How long a browser keeps the language that was chosen before somebody signed in.
+pub const LANGUAGE_KEPT: Duration = Duration::from_secs(365 * 86_400);
 /// Sessions at a time; with more the one that signed in first is signed out.
 pub const SESSIONS_MAX: usize = 10_000;
 /// Sign-ins under way; a further one is asked to try again, with 503.

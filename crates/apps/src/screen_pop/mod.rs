@@ -16,7 +16,9 @@ mod enter;
 pub mod follow;
 mod frames;
 pub mod hub;
+mod language;
 pub mod limits;
+mod paint;
 pub mod routes;
 pub mod seat;
 pub mod secrets;
@@ -27,6 +29,7 @@ pub mod view;
 mod wall;
 mod wallboard;
 mod walls;
+mod when;
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Interval, MissedTickBehavior, interval},
 };
-use ui::Message;
+use ui::Lang;
 use url::Url;
 
 use super::{
@@ -28,11 +28,12 @@ use super::{
     door::{Door, Visitor},
     enter,
     hub::Hub,
+    language,
     limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_CHARS_MAX},
     server::only_own_names,
     settings, wallboard,
 };
-use crate::store::{Store, desks as store};
+use crate::store::{Store, desks as store, languages};
 
 /// Path of the OAuth redirect URI.
 pub const REDIRECT_PATH: &str = "/app/redirect";
@@ -70,6 +71,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/events", get(events))
         .route("/alerts", post(alert))
         .route("/settings", post(settings::settings))
+        .route("/language", post(language::choose))
         .route("/calls/close-finished", post(close_finished))
         .route("/calls/{id}", get(one))
         .route("/calls/{id}/close", post(close))
@@ -88,16 +90,17 @@ pub fn router(pages: Pages) -> Router {
         .route("/sign-out", post(enter::leave))
         .route(REDIRECT_PATH, get(enter::redirect))
         .route("/healthz", get(|| async { "ok\n" }))
-        .fallback(|| async { no_such_page() })
+        .fallback(
+            |State(pages): State<Pages>, headers: HeaderMap| async move { no_such_page(&pages, &headers) },
+        )
         .merge(ui::assets())
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(pages.clone(), only_own_names))
         .with_state(pages)
 }
 
-fn no_such_page() -> Response<Body> {
-    let page = Message::new("There is no such page", "The calls are on the first page of this address.");
-    ui::page(StatusCode::NOT_FOUND, &page, &[])
+fn no_such_page(pages: &Pages, headers: &HeaderMap) -> Response<Body> {
+    language::page(pages, headers, StatusCode::NOT_FOUND, |texts| &texts.errors.no_page)
 }
 
 /// The visitor of a request, seated; else the answer that refuses it.
@@ -108,8 +111,7 @@ pub(super) async fn seated(pages: &Pages, headers: &HeaderMap) -> Result<Visitor
     };
     seat(pages, &visitor).await.map_err(|error| {
         tracing::error!(%error, "a desk could not be read");
-        let page = Message::new("This did not work", "The store cannot be read now. Try again.");
-        ui::page(StatusCode::INTERNAL_SERVER_ERROR, &page, &[])
+        language::page(pages, headers, StatusCode::INTERNAL_SERVER_ERROR, |texts| &texts.errors.store)
     })?;
     Ok(visitor)
 }
@@ -121,7 +123,8 @@ async fn seat(pages: &Pages, visitor: &Visitor) -> sqlx::Result<()> {
     }
     let choice = store::choice(&pages.store.pool, &person.id).await?;
     let marks = store::marks(&pages.store.pool, &person.id, MARKS_RESTORED_MAX).await?;
-    pages.hub.seat(person, choice, marks);
+    let language = languages::chosen(&pages.store.pool, &person.id).await?;
+    pages.hub.seat(person, choice, marks, language);
     Ok(())
 }
 
@@ -132,25 +135,26 @@ pub(super) async fn acting(
     proof: Option<&str>,
 ) -> Result<Visitor, Response<Body>> {
     if !enter::is_from_own_page(headers) {
-        return Err(enter::foreign_form());
+        return Err(enter::foreign_form(pages, headers));
     }
     let visitor = seated(pages, headers).await?;
     let header = headers.get(PROOF).and_then(|value| value.to_str().ok());
     if visitor.proof.is_empty() || header.or(proof) == Some(&visitor.proof) {
         return Ok(visitor);
     }
-    Err(enter::foreign_form())
+    Err(enter::foreign_form(pages, headers))
 }
 
 async fn board(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
     if pages.door.visitor(&headers).is_none() {
-        return enter::page(&pages);
+        return enter::page(&pages, &headers, "/");
     }
     let visitor = match seated(&pages, &headers).await {
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
-    let Some(mut page) = pages.hub.page(&visitor.person) else { return no_such_page() };
+    let lang = language::of(&pages, &headers);
+    let Some(mut page) = pages.hub.page(&visitor.person, lang) else { return no_such_page(&pages, &headers) };
     page.desk.key = super::secrets::digest("desk", &visitor.person.id);
     page.desk.proof = visitor.proof;
     ui::page(StatusCode::OK, &page, &[])
@@ -161,7 +165,7 @@ async fn one(State(pages): State<Pages>, headers: HeaderMap, Path(id): Path<Stri
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
-    match pages.hub.one(&visitor.person, &id) {
+    match pages.hub.one(&visitor.person, &id, language::of(&pages, &headers)) {
         Some(card) => ui::page(StatusCode::OK, &card, &[]),
         None => no_such_call(),
     }
@@ -177,7 +181,8 @@ async fn events(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body
         Err(refused) => return refused,
     };
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    event_stream(pages.hub.subscribe(&visitor.person, &visitor.session, last))
+    let lang = language::of(&pages, &headers);
+    event_stream(pages.hub.subscribe(&visitor.person, &visitor.session, last, lang))
 }
 
 /// The answer that goes on until the queue ends; without one there is no room.
@@ -337,8 +342,8 @@ struct NewContactForm {
 /// Refuses what is said of a caller by somebody to whom the call is not there.
 async fn may_tell_of(pages: &Pages, headers: &HeaderMap, call: &str) -> Result<(), Response<Body>> {
     let visitor = acting(pages, headers, None).await?;
-    if pages.hub.one(&visitor.person, call).is_none() {
-        return Err(kept(Ok(false)));
+    if pages.hub.one(&visitor.person, call, Lang::default()).is_none() {
+        return Err(kept(pages, headers, Ok(false)));
     }
     Ok(())
 }
@@ -347,7 +352,8 @@ async fn pick(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<P
     if let Err(refused) = may_tell_of(&pages, &headers, &form.call).await {
         return refused;
     }
-    kept(pages.callers.pick(&form.call, &form.contact).await)
+    let result = pages.callers.pick(&form.call, &form.contact).await;
+    kept(&pages, &headers, result)
 }
 
 async fn new_contact(
@@ -359,21 +365,18 @@ async fn new_contact(
         return refused;
     }
     let written = Written { name: form.name, company: form.company, notes: form.notes };
-    kept(pages.callers.add(&form.call, &written).await)
+    let result = pages.callers.add(&form.call, &written).await;
+    kept(&pages, &headers, result)
 }
 
-fn kept(result: sqlx::Result<bool>) -> Response<Body> {
+fn kept(pages: &Pages, headers: &HeaderMap, result: sqlx::Result<bool>) -> Response<Body> {
     match result {
         Ok(true) => Redirect::to("/").into_response(),
-        Ok(false) => {
-            let page =
-                Message::new("Nothing was kept", "The call has left the board, or the name is missing.");
-            ui::page(StatusCode::BAD_REQUEST, &page, &[])
-        }
+        Ok(false) => language::page(pages, headers, StatusCode::BAD_REQUEST, |texts| &texts.errors.not_kept),
         Err(error) => {
             tracing::error!(%error, "a contact could not be kept");
-            let page = Message::new("Nothing was kept", "The contacts cannot be written now. Try again.");
-            ui::page(StatusCode::INTERNAL_SERVER_ERROR, &page, &[])
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            language::page(pages, headers, status, |texts| &texts.errors.contacts)
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use axum::body::Bytes;
 use serde::Serialize;
 use tokio::sync::mpsc;
+use ui::Lang;
 
 use super::{
     call::Call,
@@ -19,6 +20,8 @@ pub struct Seat {
     pub shown: HashSet<String>,
     /// Calls for which a page has rung.
     pub told: HashSet<String>,
+    /// What the person has chosen; else each page speaks what its browser asks for.
+    pub language: Option<Lang>,
     marks: HashMap<String, Mark>,
     pages: Vec<Page>,
     /// Events sent so far.
@@ -28,14 +31,15 @@ pub struct Seat {
 struct Page {
     /// Digest of the session.
     session: String,
+    lang: Lang,
     events: mpsc::Sender<Bytes>,
 }
 
 impl Seat {
     #[must_use]
-    pub fn new(person: Person, choice: Choice, marks: HashMap<String, Mark>) -> Self {
+    pub fn new(person: Person, choice: Choice, marks: HashMap<String, Mark>, language: Option<Lang>) -> Self {
         let (shown, told) = Default::default();
-        Self { person, choice, shown, told, marks, pages: Vec::new(), events: 0 }
+        Self { person, choice, shown, told, language, marks, pages: Vec::new(), events: 0 }
     }
 
     /// What a call is to this person; none if it is not for them, or they have closed its card.
@@ -76,8 +80,8 @@ impl Seat {
         self.pages.len()
     }
 
-    pub fn open(&mut self, session: &str, events: mpsc::Sender<Bytes>) {
-        self.pages.push(Page { session: session.to_owned(), events });
+    pub fn open(&mut self, session: &str, lang: Lang, events: mpsc::Sender<Bytes>) {
+        self.pages.push(Page { session: session.to_owned(), lang, events });
     }
 
     pub fn close(&mut self, session: &str) {
@@ -92,6 +96,30 @@ impl Seat {
         }
         let bytes = self.frame(run, event, data);
         self.pages.retain(|page| page.events.try_send(bytes.clone()).is_ok());
+    }
+
+    /// What `make` makes, once for each language of the open pages.
+    pub fn in_languages<T>(&self, make: impl Fn(Lang) -> T) -> Vec<(Lang, T)> {
+        let spoken = |lang: &Lang| self.pages.iter().any(|page| page.lang == *lang);
+        Lang::ALL.into_iter().filter(spoken).map(|lang| (lang, make(lang))).collect()
+    }
+
+    /// As [`Seat::send`], to each page in its language.
+    pub fn send_each<T: Serialize>(&mut self, run: i64, event: &str, frames: &[(Lang, T)]) {
+        self.events += 1;
+        for (lang, data) in frames {
+            if !self.pages.iter().any(|page| page.lang == *lang) {
+                continue;
+            }
+            let bytes = self.frame(run, event, data);
+            self.pages.retain(|page| page.lang != *lang || page.events.try_send(bytes.clone()).is_ok());
+        }
+    }
+
+    /// The person has chosen a language.
+    pub fn speak(&mut self, lang: Lang) {
+        self.language = Some(lang);
+        self.pages.iter_mut().for_each(|page| page.lang = lang);
     }
 
     /// The id of the last event: a page that has it has heard everything.

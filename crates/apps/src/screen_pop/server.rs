@@ -16,10 +16,9 @@ use axum::{
 use listen::{Bounds, Refusal, Server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use ui::Message;
 
 use super::{
-    Secure,
+    Secure, language,
     limits::{CONNECTIONS_MAX, SHUTDOWN_WAIT},
     routes::{Pages, router},
 };
@@ -34,11 +33,9 @@ pub async fn only_own_names(State(pages): State<Pages>, request: Request, next: 
     if is_public(request.headers(), public) || is_own_name(request.headers(), &pages.host) {
         return next.run(request).await;
     }
-    let page = Message::new(
-        "This is not the address of the screen pop",
-        "Open it as localhost with its port, or under the name given with --public-url.",
-    );
-    ui::page(StatusCode::MISDIRECTED_REQUEST, &page, &[])
+    language::page(&pages, request.headers(), StatusCode::MISDIRECTED_REQUEST, |texts| {
+        &texts.errors.wrong_name
+    })
 }
 
 /// The name under which a proxy or a certificate makes the page known.

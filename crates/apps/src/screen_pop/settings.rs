@@ -8,25 +8,16 @@ use axum::{
 };
 use jiff::civil::Weekday;
 use serde::Serialize;
+use ui::Texts;
 
 use super::{
     choice::{Choice, Hours, clock_text},
     routes::{Pages, acting, done},
     seat::Seat,
     sight::Directory,
+    view,
 };
 use crate::store::desks as store;
-
-/// Days of a week, the first one first.
-const DAYS: [(Weekday, &str); 7] = [
-    (Weekday::Monday, "Mon"),
-    (Weekday::Tuesday, "Tue"),
-    (Weekday::Wednesday, "Wed"),
-    (Weekday::Thursday, "Thu"),
-    (Weekday::Friday, "Fri"),
-    (Weekday::Saturday, "Sat"),
-    (Weekday::Sunday, "Sun"),
-];
 
 /// What another page of the person puts into its form.
 #[derive(Serialize)]
@@ -48,35 +39,43 @@ pub fn frame(seat: &Seat, directory: &Directory) -> SettingsFrame {
         ("hours", choice.hours.is_some()),
     ];
     ticks.extend(simple.into_iter().filter(|(_, set)| *set).map(|(name, _)| format!("{name}=on")));
-    let lines = lines(seat, directory);
-    ticks.extend(lines.into_iter().filter(|line| line.wanted).map(|line| format!("line={}", line.id)));
-    let hours = hours(choice);
-    ticks.extend(hours.days.into_iter().filter(|day| day.set).map(|day| format!("day={}", day.number)));
-    SettingsFrame { ticks, from: hours.from, to: hours.to }
+    let wanted = |id: &&String| !choice.muted.contains(*id);
+    ticks.extend(directory.lines(&seat.person).iter().filter(wanted).map(|id| format!("line={id}")));
+    let hours = choice.hours.unwrap_or(Hours::USUAL);
+    let days = days().filter(|(_, day)| hours.has_day(*day));
+    ticks.extend(days.map(|(number, _)| format!("day={number}")));
+    SettingsFrame { ticks, from: clock_text(hours.from_min), to: clock_text(hours.to_min) }
 }
 
-/// The lines of a person, and whether each is to pop.
-pub fn lines(seat: &Seat, directory: &Directory) -> Vec<ui::DeskLine> {
-    let line = |(id, name): (String, String)| {
-        let wanted = !seat.choice.muted.contains(&id);
-        ui::DeskLine { id, name, wanted }
+/// Days of a week, Monday is 1.
+fn days() -> impl Iterator<Item = (usize, Weekday)> {
+    (1..=7).zip(Weekday::Monday.cycle_forward())
+}
+
+/// The lines of a person by the names that people know them by, and whether each is to pop.
+pub fn lines(seat: &Seat, directory: &Directory, texts: &Texts) -> Vec<ui::DeskLine> {
+    let line = |(at, id): (usize, &String)| {
+        let known = directory.agents().iter().find(|line| line.id == *id);
+        let name = known.map(|line| view::named(line, texts));
+        let name = name.unwrap_or_else(|| texts.settings.line.with("n", at + 1));
+        ui::DeskLine { id: id.clone(), name, wanted: !seat.choice.muted.contains(id) }
     };
-    directory.lines_by_name(&seat.person).into_iter().map(line).collect()
+    directory.lines(&seat.person).iter().enumerate().map(line).collect()
 }
 
 /// The hours of a person; usual ones to begin with where none are set.
-pub fn hours(choice: &Choice) -> ui::DeskHours {
+pub fn hours(choice: &Choice, texts: &Texts) -> ui::DeskHours {
     let hours = choice.hours.unwrap_or(Hours::USUAL);
-    let day = |(number, (day, name)): (usize, (Weekday, &'static str))| ui::DeskDay {
-        number: number + 1,
-        name,
+    let day = |((number, day), name): ((usize, Weekday), &ui::Text)| ui::DeskDay {
+        number,
+        name: name.into(),
         set: hours.has_day(day),
     };
     ui::DeskHours {
         set: choice.hours.is_some(),
         from: clock_text(hours.from_min),
         to: clock_text(hours.to_min),
-        days: DAYS.into_iter().enumerate().map(day).collect(),
+        days: days().zip(&texts.settings.days).map(day).collect(),
     }
 }
 

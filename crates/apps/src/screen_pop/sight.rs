@@ -94,14 +94,6 @@ impl Directory {
         directory
     }
 
-    /// The lines of a person, with the names by which people know them.
-    #[must_use]
-    pub fn lines_by_name(&self, person: &Person) -> Vec<(String, String)> {
-        let name = |id: &String| self.agents.iter().find(|line| line.id == *id).map(Line::people);
-        let lines = self.lines(person).iter().enumerate();
-        lines.map(|(at, id)| (id.clone(), name(id).unwrap_or_else(|| format!("Line {}", at + 1)))).collect()
-    }
-
     /// The lines of the account's people.
     #[must_use]
     pub fn agents(&self) -> &[Line] {
@@ -125,7 +117,7 @@ impl Directory {
     }
 
     /// The person's lines of today; those of the sign-in while nothing else is known.
-    fn lines<'a>(&'a self, person: &'a Person) -> &'a [String] {
+    pub fn lines<'a>(&'a self, person: &'a Person) -> &'a [String] {
         let today = person.user_key.as_ref().and_then(|key| self.lines_of.get(key));
         today.unwrap_or(&person.lines)
     }

@@ -1,24 +1,29 @@
-//! A call as a card: the words, times and numbers that a person reads.
+//! A call as a card: the words, times and numbers that a person reads, in their language.
 
-use jiff::{Timestamp, Zoned, civil::Date, tz::TimeZone};
-use ui::{Card, Code, Dialled, Fact, MatchLine, Phase};
+use std::sync::Arc;
+
+use jiff::{Timestamp, tz::TimeZone};
+use ui::{Card, Code, Dialled, Fact, MatchLine, Phase, Texts};
 
 use super::{
-    call::{Call, LastCall, Line, Outcome, Place, Stage},
+    call::{Call, Line, Outcome, Place, Stage},
     limits::{FACTS_SHOWN_MAX, FINISHED_STAYS, LINES_SHOWN_MAX, MATCHES_SHOWN_MAX, TAKEN_STAYS},
     sight::{Part, Sight, Tab},
+    when::{clock, last_call, short},
 };
 use crate::people::{
+    compare::Reason,
     contact::{Candidate, Contact, certain},
     number::Number,
+    sources::Failure,
 };
 use crate::store::desks::Mark;
 
-/// Who calls, for people: the contact, else the number, else "Anonymous caller". What the network calls the caller is
+/// Who calls, for people: the contact, else the number, else that they are anonymous. What the network calls the caller is
 /// a label beside that, never their name.
 #[must_use]
-pub fn who(call: &Call) -> String {
-    let number = || call.caller.people().unwrap_or("Anonymous caller").to_owned();
+pub fn who(call: &Call, texts: &Texts) -> String {
+    let number = || call.caller.people().unwrap_or(texts.card.anonymous.as_str()).to_owned();
     contact(call).map_or_else(number, |contact| contact.title().to_owned())
 }
 
@@ -31,13 +36,20 @@ fn contact(call: &Call) -> Option<&Contact> {
     certain(candidates(call)).map(|candidate| &candidate.contact)
 }
 
-/// The card of a call for one person, in words of the zone `zone`.
+/// The card of a call for one person, with times of the zone `zone`.
 #[must_use]
-pub fn card(call: &Call, sight: &Sight, mark: &Mark, now: Timestamp, zone: &TimeZone) -> Card {
-    let who = who(call);
-    let (lines_heading, lines) = lines(call);
-    let word = word(call, &sight.part);
-    let has_left = left(call, &sight.part);
+pub fn card(
+    call: &Call,
+    sight: &Sight,
+    mark: &Mark,
+    now: Timestamp,
+    zone: &TimeZone,
+    texts: &Arc<Texts>,
+) -> Card {
+    let who = who(call, texts);
+    let (lines_heading, lines) = lines(call, texts);
+    let word = word(call, &sight.part, texts);
+    let has_left = left(call, &sight.part, texts);
     let created = call.created.to_zoned(zone.clone());
     Card {
         id: call.id.clone(),
@@ -55,18 +67,18 @@ pub fn card(call: &Call, sight: &Sight, mark: &Mark, now: Timestamp, zone: &Time
         caller_key: call.caller.key().map(str::to_owned),
         call_back: call_back(call),
         phase: phase(call, &sight.part),
-        say: say(call, &sight.part, &who, &word),
+        say: say(call, &sight.part, &who, &word, texts),
         word,
-        number: number(call),
+        number: number(call, texts),
         label: said(&call.caller_name),
         company: contact(call).and_then(|contact| said(&contact.company).filter(|name| *name != who)),
         tier: contact(call).and_then(|contact| said(&contact.tier)),
         link: contact(call).and_then(link),
-        facts: facts(call),
-        matches: matches(call),
+        facts: facts(call, texts),
+        matches: matches(call, texts),
         unknown: matches!(call.caller, Number::Phone(_) | Number::Digits { .. })
             && call.known.as_ref().is_some_and(|known| known.done && known.candidates.is_empty()),
-        failures: call.known.as_ref().map(|known| known.failures()).unwrap_or_default(),
+        failures: failures(call, texts),
         queue: call.queue.clone().filter(|name| !name.is_empty()),
         waited: call.answered_at.map(|at| clock(at.duration_since(call.created).as_secs())),
         who,
@@ -74,17 +86,18 @@ pub fn card(call: &Call, sight: &Sight, mark: &Mark, now: Timestamp, zone: &Time
             label: Some(call.dialled_label.clone()).filter(|label| !label.is_empty()),
             number: call.dialled.people().map(str::to_owned),
         },
-        lines_heading: lines_heading.to_owned(),
-        lines: shown(lines),
+        lines_heading,
+        lines: shown(lines, texts),
         since_ms: since(call).filter(|_| has_left.is_none()).map(Timestamp::as_millisecond),
-        duration: duration(call, now).filter(|_| has_left.is_none()),
-        came_in: came_in(&created, now),
+        duration: duration(call, now, texts).filter(|_| has_left.is_none()),
+        came_in: short(&created, now, texts),
         came_in_iso: call.created.to_string(),
         last_call: call.history.as_ref().map(|history| match &history.last {
-            Some(last) => last_call(last, now, zone),
-            None => "None on record".to_owned(),
+            Some(last) => last_call(last, now, zone, texts),
+            None => (&texts.last.none).into(),
         }),
-        today: call.history.as_ref().map(|history| format!("{} call today", ordinal(history.today))),
+        today: call.history.as_ref().map(|history| texts.nth(&texts.card.calls_today, history.today)),
+        texts: Arc::clone(texts),
     }
 }
 
@@ -112,13 +125,26 @@ fn phase(call: &Call, part: &Part) -> Phase {
 }
 
 /// What became of a call that is no longer with this person.
-fn left(call: &Call, part: &Part) -> Option<String> {
-    let by = |lines: &[Line]| lines.first().map_or_else(|| "a colleague".to_owned(), Line::short);
+fn left(call: &Call, part: &Part, texts: &Texts) -> Option<String> {
+    let by = |lines: &[Line]| match lines.first() {
+        Some(line) if line.name.is_empty() => named(line, texts),
+        Some(line) => line.name.clone(),
+        None => (&texts.state.colleague).into(),
+    };
     match part {
-        Part::Taken(lines) => Some(format!("Taken by {}", by(lines))),
-        Part::HandedOn(lines) => Some(format!("Passed on to {}", by(lines))),
-        Part::Moved if call.is_live() => Some("Rings elsewhere".to_owned()),
+        Part::Taken(lines) => Some(texts.state.taken.with("name", by(lines))),
+        Part::HandedOn(lines) => Some(texts.state.passed_on.with("name", by(lines))),
+        Part::Moved if call.is_live() => Some((&texts.state.elsewhere).into()),
         _ => None,
+    }
+}
+
+/// "Front Desk · 1001"
+pub(super) fn named(line: &Line, texts: &Texts) -> String {
+    match (line.name.as_str(), line.extension.as_str()) {
+        ("", "") => (&texts.card.unnamed_line).into(),
+        ("", extension) => texts.card.extension.with("number", extension),
+        _ => line.people(),
     }
 }
 
@@ -132,30 +158,32 @@ fn active_until(call: &Call, part: &Part) -> Option<Timestamp> {
     since.checked_add(stays).ok()
 }
 
-fn word(call: &Call, part: &Part) -> String {
-    if let Some(word) = left(call, part) {
+fn word(call: &Call, part: &Part, texts: &Texts) -> String {
+    if let Some(word) = left(call, part, texts) {
         return word;
     }
-    match &call.stage {
-        Stage::Answered if call.parked => "Parked".to_owned(),
-        Stage::Ended(Outcome::Missed) if call.settled => "Missed, talked since".to_owned(),
-        Stage::Waiting(Place::Menu) => "In the menu".to_owned(),
-        Stage::Waiting(Place::Queue(name)) if name.is_empty() => "In a queue".to_owned(),
-        Stage::Waiting(Place::Queue(name)) => format!("In queue {name}"),
-        Stage::Waiting(Place::Voicemail) => "At voicemail".to_owned(),
-        Stage::Ringing => "Ringing".to_owned(),
-        Stage::Answered => "Answered".to_owned(),
-        Stage::Ended(Outcome::Missed) if call.voicemail => "Missed, went to voicemail".to_owned(),
-        Stage::Ended(Outcome::Missed) => "Missed".to_owned(),
-        Stage::Ended(Outcome::Unknown) if call.cut_off => "Cut off".to_owned(),
-        Stage::Ended(Outcome::Answered | Outcome::Unknown) => "Ended".to_owned(),
-    }
+    let words = &texts.state;
+    let word = match &call.stage {
+        Stage::Answered if call.parked => &words.parked,
+        Stage::Ended(Outcome::Missed) if call.settled => &words.settled,
+        Stage::Waiting(Place::Menu) => &words.menu,
+        Stage::Waiting(Place::Queue(name)) if name.is_empty() => &words.some_queue,
+        Stage::Waiting(Place::Queue(name)) => return words.queue.with("name", name),
+        Stage::Waiting(Place::Voicemail) => &words.voicemail,
+        Stage::Ringing => &words.ringing,
+        Stage::Answered => &words.answered,
+        Stage::Ended(Outcome::Missed) if call.voicemail => &words.missed_voicemail,
+        Stage::Ended(Outcome::Missed) => &words.missed,
+        Stage::Ended(Outcome::Unknown) if call.cut_off => &words.cut_off,
+        Stage::Ended(Outcome::Answered | Outcome::Unknown) => &words.ended,
+    };
+    word.into()
 }
 
 /// The number, unless it stands in place of a name.
-fn number(call: &Call) -> Option<String> {
+fn number(call: &Call, texts: &Texts) -> Option<String> {
     match &call.caller {
-        Number::Withheld => said(&call.caller_name).map(|_| "Number withheld".to_owned()),
+        Number::Withheld => said(&call.caller_name).map(|_| (&texts.card.withheld).into()),
         number => contact(call).and_then(|_| number.people().map(str::to_owned)),
     }
 }
@@ -170,17 +198,17 @@ fn link(contact: &Contact) -> Option<String> {
     matches!(url.scheme(), "http" | "https").then(|| url.to_string())
 }
 
-fn facts(call: &Call) -> Vec<Fact> {
+fn facts(call: &Call, texts: &Texts) -> Vec<Fact> {
     let Some(contact) = contact(call) else { return Vec::new() };
-    let own = [("Notes", &contact.notes), ("Email", &contact.email)];
-    let own = own.into_iter().map(|(label, text)| (label.to_owned(), text.clone()));
+    let own = [(&texts.card.notes, &contact.notes), (&texts.card.email, &contact.email)];
+    let own = own.into_iter().map(|(label, text)| (label.into(), text.clone()));
     let other = contact.other.iter().map(|(label, text)| (label.clone(), text.clone()));
     let all = own.chain(other).filter(|(_, text)| !text.is_empty());
     all.take(FACTS_SHOWN_MAX).map(|(label, text)| Fact { label, text }).collect()
 }
 
 /// Those who may call, while nobody knows which of them.
-fn matches(call: &Call) -> Vec<MatchLine> {
+fn matches(call: &Call, texts: &Texts) -> Vec<MatchLine> {
     if contact(call).is_some() {
         return Vec::new();
     }
@@ -188,26 +216,63 @@ fn matches(call: &Call) -> Vec<MatchLine> {
         key: candidate.contact.key(),
         title: candidate.contact.title().to_owned(),
         company: said(&candidate.contact.company),
-        reason: candidate.matched.reason.text().to_owned(),
+        reason: reason(candidate.matched.reason, texts).into(),
     };
     candidates(call).iter().take(MATCHES_SHOWN_MAX).map(line).collect()
 }
 
-fn lines(call: &Call) -> (&'static str, &[Line]) {
-    match call.stage {
-        Stage::Waiting(_) | Stage::Ringing => ("Rings at", &call.ringing),
-        Stage::Answered => ("Answered by", &call.answered_by),
-        Stage::Ended(_) if call.answered_at.is_some() => ("Answered by", &call.answered_by),
-        Stage::Ended(_) => ("Rang at", &call.rang),
+fn reason(reason: Reason, texts: &Texts) -> &ui::Text {
+    let words = &texts.reason;
+    match reason {
+        Reason::SameNumber => &words.same,
+        Reason::SameNumberOneExtension => &words.same_extension,
+        Reason::HomeGuessed => &words.home,
+        Reason::PlusGuessed => &words.plus,
+        Reason::Letters => &words.letters,
+        Reason::OtherExtension => &words.other_extension,
+        Reason::CountryUncertain => &words.country,
+        Reason::EndOfNumber => &words.end,
+        Reason::Mobile9 => &words.mobile_9,
+        Reason::BrazilNinthDigit => &words.brazil_9,
+        Reason::ItalianZero => &words.italian_zero,
+        Reason::SameCompany => &words.company,
+        Reason::ShortNumber => &words.short,
     }
 }
 
-fn shown(lines: &[Line]) -> Vec<String> {
-    let mut texts: Vec<String> = lines.iter().take(LINES_SHOWN_MAX).map(Line::people).collect();
-    if lines.len() > LINES_SHOWN_MAX {
-        texts.push(format!("and {} more", lines.len() - LINES_SHOWN_MAX));
+/// Sources that have not answered, in words.
+fn failures(call: &Call, texts: &Texts) -> Vec<String> {
+    let words = &texts.failure;
+    let said = |(source, failure): (&str, &Failure)| match failure {
+        Failure::Slow => words.slow.with("source", source),
+        Failure::Unreachable => words.unreachable.with("source", source),
+        Failure::Refused => words.refused.with("source", source),
+        Failure::Budget => words.budget.with("source", source),
+        Failure::Pause => words.pause.with("source", source),
+        Failure::Status(status) => words.status.fill(&[("source", &source), ("status", status)]),
+        Failure::Database => words.database.with("source", source),
+        Failure::Unreadable => words.unreadable.with("source", source),
+    };
+    call.known.iter().flat_map(|known| known.failures()).map(said).collect()
+}
+
+fn lines<'a>(call: &'a Call, texts: &Texts) -> (String, &'a [Line]) {
+    let (heading, lines) = match call.stage {
+        Stage::Waiting(_) | Stage::Ringing => (&texts.card.rings_at, &call.ringing),
+        Stage::Answered => (&texts.card.answered_by, &call.answered_by),
+        Stage::Ended(_) if call.answered_at.is_some() => (&texts.card.answered_by, &call.answered_by),
+        Stage::Ended(_) => (&texts.card.rang_at, &call.rang),
+    };
+    (heading.into(), lines)
+}
+
+fn shown(lines: &[Line], texts: &Texts) -> Vec<String> {
+    let mut shown: Vec<String> = lines.iter().take(LINES_SHOWN_MAX).map(|line| named(line, texts)).collect();
+    let more = lines.len().saturating_sub(LINES_SHOWN_MAX);
+    if more > 0 {
+        shown.push(texts.count(&texts.card.more_lines, more as u64));
     }
-    texts
+    shown
 }
 
 /// The number to dial, where there is one.
@@ -218,19 +283,20 @@ fn call_back(call: &Call) -> Option<String> {
     }
 }
 
-fn say(call: &Call, part: &Part, who: &str, word: &str) -> String {
-    if left(call, part).is_some() || call.parked {
-        return format!("{who}: {}", lower(word));
+fn say(call: &Call, part: &Part, who: &str, word: &str, texts: &Texts) -> String {
+    let other = || texts.say.other.fill(&[("who", &who), ("state", &lower(word))]);
+    if left(call, part, texts).is_some() || call.parked {
+        return other();
     }
     let by = |lines: &[Line]| lines.first().map(|line| line.name.clone()).filter(|name| !name.is_empty());
     match &call.stage {
-        Stage::Ringing => format!("{who} is calling"),
-        Stage::Waiting(_) => format!("{who} is calling: {}", lower(word)),
+        Stage::Ringing => texts.say.calling.with("who", who),
+        Stage::Waiting(_) => texts.say.calling_in.fill(&[("who", &who), ("state", &lower(word))]),
         Stage::Answered => match by(&call.answered_by) {
-            Some(name) => format!("{who}: answered by {name}"),
-            None => format!("{who}: answered"),
+            Some(name) => texts.say.answered_by.fill(&[("who", &who), ("name", &name)]),
+            None => texts.say.answered.with("who", who),
         },
-        Stage::Ended(_) => format!("{who}: {}", lower(word)),
+        Stage::Ended(_) => other(),
     }
 }
 
@@ -248,7 +314,7 @@ fn since(call: &Call) -> Option<Timestamp> {
     }
 }
 
-fn duration(call: &Call, now: Timestamp) -> Option<String> {
+fn duration(call: &Call, now: Timestamp, texts: &Texts) -> Option<String> {
     let start = match call.stage {
         // How long a call took whose end was not seen is not known.
         Stage::Ended(Outcome::Unknown) => return None,
@@ -256,100 +322,8 @@ fn duration(call: &Call, now: Timestamp) -> Option<String> {
     };
     let text = clock(call.ended_at.unwrap_or(now).duration_since(start).as_secs());
     Some(match call.stage {
-        Stage::Ended(Outcome::Answered) => format!("Talked {text}"),
-        Stage::Ended(_) => format!("Rang {text}"),
+        Stage::Ended(Outcome::Answered) => texts.state.talked.with("time", text),
+        Stage::Ended(_) => texts.state.rang.with("time", text),
         _ => text,
     })
-}
-
-/// "0:07", "12:30", "1:02:03"
-pub(super) fn clock(seconds: i64) -> String {
-    let seconds = seconds.max(0);
-    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if h > 0 { format!("{h}:{m:02}:{s:02}") } else { format!("{m}:{s:02}") }
-}
-
-fn came_in(created: &Zoned, now: Timestamp) -> String {
-    let time = created.strftime("%-I:%M %p").to_string();
-    let today = now.to_zoned(created.time_zone().clone()).date();
-    match day(created.date(), today) {
-        Day::Today => time,
-        Day::Yesterday => format!("Yesterday, {time}"),
-        Day::Earlier => format!("{}, {time}", created.strftime("%b %-d")),
-        Day::OtherYear => format!("{}, {time}", created.strftime("%b %-d, %Y")),
-    }
-}
-
-enum Day {
-    Today,
-    Yesterday,
-    Earlier,
-    OtherYear,
-}
-
-fn day(date: Date, today: Date) -> Day {
-    match date {
-        _ if date == today => Day::Today,
-        _ if today.yesterday().is_ok_and(|yesterday| date == yesterday) => Day::Yesterday,
-        _ if date.year() == today.year() => Day::Earlier,
-        _ => Day::OtherYear,
-    }
-}
-
-fn last_call(last: &LastCall, now: Timestamp, zone: &TimeZone) -> String {
-    let created = last.created.to_zoned(zone.clone());
-    let time = came_in(&created, now);
-    let is_today = created.date() == now.to_zoned(zone.clone()).date();
-    let time = if is_today { format!("Today, {time}") } else { time };
-    match (last.outcome, &last.answered_by) {
-        // As it was when this card came up; nobody tells this card how that one ended.
-        (None, _) => format!("{time}, was still going on"),
-        (Some(Outcome::Answered), Some(line)) => format!("{time}, answered by {line}"),
-        (Some(Outcome::Answered), None) => format!("{time}, answered"),
-        (Some(Outcome::Missed), _) => format!("{time}, missed"),
-        (Some(Outcome::Unknown), _) => time,
-    }
-}
-
-/// "1st", "22nd", "113th"
-fn ordinal(n: u64) -> String {
-    let ending = match (n % 10, n % 100) {
-        (_, 11..=13) => "th",
-        (1, _) => "st",
-        (2, _) => "nd",
-        (3, _) => "rd",
-        _ => "th",
-    };
-    format!("{n}{ending}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ordinals() {
-        let texts: Vec<_> = [1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111].into_iter().map(ordinal).collect();
-        assert_eq!(texts.join(" "), "1st 2nd 3rd 4th 11th 12th 13th 21st 22nd 101st 111th");
-    }
-
-    #[test]
-    fn clocks() {
-        assert_eq!([clock(-5), clock(7), clock(750), clock(3723)], ["0:00", "0:07", "12:30", "1:02:03"]);
-    }
-
-    #[test]
-    fn days_are_those_of_the_zone() {
-        let zone = TimeZone::get("America/New_York").unwrap();
-        let now: Timestamp = "2026-03-02T03:30:00Z".parse().unwrap();
-        let text = |at: &str| {
-            let last =
-                LastCall { created: at.parse().unwrap(), outcome: Some(Outcome::Missed), answered_by: None };
-            last_call(&last, now, &zone)
-        };
-        assert_eq!(text("2026-03-02T01:05:00Z"), "Today, 8:05 PM, missed");
-        assert_eq!(text("2026-03-01T04:59:00Z"), "Yesterday, 11:59 PM, missed");
-        assert_eq!(text("2026-01-15T15:00:00Z"), "Jan 15, 10:00 AM, missed");
-        assert_eq!(text("2025-12-31T15:00:00Z"), "Dec 31, 2025, 10:00 AM, missed");
-    }
 }

@@ -52,8 +52,7 @@ pub enum Doing {
 /// A line and what it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
-    /// "Front Desk · 1001"
-    pub name: String,
+    pub line: Line,
     pub doing: Doing,
 }
 
@@ -61,7 +60,7 @@ pub struct Agent {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Callers whom nobody has answered yet; a caller who talks to voicemail does not wait.
-    pub waiting: usize,
+    pub waiting: u64,
     /// When the first of them called.
     pub waiting_since: Option<Timestamp>,
     pub tally: Tally,
@@ -79,11 +78,11 @@ pub fn figures(board: &Board, lines: &[Line], tally: Tally) -> Figures {
     let waiting: Vec<Timestamp> = board.calls().iter().filter(waits).map(|call| call.created).collect();
     let doing = doing(board);
     let agent = |line: &Line| Agent {
-        name: line.people(),
+        line: line.clone(),
         doing: doing.get(line.id.as_str()).copied().unwrap_or(Doing::Free),
     };
     Figures {
-        waiting: waiting.len(),
+        waiting: waiting.len() as u64,
         waiting_since: waiting.iter().min().copied(),
         tally,
         agents: lines.iter().take(AGENTS_SHOWN_MAX).map(agent).collect(),

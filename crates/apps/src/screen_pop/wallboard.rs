@@ -9,14 +9,15 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Deserialize;
-use ui::{Message, Wallboard};
+use ui::Wallboard;
 
 use super::{
     door::Visitor,
-    enter,
+    enter, language,
     limits::WALL_LINKS_MAX,
     routes::{Pages, event_stream, seated},
     secrets::{digest, token},
+    when::full,
 };
 use crate::store::wall_links as store;
 
@@ -26,29 +27,38 @@ const EVENTS: &str = "/wallboard/events";
 /// `GET /wallboard`
 pub async fn page(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
     if pages.door.visitor(&headers).is_none() {
-        return enter::page(&pages);
+        return enter::page(&pages, &headers, "/wallboard");
     }
     match seated(&pages, &headers).await {
-        Ok(visitor) => shown(&pages, &visitor, None).await,
+        Ok(visitor) => shown(&pages, &headers, &visitor, None).await,
         Err(refused) => refused,
     }
 }
 
-async fn shown(pages: &Pages, visitor: &Visitor, new_link: Option<String>) -> Response<Body> {
+async fn shown(
+    pages: &Pages,
+    headers: &HeaderMap,
+    visitor: &Visitor,
+    new_link: Option<String>,
+) -> Response<Body> {
     let links = if pages.hub.is_admin(&visitor.person) {
         match store::all(&pages.store.pool).await {
             Ok(links) => Some(links),
-            Err(error) => return not_now(&error),
+            Err(error) => return not_now(pages, headers, &error),
         }
     } else {
         None
     };
-    let line = |link: store::WallLink| ui::WallLink {
-        id: link.digest,
-        made: link.made.to_zoned(pages.hub.zone().clone()).strftime("%b %-d, %Y, %-I:%M %p").to_string(),
-        by: link.by,
+    let mut page = wall(pages, headers, EVENTS.to_owned(), "/wallboard".to_owned());
+    let texts = page.texts.clone();
+    let line = |link: store::WallLink| {
+        let when = full(&link.made.to_zoned(pages.hub.zone().clone()), &texts);
+        let made = match link.by.as_str() {
+            "" => texts.wall.made.with("when", when),
+            by => texts.wall.made_by.fill(&[("when", &when), ("by", &by)]),
+        };
+        ui::WallLink { id: link.digest, made }
     };
-    let mut page = wall(pages, EVENTS.to_owned());
     page.is_desk = true;
     page.proof = visitor.proof.clone();
     page.links = links.map(|links| links.into_iter().map(line).collect());
@@ -56,46 +66,67 @@ async fn shown(pages: &Pages, visitor: &Visitor, new_link: Option<String>) -> Re
     ui::page(StatusCode::OK, &page, &[])
 }
 
-fn wall(pages: &Pages, events: String) -> Wallboard {
-    let (wall, link) = pages.hub.wall();
-    Wallboard { wall, link, events, now_ms: Timestamp::now().as_millisecond(), ..Wallboard::default() }
+fn wall(pages: &Pages, headers: &HeaderMap, events: String, here: String) -> Wallboard {
+    let lang = language::of(pages, headers);
+    let (wall, link) = pages.hub.wall(lang);
+    let now_ms = Timestamp::now().as_millisecond();
+    Wallboard {
+        wall,
+        link,
+        events,
+        here,
+        now_ms,
+        texts: pages.hub.texts(lang).clone(),
+        ..Wallboard::default()
+    }
 }
 
 /// `GET /wallboard/events`
 pub async fn events(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
     match seated(&pages, &headers).await {
-        Ok(visitor) => event_stream(pages.hub.subscribe_wall(&visitor.session)),
+        Ok(visitor) => {
+            event_stream(pages.hub.subscribe_wall(&visitor.session, language::of(&pages, &headers)))
+        }
         Err(refused) => refused,
     }
 }
 
 /// `GET /wall/{token}`
-pub async fn by_link(State(pages): State<Pages>, Path(token): Path<String>) -> Response<Body> {
-    match link_of(&pages, &token).await {
-        Ok(_) => ui::page(StatusCode::OK, &wall(&pages, format!("/wall/{token}/events")), &[]),
-        Err(refused) => refused,
+pub async fn by_link(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Response<Body> {
+    if let Err(refused) = link_of(&pages, &headers, &token).await {
+        return refused;
     }
+    let mut page = wall(&pages, &headers, format!("/wall/{token}/events"), format!("/wall/{token}"));
+    // Of somebody who is signed in besides, to choose their language.
+    page.proof = pages.door.visitor(&headers).map(|visitor| visitor.proof).unwrap_or_default();
+    ui::page(StatusCode::OK, &page, &[])
 }
 
 /// `GET /wall/{token}/events`
-pub async fn events_by_link(State(pages): State<Pages>, Path(token): Path<String>) -> Response<Body> {
-    match link_of(&pages, &token).await {
-        Ok(key) => event_stream(pages.hub.subscribe_wall(&key)),
+pub async fn events_by_link(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Path(token): Path<String>,
+) -> Response<Body> {
+    match link_of(&pages, &headers, &token).await {
+        Ok(key) => event_stream(pages.hub.subscribe_wall(&key, language::of(&pages, &headers))),
         Err(refused) => refused,
     }
 }
 
 /// The digest of a link that holds.
-async fn link_of(pages: &Pages, token: &str) -> Result<String, Response<Body>> {
+async fn link_of(pages: &Pages, headers: &HeaderMap, token: &str) -> Result<String, Response<Body>> {
     let key = digest("wall", token);
     match store::holds(&pages.store.pool, &key).await {
         Ok(true) => Ok(key),
         Ok(false) => {
-            let text =
-                "It was taken away, or is not whole. Ask an administrator of the screen pop for a new one.";
-            Err(ui::page(StatusCode::NOT_FOUND, &Message::new("This link leads nowhere", text), &[]))
+            Err(language::page(pages, headers, StatusCode::NOT_FOUND, |texts| &texts.errors.dead_link))
         }
-        Err(error) => Err(not_now(&error)),
+        Err(error) => Err(not_now(pages, headers, &error)),
     }
 }
 
@@ -118,11 +149,10 @@ pub async fn change_links(
     };
     // With our referrer policy a browser's form has no origin; the proof alone tells that it is ours.
     if form.proof != visitor.proof {
-        return enter::foreign_form();
+        return enter::foreign_form(&pages, &headers);
     }
     if !pages.hub.is_admin(&visitor.person) {
-        let page = Message::new("Administrators make these links", "Ask one of them for a link.");
-        return ui::page(StatusCode::FORBIDDEN, &page, &[]);
+        return language::page(&pages, &headers, StatusCode::FORBIDDEN, |texts| &texts.errors.admins_only);
     }
     if let Some(key) = form.end {
         return match store::end(&pages.store.pool, &key).await {
@@ -130,35 +160,36 @@ pub async fn change_links(
                 pages.hub.close_walls(&key);
                 Redirect::to("/wallboard").into_response()
             }
-            Err(error) => not_now(&error),
+            Err(error) => not_now(&pages, &headers, &error),
         };
     }
-    make_link(&pages, &visitor).await
+    make_link(&pages, &headers, &visitor).await
 }
 
-async fn make_link(pages: &Pages, visitor: &Visitor) -> Response<Body> {
+async fn make_link(pages: &Pages, headers: &HeaderMap, visitor: &Visitor) -> Response<Body> {
     let Ok(token) = token() else {
-        let page =
-            Message::new("This did not work", "The operating system gives no random numbers. Try again.");
-        return ui::page(StatusCode::INTERNAL_SERVER_ERROR, &page, &[]);
+        return language::page(pages, headers, StatusCode::INTERNAL_SERVER_ERROR, |texts| {
+            &texts.errors.no_chance
+        });
     };
     let key = digest("wall", &token);
     let now = Timestamp::now();
     match store::add(&pages.store.pool, &key, &visitor.person.id, now, WALL_LINKS_MAX).await {
         Ok(true) => {
-            shown(pages, visitor, pages.page.join(&format!("wall/{token}")).ok().map(String::from)).await
+            shown(pages, headers, visitor, pages.page.join(&format!("wall/{token}")).ok().map(String::from))
+                .await
         }
         Ok(false) => {
-            let page = Message::new("There are too many links", "Take one away first.")
-                .with_link("Wallboard", "/wallboard");
+            let words = &pages.hub.texts(language::of(pages, headers)).page.wallboard;
+            let page = language::message(pages, headers, |texts| &texts.errors.many_links)
+                .with_link(words, "/wallboard");
             ui::page(StatusCode::CONFLICT, &page, &[])
         }
-        Err(error) => not_now(&error),
+        Err(error) => not_now(pages, headers, &error),
     }
 }
 
-fn not_now(error: &sqlx::Error) -> Response<Body> {
+fn not_now(pages: &Pages, headers: &HeaderMap, error: &sqlx::Error) -> Response<Body> {
     tracing::error!(%error, "the links of the wallboard cannot be read or written");
-    let page = Message::new("This did not work", "The store cannot be used now. Try again.");
-    ui::page(StatusCode::INTERNAL_SERVER_ERROR, &page, &[])
+    language::page(pages, headers, StatusCode::INTERNAL_SERVER_ERROR, |texts| &texts.errors.store)
 }

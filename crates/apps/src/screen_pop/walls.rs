@@ -1,14 +1,19 @@
 //! The wallboards that are open: each hears the figures when they change.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc;
+use ui::{Lang, Texts};
 
 use super::{
     hub::{Hub, Inner},
     limits::{PAGE_QUEUE_MAX, PAGE_RETRY, WALLS_MAX},
+    view,
     wall::{self, Doing, Figures, Tally},
+    when::clock,
 };
 
 /// The wallboards' part of the hub.
@@ -22,6 +27,7 @@ pub struct Walls {
 struct Wall {
     /// Digest of the session or of the link that opened it.
     key: String,
+    lang: Lang,
     events: mpsc::Sender<Bytes>,
 }
 
@@ -29,22 +35,22 @@ struct Wall {
 struct WallFrame {
     html: String,
     link: &'static str,
-    word: &'static str,
+    word: String,
     now: i64,
 }
 
 impl Hub {
     /// What stands on the wall now.
     #[must_use]
-    pub fn wall(&self) -> (ui::Wall, ui::Link) {
+    pub fn wall(&self, lang: Lang) -> (ui::Wall, ui::Link) {
         let now = Timestamp::now();
         let inner = self.lock();
-        (shown(&self.figures(&inner, now), now), inner.link())
+        (shown(&self.figures(&inner, now), now, self.texts(lang)), inner.link())
     }
 
     /// Server-sent events of a wallboard: how things are, then each change. None when too many are open.
     #[must_use]
-    pub fn subscribe_wall(&self, key: &str) -> Option<mpsc::Receiver<Bytes>> {
+    pub fn subscribe_wall(&self, key: &str, lang: Lang) -> Option<mpsc::Receiver<Bytes>> {
         let now = Timestamp::now();
         let mut inner = self.lock();
         inner.walls.open.retain(|wall| !wall.events.is_closed());
@@ -53,10 +59,11 @@ impl Hub {
         }
         let (events, queue) = mpsc::channel(PAGE_QUEUE_MAX);
         let retry = Bytes::from(format!("retry: {}\n\n", PAGE_RETRY.as_millis()));
-        for bytes in [retry, frame(&self.figures(&inner, now), inner.link(), now)] {
+        let first = frame(&self.figures(&inner, now), inner.link(), now, self.texts(lang));
+        for bytes in [retry, first] {
             events.try_send(bytes).expect("a new queue has room for two");
         }
-        inner.walls.open.push(Wall { key: key.to_owned(), events });
+        inner.walls.open.push(Wall { key: key.to_owned(), lang, events });
         Some(queue)
     }
 
@@ -84,8 +91,10 @@ impl Hub {
         if inner.walls.shown.as_ref() == Some(&new) {
             return;
         }
-        let bytes = frame(&new.0, new.1, now);
-        inner.walls.open.retain(|wall| wall.events.try_send(bytes.clone()).is_ok());
+        let frames = Lang::ALL.map(|lang| (lang, frame(&new.0, new.1, now, self.texts(lang))));
+        for (lang, bytes) in &frames {
+            inner.walls.open.retain(|wall| wall.lang != *lang || wall.events.try_send(bytes.clone()).is_ok());
+        }
         inner.walls.shown = Some(new);
     }
 
@@ -95,25 +104,27 @@ impl Hub {
     }
 }
 
-fn frame(figures: &Figures, link: ui::Link, now: Timestamp) -> Bytes {
-    let html = ui::fragment(&shown(figures, now));
-    let frame = WallFrame { html, link: link.key(), word: link.word(), now: now.as_millisecond() };
+fn frame(figures: &Figures, link: ui::Link, now: Timestamp, texts: &Arc<Texts>) -> Bytes {
+    let html = ui::fragment(&shown(figures, now, texts));
+    let word = texts.link_word(link).into();
+    let frame = WallFrame { html, link: link.key(), word, now: now.as_millisecond() };
     let json = serde_json::to_string(&frame).expect("frames are plain texts and numbers");
     Bytes::from(format!("event: wall\ndata: {json}\n\n"))
 }
 
-fn shown(figures: &Figures, now: Timestamp) -> ui::Wall {
+fn shown(figures: &Figures, now: Timestamp, texts: &Arc<Texts>) -> ui::Wall {
     let timer = |since: Timestamp| ui::Timer {
         since_ms: since.as_millisecond(),
-        text: super::view::clock(now.duration_since(since).as_secs()),
+        text: clock(now.duration_since(since).as_secs()),
     };
     let agent = |agent: &wall::Agent| {
         let (key, word, since) = match agent.doing {
-            Doing::Talks(since) => ("talking", "On the phone", Some(since)),
-            Doing::Rings(since) => ("ringing", "Ringing", Some(since)),
-            Doing::Free => ("free", "Free", None),
+            Doing::Talks(since) => ("talking", &texts.wall.talking, Some(since)),
+            Doing::Rings(since) => ("ringing", &texts.wall.ringing, Some(since)),
+            Doing::Free => ("free", &texts.wall.free, None),
         };
-        ui::WallAgent { name: agent.name.clone(), key, word, timer: since.map(timer) }
+        let name = view::named(&agent.line, texts);
+        ui::WallAgent { name, key, word: word.into(), timer: since.map(timer) }
     };
     ui::Wall {
         waiting: figures.waiting,
@@ -121,5 +132,6 @@ fn shown(figures: &Figures, now: Timestamp) -> ui::Wall {
         answered: figures.tally.answered,
         missed: figures.tally.missed,
         agents: figures.agents.iter().map(agent).collect(),
+        texts: Arc::clone(texts),
     }
 }

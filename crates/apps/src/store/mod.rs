@@ -6,6 +6,7 @@ pub mod changes;
 pub mod claims;
 pub mod contacts;
 pub mod desks;
+pub mod languages;
 pub mod ledger;
 pub mod lookup;
 pub mod privacy;
@@ -145,6 +146,7 @@ async fn connect(path: &Path, synchronous: SqliteSynchronous) -> sqlx::Result<Sq
         screen_pop::SCHEMA,
         contacts::SCHEMA,
         desks::SCHEMA,
+        languages::SCHEMA,
         claims::SCHEMA,
         wall_links::SCHEMA,
     ]) {

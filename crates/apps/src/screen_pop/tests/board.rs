@@ -1,5 +1,7 @@
 //! The board alone: what each call state makes of a card.
 
+use std::sync::Arc;
+
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use wire::call_events::CallEvent;
 
@@ -36,7 +38,8 @@ fn words(events: &[CallEvent]) -> Vec<String> {
 /// The card of somebody who watches.
 fn card_of(call: &Call) -> ui::Card {
     let watched = Sight { part: Part::Watched, tab: Tab::Active, alerts: false };
-    view::card(call, &watched, &Mark::default(), at(NOW), &TimeZone::UTC)
+    let texts = Arc::new(ui::Texts::of(ui::Lang::English));
+    view::card(call, &watched, &Mark::default(), at(NOW), &TimeZone::UTC, &texts)
 }
 
 fn only(board: &Board) -> &crate::screen_pop::call::Call {

@@ -3,6 +3,7 @@
 mod board;
 mod callers;
 mod doors;
+mod languages;
 mod pages;
 mod sights;
 mod walls;

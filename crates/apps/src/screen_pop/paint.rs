@@ -1,0 +1,135 @@
+//! What the hub paints: a person's page, their cards, and the frames that tell their open pages of a change, each in the
+//! language of the page.
+
+use jiff::Timestamp;
+use ui::{Card, Lang, ScreenPop};
+
+use super::{
+    call::Call,
+    frames::{CardFrame, GoneFrame, LinkFrame, SnapshotCard, SnapshotFrame},
+    hub::{Hub, Inner},
+    seat::Seat,
+    settings,
+    sight::{Directory, Person, Sight, Tab},
+    view,
+};
+
+impl Hub {
+    /// The person's page as it is now. None without a seat.
+    #[must_use]
+    pub fn page(&self, person: &Person, lang: Lang) -> Option<ScreenPop> {
+        let now = Timestamp::now();
+        let inner = self.lock();
+        let seat = inner.seats.get(&person.id)?;
+        let admin = inner.is_admin(seat);
+        let texts = self.texts(lang);
+        Some(ScreenPop {
+            cards: self.cards(&inner, seat, lang, now).into_iter().map(|(card, _)| card).collect(),
+            link: inner.link(),
+            sign_in: inner.sign_in.as_ref().filter(|_| admin).map(|sign_in| sign_in.login_url.clone()),
+            problem: inner.problem.as_ref().map(|problem| problem.words(texts)),
+            now_ms: now.as_millisecond(),
+            desk: ui::Desk {
+                email: seat.person.id.clone(),
+                admin,
+                everybody: seat.choice.everybody,
+                team: seat.choice.team,
+                do_not_disturb: seat.choice.do_not_disturb,
+                sound: seat.choice.sound,
+                lines: settings::lines(seat, &inner.directory, texts),
+                hours: settings::hours(&seat.choice, texts),
+                ..ui::Desk::default()
+            },
+            texts: texts.clone(),
+        })
+    }
+
+    /// One card of a person. None if there is no such call for them.
+    #[must_use]
+    pub fn one(&self, person: &Person, call: &str, lang: Lang) -> Option<Card> {
+        let inner = self.lock();
+        let seat = inner.seats.get(&person.id)?;
+        let (_, call) = inner.board.find(call)?;
+        let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
+        Some(self.card(seat, call, &sight, lang, Timestamp::now()))
+    }
+
+    /// Tells a person's pages how a call stands, or takes it from them.
+    pub(super) fn tell(
+        &self,
+        seat: &mut Seat,
+        call: &Call,
+        operator: Option<&str>,
+        directory: &Directory,
+        now: Timestamp,
+    ) {
+        match seat.sight(call, operator, directory) {
+            Some(sight) => {
+                seat.shown.insert(call.id.clone());
+                let frames = seat.in_languages(|lang| CardFrame {
+                    id: &call.id,
+                    html: ui::fragment(&self.card(seat, call, &sight, lang, now)),
+                    alert: sight.alerts && !seat.told.contains(&call.id),
+                    now: now.as_millisecond(),
+                });
+                seat.send_each(self.run, "card", &frames);
+            }
+            None if seat.shown.remove(&call.id) => {
+                seat.send(self.run, "gone", &GoneFrame { ids: std::slice::from_ref(&call.id) });
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn all_anew(&self, inner: &mut Inner) {
+        let people: Vec<String> = inner.seats.keys().cloned().collect();
+        for person in people {
+            self.anew(inner, &person);
+        }
+    }
+
+    /// A fresh snapshot for all pages of a person.
+    pub(super) fn anew(&self, inner: &mut Inner, person: &str) {
+        let now = Timestamp::now();
+        let Some(seat) = inner.seats.get(person).filter(|seat| seat.is_taken()) else { return };
+        let frames = seat.in_languages(|lang| self.snapshot(inner, seat, lang, now));
+        let Some(seat) = inner.seats.get_mut(person) else { return };
+        let ids = frames.first().into_iter().flat_map(|(_, frame)| &frame.cards);
+        seat.shown = ids.map(|card| card.id.clone()).collect();
+        seat.send_each(self.run, "snapshot", &frames);
+    }
+
+    /// All that a person sees.
+    pub(super) fn snapshot(&self, inner: &Inner, seat: &Seat, lang: Lang, now: Timestamp) -> SnapshotFrame {
+        let card = |(card, sight): (Card, Sight)| SnapshotCard {
+            html: ui::fragment(&card),
+            alert: sight.alerts && !seat.told.contains(&card.id),
+            id: card.id,
+        };
+        let cards = self.cards(inner, seat, lang, now).into_iter().map(card).collect();
+        SnapshotFrame { cards, now: now.as_millisecond() }
+    }
+
+    /// How the app stands with the phone system.
+    pub(super) fn link_frame(&self, inner: &Inner, lang: Lang) -> LinkFrame {
+        let (link, texts) = (inner.link(), self.texts(lang));
+        let problem = inner.problem.as_ref().map(|problem| problem.words(texts));
+        LinkFrame { key: link.key(), word: texts.link_word(link).into(), problem }
+    }
+
+    fn cards(&self, inner: &Inner, seat: &Seat, lang: Lang, now: Timestamp) -> Vec<(Card, Sight)> {
+        let of_seat = |call: &Call| {
+            let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
+            Some((self.card(seat, call, &sight, lang, now), sight))
+        };
+        inner.board.calls().iter().filter_map(of_seat).collect()
+    }
+
+    fn card(&self, seat: &Seat, call: &Call, sight: &Sight, lang: Lang, now: Timestamp) -> Card {
+        let mark = seat.mark_of(&call.id);
+        let by = call.claimed.clone().filter(|_| sight.tab == Tab::Missed);
+        let claim = by.map(|by| ui::Claim { mine: by == seat.person.id, by });
+        let codes = view::codes(self.outcomes(), &mark.code);
+        Card { claim, codes, ..view::card(call, sight, &mark, now, self.zone(), self.texts(lang)) }
+    }
+}
