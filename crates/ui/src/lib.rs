@@ -26,7 +26,7 @@ pub use docs::{
     Tutorial,
 };
 pub use lang::{Form, Lang, Languages};
-pub use pages::{Consent, Login, Message, ScopeGroup};
+pub use pages::{Consent, Login, Message, ScopeGroup, WayOn};
 pub use portal::{
     ClientLine, ClientList, ClientPage, Credentials, DeleteClient, Field, ScopeTicks, Secret, Tick,
     TokenLine, TokenList, Visitor,

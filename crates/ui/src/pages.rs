@@ -47,9 +47,16 @@ pub struct Message {
     pub text: String,
     /// For whoever helps: a code or a reference.
     pub detail: Option<String>,
-    /// Words and address of the way on.
-    pub link: Option<(String, String)>,
+    /// The way on; boxed, since answers that refuse carry this page.
+    pub link: Option<Box<WayOn>>,
     pub lang: Lang,
+}
+
+/// A link to where it goes on.
+#[derive(Clone, Debug)]
+pub struct WayOn {
+    pub words: String,
+    pub address: String,
 }
 
 impl Message {
@@ -66,7 +73,7 @@ impl Message {
 
     #[must_use]
     pub fn with_link(mut self, words: impl Into<String>, address: impl Into<String>) -> Self {
-        self.link = Some((words.into(), address.into()));
+        self.link = Some(Box::new(WayOn { words: words.into(), address: address.into() }));
         self
     }
 
