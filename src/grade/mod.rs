@@ -6,6 +6,7 @@
 
 mod card;
 mod days;
+mod group;
 mod platform;
 mod program;
 
@@ -35,20 +36,29 @@ const SETTLE: Duration = Duration::from_secs(1);
 ///
 /// The program must subscribe to reports on a WebSocket channel and fetch each report. It is started with the
 /// platform's settings in its environment, and signed in by itself if it prints its login address. It may print a JSON
-/// line with conversationSpaceId for each call that it has handled; else fetching the report counts.
+/// line with conversationSpaceId for each call that it has handled; else fetching the report counts. Eight days take
+/// some two minutes, with --plain twice that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Starts the program, in a shell; without it the settings are printed for you to start it.
+    /// Starts the program, by `sh -c`; without it the settings are printed for you to start it.
+    ///
+    /// Anything that a shell takes: 'cd app && TZ=UTC ./prog'. The command must not end before the grade does. Its
+    /// environment has the platform's settings, GRADE_ENV (the file that they stand in) and GRADE_FOLDER (an empty
+    /// folder that goes with the grade). At the end it and all that it has started get SIGTERM, and SIGKILL ten seconds
+    /// later; on the day "kill" SIGKILL at once.
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
     /// JSON lines that the program writes, unless it prints them.
     #[arg(long, value_name = "FILE")]
     output: Option<std::path::PathBuf>,
-    /// Calls on each day.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(2..=100))]
+    /// Show what the program writes; it may hold secrets.
+    #[arg(long)]
+    show_output: bool,
+    /// Calls on each day, 2 to 100: one alone cannot come in another order.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = number(2, 100))]
     calls: u64,
-    /// Seconds that the program gets to handle a day's calls after the last has ended.
-    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// Seconds that the program gets to handle a day's calls after the last has ended, 1 to 3600.
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = number(1, 3600))]
     patience: u64,
     /// Grade the plain behaviour of the first tutorial too (each report is asked for once, after a lost connection ten
     /// seconds pass), side by side; without --command, beside `callfeed reports`.
@@ -57,6 +67,14 @@ pub struct Args {
     /// One JSON document instead of the table.
     #[arg(long)]
     json: bool,
+}
+
+/// Reads a number between these, or says which ones it may be.
+fn number(from: u64, to: u64) -> impl Fn(&str) -> Result<u64, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (from..=to).contains(number));
+        number.ok_or_else(|| format!("give a number from {from} to {to}"))
+    }
 }
 
 /// Programs of our own.
@@ -96,54 +114,64 @@ async fn on_a_platform(args: &Args, command: Option<&str>) -> anyhow::Result<Car
     let platform_stop = CancellationToken::new();
     let folder = tempfile::tempdir()?;
     let platform = Platform::start(folder.path(), &platform_stop).await?;
-    let graded = tokio::select! {
-        graded = grade(args, command, &platform, folder.path()) => graded,
-        () = stop.cancelled() => Err(anyhow::anyhow!("stopped before the last day")),
+    let graded = match start(args, command, &platform, folder.path()) {
+        Ok(mut program) => {
+            let graded = tokio::select! {
+                graded = grade(args, command, &platform, &mut program) => graded,
+                () = stop.cancelled() => Err(anyhow::anyhow!("stopped before the last day")),
+            };
+            program.stop().await;
+            graded
+        }
+        Err(error) => Err(error),
     };
     platform_stop.cancel();
     platform.stopped().await;
     graded
 }
 
-async fn grade(
+fn start(
     args: &Args,
     command: Option<&str>,
     platform: &Platform,
     folder: &std::path::Path,
+) -> anyhow::Result<Program> {
+    let output = args.output.as_deref();
+    if let Some(command) = command {
+        return Program::start(command, (output, args.show_output), platform, folder);
+    }
+    eprintln!("Start your program with the settings in {}; it has ten minutes.", platform.env_file.display());
+    Ok(Program::by_hand(output))
+}
+
+async fn grade(
+    args: &Args,
+    command: Option<&str>,
+    platform: &Platform,
+    program: &mut Program,
 ) -> anyhow::Result<Card> {
-    let program = match command {
-        Some(command) => Program::start(command, args.output.as_deref(), platform, folder)?,
-        None => {
-            eprintln!(
-                "Start your program with the settings in {}; it has ten minutes.",
-                platform.env_file.display()
-            );
-            Program::by_hand(args.output.as_deref())
-        }
-    };
     let mut card = Card { program: command.map(str::to_owned), lines: Vec::new() };
     let connect = if command.is_some() { CONNECT } else { CONNECT_BY_HAND };
-    connected(platform, &program, connect).await?;
+    connected(platform, program, connect).await?;
     // Nobody kills a program that somebody else has started.
-    for day in DAYS.iter().filter(|day| !day.kills || program.is_ours()) {
+    for day in DAYS.iter().filter(|day| !day.kills || command.is_some()) {
         eprintln!("{}: {}", day.name, day.what);
-        let line = live_through(args, platform, &program, day).await?;
+        let line = live_through(args, platform, program, day).await?;
         card.lines.push(line);
         platform.clear_faults().await?;
-        connected(platform, &program, CONNECT).await?;
+        connected(platform, program, CONNECT).await?;
     }
-    program.stop().await;
     Ok(card)
 }
 
-async fn connected(platform: &Platform, program: &Program, deadline: Duration) -> anyhow::Result<()> {
+async fn connected(platform: &Platform, program: &mut Program, deadline: Duration) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         if platform.has_listener().await? {
             return Ok(());
         }
         if let Some(code) = program.ended() {
-            bail!("the program ended ({code}) before it was graded; what it said: {}", program.last_words());
+            bail!("the program ended ({code}) before it was graded; --show-output shows what it writes");
         }
         if started.elapsed() > deadline {
             bail!(
@@ -158,7 +186,7 @@ async fn connected(platform: &Platform, program: &Program, deadline: Duration) -
 async fn live_through(
     args: &Args,
     platform: &Platform,
-    program: &Program,
+    program: &mut Program,
     day: &Day,
 ) -> anyhow::Result<Line> {
     for fault in day.faults {
@@ -168,7 +196,7 @@ async fn live_through(
         platform.settled(day).await?;
     }
     if day.kills {
-        program.kill().await?;
+        program.kill().await;
     }
     let calls = platform.play(args.calls).await?;
     if day.kills {

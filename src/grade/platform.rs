@@ -179,8 +179,9 @@ impl Platform {
 pub async fn sign_in(page: &Url, login: &Login) -> anyhow::Result<()> {
     let back = person::allow(page, login).await?;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    let answer =
-        http.get(back).send().await.context("the program does not answer at its redirect address")?;
+    // The address holds the code, which is no text for a terminal.
+    let answer = http.get(back).send().await.map_err(reqwest::Error::without_url);
+    let answer = answer.context("the program does not answer at its redirect address")?;
     anyhow::ensure!(answer.status().as_u16() < 400, "the program refused its code: {}", answer.status());
     Ok(())
 }

@@ -2,22 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
 use url::Url;
 
+use super::group::Group;
 use super::platform::{self, Platform};
 use crate::demo::person::Login;
 
-/// Lines kept for the case that the program fails.
-const LAST_LINES: usize = 10;
-/// The program may take so long to stop before it is killed.
-const STOP: std::time::Duration = std::time::Duration::from_secs(10);
+/// After SIGTERM the program and what it has started have so long before they are killed.
+pub const STOP: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub struct Program {
     started: Option<Started>,
@@ -27,7 +24,7 @@ pub struct Program {
 
 /// One that we have started, and can start again.
 struct Started {
-    child: Mutex<Child>,
+    group: Group,
     how: How,
 }
 
@@ -36,12 +33,13 @@ struct How {
     command: String,
     environment: Vec<(String, String)>,
     login: Arc<Login>,
+    /// Whether what it writes is shown.
+    shown: bool,
 }
 
 #[derive(Default)]
 struct Said {
     told: HashMap<String, u64>,
-    last: Vec<String>,
     /// Login addresses that were opened.
     opened: Vec<String>,
 }
@@ -52,9 +50,10 @@ impl Program {
         Self { started: None, output: output.map(Path::to_owned), said: Arc::default() }
     }
 
+    /// Starts a command in a shell; `shown` passes on what it writes.
     pub fn start(
         command: &str,
-        output: Option<&Path>,
+        (output, shown): (Option<&Path>, bool),
         platform: &Platform,
         folder: &Path,
     ) -> anyhow::Result<Self> {
@@ -65,33 +64,24 @@ impl Program {
             email: platform.login.email.clone(),
             password: platform.login.password.clone(),
         });
-        let how = How { command: command.to_owned(), environment, login };
+        let how = How { command: command.to_owned(), environment, login, shown };
         let said: Arc<Mutex<Said>> = Arc::default();
-        let child = Mutex::new(spawn(&how, &said)?);
-        let started = Some(Started { child, how });
+        let started = Some(Started { group: spawn(&how, &said)?, how });
         Ok(Self { started, output: output.map(Path::to_owned), said })
     }
 
-    /// Whether it can be killed and started again.
-    pub fn is_ours(&self) -> bool {
-        self.started.is_some()
-    }
-
-    /// SIGKILL, and its end.
-    pub async fn kill(&self) -> anyhow::Result<()> {
-        let Some(started) = &self.started else { return Ok(()) };
-        started.child.lock().unwrap_or_else(PoisonError::into_inner).start_kill()?;
-        while self.ended().is_none() {
-            tokio::time::sleep(super::LOOK).await;
+    /// SIGKILL to it and to all that it has started, and their end.
+    pub async fn kill(&mut self) {
+        if let Some(started) = &mut self.started {
+            started.group.kill().await;
         }
-        Ok(())
     }
 
     /// Starts it as it was started first.
-    pub fn start_again(&self) -> anyhow::Result<()> {
-        let Some(started) = &self.started else { return Ok(()) };
-        let child = spawn(&started.how, &self.said)?;
-        *started.child.lock().unwrap_or_else(PoisonError::into_inner) = child;
+    pub fn start_again(&mut self) -> anyhow::Result<()> {
+        if let Some(started) = &mut self.started {
+            started.group = spawn(&started.how, &self.said)?;
+        }
         Ok(())
     }
 
@@ -114,40 +104,28 @@ impl Program {
     }
 
     /// How it ended, if it has.
-    pub fn ended(&self) -> Option<String> {
-        let mut child = self.started.as_ref()?.child.lock().unwrap_or_else(PoisonError::into_inner);
-        child.try_wait().ok().flatten().map(|status| status.to_string())
+    pub fn ended(&mut self) -> Option<String> {
+        self.started.as_mut()?.group.ended()
     }
 
-    pub fn last_words(&self) -> String {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).last.join(" | ")
-    }
-
-    /// SIGTERM, then an end.
-    pub async fn stop(self) {
-        let Some(started) = self.started else { return };
-        let mut child = started.child.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pid) = child.id() {
-            let _ = Command::new("kill").arg(pid.to_string()).status().await;
-        }
-        if tokio::time::timeout(STOP, child.wait()).await.is_err() {
-            let _ = child.kill().await;
+    /// SIGTERM to it and to all that it has started, then an end.
+    pub async fn stop(&mut self) {
+        if let Some(started) = &mut self.started {
+            started.group.end(STOP).await;
         }
     }
 }
 
-fn spawn(how: &How, said: &Arc<Mutex<Said>>) -> anyhow::Result<Child> {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("exec {}", how.command)]).kill_on_drop(true);
-    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    shell.envs(how.environment.iter().map(|(name, value)| (name, value)));
-    let mut child = shell.spawn().with_context(|| format!("the shell cannot start {}", how.command))?;
-    let stdout = child.stdout.take().map(|stream| Box::new(stream) as Box<dyn AsyncRead + Unpin + Send>);
-    let stderr = child.stderr.take().map(|stream| Box::new(stream) as Box<dyn AsyncRead + Unpin + Send>);
+fn spawn(how: &How, said: &Arc<Mutex<Said>>) -> anyhow::Result<Group> {
+    let mut group = Group::start(&how.command, &how.environment)
+        .context("no shell (sh) can be started for the program")?;
+    let shell = group.shell();
+    let stdout = shell.stdout.take().map(|stream| Box::new(stream) as Box<dyn AsyncRead + Unpin + Send>);
+    let stderr = shell.stderr.take().map(|stream| Box::new(stream) as Box<dyn AsyncRead + Unpin + Send>);
     for stream in [stdout, stderr].into_iter().flatten() {
-        tokio::spawn(listen(stream, Arc::clone(said), Arc::clone(&how.login)));
+        tokio::spawn(listen(stream, Arc::clone(said), how.clone()));
     }
-    Ok(child)
+    Ok(group)
 }
 
 /// The call that a JSON line is about.
@@ -162,29 +140,26 @@ fn login_address(line: &str) -> Option<Url> {
     address.contains("/login?service=").then(|| address.parse().ok()).flatten()
 }
 
-async fn listen(stream: Box<dyn AsyncRead + Unpin + Send>, said: Arc<Mutex<Said>>, login: Arc<Login>) {
+async fn listen(stream: Box<dyn AsyncRead + Unpin + Send>, said: Arc<Mutex<Said>>, how: How) {
     let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        let page = login_address(&line);
-        {
+        if how.shown {
+            eprintln!("| {line}");
+        }
+        let page = {
             let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(call) = call(&line) {
                 *said.told.entry(call).or_default() += 1;
                 continue;
             }
-            if said.last.len() >= LAST_LINES {
-                said.last.remove(0);
-            }
-            said.last.push(line);
-            let Some(page) = &page else { continue };
+            let Some(page) = login_address(&line) else { continue };
             if said.opened.contains(&page.to_string()) {
                 continue;
             }
             said.opened.push(page.to_string());
-        }
-        if let Some(page) = page
-            && let Err(error) = platform::sign_in(&page, &login).await
-        {
+            page
+        };
+        if let Err(error) = platform::sign_in(&page, &how.login).await {
             eprintln!("signing the program in failed: {error:#}");
         }
     }

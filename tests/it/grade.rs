@@ -32,3 +32,21 @@ async fn the_collector_handles_what_a_plain_client_loses_or_does_twice() {
         assert_eq!(verdict(ours, day), "handled", "{day}: {ours:#}");
     }
 }
+
+#[tokio::test]
+async fn a_command_of_a_shell_is_started_and_leaves_no_process_and_no_secret() {
+    let folder = tempfile::TempDir::new().expect("the temporary folder can be written");
+    std::fs::create_dir(folder.path().join("app")).expect("the temporary folder can be written");
+    // A child with a child, which outlives both unless somebody ends it.
+    let command = "cd app && A=1 sh -c 'sleep 600 & echo $A $! > child; echo $OAUTH_CLIENT_SECRET; exit 3'";
+    let ended = App::run(&["grade", "--command", command], folder.path()).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.errors());
+    assert!(ended.errors().contains("the program ended (exit status: 3)"), "{}", ended.errors());
+    assert!(!ended.errors().contains("cfs_") && ended.stdout.is_empty(), "{}", ended.errors());
+    let child = std::fs::read_to_string(folder.path().join("app/child")).expect("the command was started");
+    let number = child.strip_prefix("1 ").expect("the setting before the command counts").trim();
+    let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "it still runs: {stat}");
+    let few = App::run(&["grade", "--plain", "--calls", "1"], folder.path()).await;
+    assert!(few.errors().contains("give a number from 2 to 100"), "{}", few.errors());
+}
