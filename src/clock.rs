@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use apps::env;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -33,9 +32,8 @@ enum Command {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let settings = env::load(args.env.as_deref())?;
+    let settings = simulator::settings(args.env.as_deref())?;
     logging::init(logging::level(&settings));
-    simulator::is_platform(&settings)?;
     let told = match args.command {
         None => ask(&settings, Method::GET, PATH, None).await?,
         Some(Command::Advance { time }) => {

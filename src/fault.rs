@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use apps::env::{self, Settings};
+use apps::env::Settings;
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
@@ -71,9 +71,8 @@ fn setting(text: &str) -> Result<(String, String), String> {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let settings = env::load(args.env.as_deref())?;
+    let settings = simulator::settings(args.env.as_deref())?;
     logging::init(logging::level(&settings));
-    simulator::is_platform(&settings)?;
     match args.command {
         Command::List { json } => {
             let all = ask(&settings, Method::GET, PATH, None).await?;

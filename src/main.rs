@@ -8,6 +8,7 @@ mod call;
 mod check_config;
 mod clock;
 mod collector;
+mod compared;
 mod contacts;
 mod demo;
 mod fault;
@@ -93,7 +94,8 @@ fn main() -> std::process::ExitCode {
         Err(error) if error.is::<output::Closed>() => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("callfeed: {}", told(&error));
-            std::process::ExitCode::FAILURE
+            let interrupted = error.is::<stop::Interrupted>();
+            if interrupted { stop::INTERRUPTED.into() } else { std::process::ExitCode::FAILURE }
         }
     };
     // A write to an output that nobody reads must not keep the process.

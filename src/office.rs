@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use apps::env;
 use futures_util::StreamExt as _;
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
@@ -43,9 +42,8 @@ pub struct LogArgs {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let settings = env::load(args.env.as_deref())?;
+    let settings = simulator::settings(args.env.as_deref())?;
     logging::init(logging::level(&settings));
-    simulator::is_platform(&settings)?;
     let wish = json!({"days": args.days, "seed": args.seed});
     let laid_out = ask(&settings, Method::POST, "simulator/v1/office", Some(&wish)).await?;
     eprintln!("{} calls in {} days; the clock is being advanced.", laid_out["calls"], args.days);
@@ -62,9 +60,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 pub async fn log(args: LogArgs) -> anyhow::Result<()> {
-    let settings = env::load(args.env.as_deref())?;
+    let settings = simulator::settings(args.env.as_deref())?;
     logging::init(logging::level(&settings));
-    simulator::is_platform(&settings)?;
     let api = &settings.hosts.api;
     let url = api.join(&format!("simulator/v1/log?after={}", args.after))?;
     let request = simulator::client()?

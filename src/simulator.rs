@@ -1,9 +1,10 @@
 //! Asks a platform's simulator for calls, and follows what it tells of them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use apps::env::Settings;
+use apps::env::{self, Settings};
 use futures_util::StreamExt as _;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -22,8 +23,19 @@ const GONE: &str = "the platform went away before all calls had ended";
 pub enum Told {
     /// Its first state is durable.
     Started(String),
-    /// Its report is; with what it came to otherwise than the file expects.
-    Ended(String, Vec<String>),
+    /// Its report is.
+    Ended(String, Came),
+}
+
+/// A call beside what its file expects; of a scenario of the library nothing is told.
+#[derive(Debug, Default, Deserialize)]
+pub struct Came {
+    pub part: Option<engine::Part>,
+    #[serde(default)]
+    pub compared: bool,
+    /// What came otherwise.
+    #[serde(default)]
+    pub unexpected: Vec<String>,
 }
 
 /// One line of the platform's answer.
@@ -33,8 +45,8 @@ struct Line {
     conversation_space_id: Option<String>,
     #[serde(default)]
     ended: bool,
-    #[serde(default)]
-    unexpected: Vec<String>,
+    #[serde(flatten)]
+    came: Came,
     failed: Option<String>,
     #[serde(default)]
     done: bool,
@@ -47,18 +59,26 @@ pub fn client() -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?)
 }
 
-/// Whether the settings name a Callfeed platform, as far as that can be told without asking it.
+/// What somebody needs who has no platform yet.
+const PLATFORM: &str = "this is for a Callfeed platform: `callfeed serve --data platform --example` starts one and writes \
+                        platform/example.env; give --env platform/example.env";
+
+/// Settings of a Callfeed platform, as far as that can be told without asking it.
 ///
 /// # Errors
-/// When they name the real service.
-pub fn is_platform(settings: &Settings) -> anyhow::Result<()> {
+/// When they are incomplete, or name the real service.
+pub fn settings(file: Option<&Path>) -> anyhow::Result<Settings> {
+    let settings = match env::load(file) {
+        Ok(settings) => settings,
+        // Whoever has named no file has most likely none, and needs no client of the real service.
+        Err(problems) if file.is_none() => bail!("{PLATFORM}\nWithout --env:\n{problems}"),
+        Err(problems) => return Err(problems.into()),
+    };
     let api = &settings.hosts.api;
     if *api == sdk::Hosts::default().api {
-        bail!(
-            "this is for a Callfeed platform, not for {api}: set GOTO_API_URL, or give --env DIR/example.env"
-        );
+        bail!("{PLATFORM}\nThe settings name {api}; GOTO_API_URL would name another host");
     }
-    Ok(())
+    Ok(settings)
 }
 
 /// Whether the platform's time stands still; false where it does not say.
@@ -114,7 +134,7 @@ pub async fn play(
                 bail!("a call failed: {why}");
             }
             match line.conversation_space_id {
-                Some(id) if line.ended => tell(Told::Ended(id, line.unexpected))?,
+                Some(id) if line.ended => tell(Told::Ended(id, line.came))?,
                 Some(id) => tell(Told::Started(id))?,
                 None if line.done => return Ok(()),
                 None => {}

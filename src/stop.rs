@@ -2,6 +2,9 @@
 
 use tokio_util::sync::CancellationToken;
 
+/// Exit code after a signal: 128 + SIGINT, as shells count it.
+pub const INTERRUPTED: u8 = 130;
+
 /// A token that is cancelled by the first signal.
 pub fn token() -> CancellationToken {
     let token = CancellationToken::new();
@@ -10,8 +13,7 @@ pub fn token() -> CancellationToken {
         signal().await;
         cancelled.cancel();
         signal().await;
-        // 128 + SIGINT, as shells count it.
-        std::process::exit(130);
+        std::process::exit(INTERRUPTED.into());
     });
     token
 }
@@ -36,3 +38,15 @@ async fn signal() {
         std::future::pending().await
     }
 }
+
+/// Ended by a signal before it was done, with what to know of that; exit code [`INTERRUPTED`].
+#[derive(Debug)]
+pub struct Interrupted(pub &'static str);
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Interrupted {}

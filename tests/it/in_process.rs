@@ -4,23 +4,19 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use sdk::{Client, Config, Feed, FeedConfig, FeedEvent, Hosts, TokenFile};
 use server::CallRequest;
-use server::testing::Platform;
 
 // begin of the example
+use sdk::{Client, Config, Feed, FeedConfig, FeedEvent, Hosts, TokenFile};
+use server::testing::Platform;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn my_program_follows_a_transferred_call() -> Result<(), Box<dyn Error>> {
+async fn my_program_follows_a_transferred_call() -> Result<(), Box<dyn std::error::Error>> {
     let platform = Platform::start().await?;
-    let client = Client::new(
-        Config {
-            client_id: platform.client_id().into(),
-            client_secret: platform.client_secret().into(),
-            redirect_uri: platform.redirect_uri(),
-            hosts: Hosts::single(platform.url()),
-        },
-        TokenFile::new(platform.folder().join("tokens")),
-    )?;
+    let (client_id, client_secret) = (platform.client_id().into(), platform.client_secret().into());
+    let (redirect_uri, hosts) = (platform.redirect_uri(), Hosts::single(platform.url()));
+    let config = Config { client_id, client_secret, redirect_uri, hosts };
+    let client = Client::new(config, TokenFile::new(platform.folder().join("tokens")))?;
     let page = client.authorization(&["call-events.v1.notifications.manage"]).await?;
     client.exchange(&platform.allow(&page.login_url).await?).await?;
     let account_keys = vec![platform.account_key().into()];

@@ -177,6 +177,55 @@ async fn a_file_of_ones_own_is_compared_with_what_it_expects() {
     assert_eq!(told.matches(": outcome is \"MISSED\", expected was \"NORMAL\"").count(), 2, "{told}");
     assert!(told.contains(": rows is [19], expected was [16]"), "{told}");
     assert!(told.contains("2 of 2 calls came to something else than short.toml expects"), "{told}");
+    std::fs::write(&file, text.replace("MISSED", "MISED")).unwrap();
+    let ended = App::run(&flags, &folder).await;
+    assert!(ended.errors().contains("did you mean \"MISSED\"?"), "{ended:?}");
+}
+
+/// Several callers for one line: the first has it, the others find it busy.
+const CROWD: &str = r#"
+about = "A crowd."
+direction = "inbound"
+steps = [
+    { after = "1s", do = "ring" },
+    { after = "60s", do = "hang-up", who = "caller" },
+]
+[repeat]
+times = 40
+every = "1s"
+[[expect]]
+outcome = "MISSED"
+answered = false
+caller = ["RINGING", "DISCONNECTING"]
+reached = 1
+rows = [19]
+"#;
+
+#[tokio::test]
+async fn calls_that_find_all_lines_busy_are_compared_too_or_counted() {
+    let platform = Platform::start().await;
+    let folder = platform.folder("files");
+    let file = folder.join("crowd.toml");
+    let (path, env) =
+        (file.to_string_lossy().into_owned(), platform.env_file().to_string_lossy().into_owned());
+    let flags = ["call", &path, "--env", &env, "--speed", "200"];
+    std::fs::write(&file, CROWD).unwrap();
+    let ended = App::run(&flags, &folder).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let told = ended.errors();
+    assert!(told.contains("since they found all lines busy, and there is no [when-busy]"), "{told}");
+    assert!(!told.contains("All calls"), "{told}");
+    let busy = "[when-busy]\nsteps = [{ after = \"1s\", do = \"hang-up\", who = \"caller\" }]\n[when-busy.expect]\n\
+                outcome = \"NORMAL\"\nanswered = false\ncaller = [\"RINGING\", \"DISCONNECTING\"]\nreached = 0\nrows = []\n";
+    std::fs::write(&file, format!("{CROWD}{busy}")).unwrap();
+    let ended = App::run(&flags, &folder).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors().contains(": outcome is \"MISSED\", expected was \"NORMAL\""), "{ended:?}");
+    // One caller alone finds a free line: what is expected of busy lines is not seen.
+    std::fs::write(&file, format!("{CROWD}{busy}").replace("times = 40", "times = 1")).unwrap();
+    let ended = App::run(&flags, &folder).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors().contains("[when-busy.expect] was compared with no call"), "{ended:?}");
 }
 
 #[tokio::test]
@@ -296,8 +345,50 @@ async fn mistakes_are_named_with_what_is_possible() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.errors().contains("9999"), "{ended:?}");
     assert_eq!(ended.stdout, Vec::<String>::new());
+    let ended = App::run(&["call", "answered", "--env", &env, "--speed", "0"], &folder).await;
+    assert!(ended.errors().contains("give a number from 0.01 to 100000"), "{ended:?}");
+    for command in [&["call", "answered"][..], &["clock"], &["fault", "list"]] {
+        let ended = App::run(command, &folder).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.errors().starts_with("callfeed: this is for a Callfeed platform"), "{ended:?}");
+        assert!(ended.errors().contains("--env platform/example.env"), "{ended:?}");
+    }
     let ended = App::run(&["call", "answered", "--env", "nowhere.env"], &folder).await;
     assert!(ended.code.is_some_and(|code| code != 0) && ended.errors().contains("nowhere.env"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_library_is_listed_and_printed_to_begin_with() {
+    let folder = tempfile::TempDir::new().expect("the temporary folder can be written");
+    let listed = App::run(&["call", "--list"], folder.path()).await;
+    assert_eq!((listed.code, listed.stdout.len()), (Some(0), engine::names().count()), "{listed:?}");
+    assert!(
+        listed.stdout.iter().zip(engine::names()).all(|(line, name)| line.starts_with(name)),
+        "{listed:?}"
+    );
+    let printed = App::run(&["call", "--print", "blind-transfer"], folder.path()).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert_eq!(
+        printed.stdout.join("\n") + "\n",
+        engine::text("blind-transfer").expect("it is of the library")
+    );
+    let unknown = App::run(&["call", "--print", "blind"], folder.path()).await;
+    assert!(unknown.errors().contains("blind-transfer"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn calls_outlive_ctrl_c_and_its_exit_code_says_that_it_was_one() {
+    let platform = Platform::start().await;
+    let mut app = platform.call("answered", &[]);
+    let space = calls::first_space(&app).await;
+    app.interrupt().await;
+    assert_eq!(app.exit(SOON).await, Some(130), "{:?}", app.stderr.all());
+    let told = app.stderr.all().join("\n");
+    assert!(told.contains("the calls go on"), "{told}");
+    let session = admin(&platform).await;
+    let path = format!("/call-events/v1/conversation-spaces?accountKey={}", platform.account());
+    let live = session.get(&path).await.is(200).text;
+    assert!(live.contains(&space), "{live}");
 }
 
 #[tokio::test]

@@ -39,6 +39,6 @@ pub use office_file::OfficeFileError;
 pub use report::{Names, fold};
 pub use revision::edition;
 pub use scenario::{
-    Afterwards, Direction, Expectation, InCall, Later, Playback, Request, Scenario, ScenarioError, Script,
-    Step, names, script, unexpected,
+    Afterwards, Direction, Expectation, InCall, Later, Part, Playback, Request, Scenario, ScenarioError,
+    Script, Step, names, script, text, unexpected,
 };

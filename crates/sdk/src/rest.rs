@@ -12,6 +12,7 @@ use url::Url;
 use wire::Page;
 use wire::call_events::{self, CallEvent, StateType, SubscriptionItem, SubscriptionResults};
 use wire::channel::{Channel, ChannelRequest};
+use wire::error::code;
 use wire::report::{self, Report};
 
 use crate::client::{Answer, Client};
@@ -306,16 +307,17 @@ impl Client {
 
     /// Makes a call until it succeeds with any 2xx, fails for good or has been tried often enough.
     async fn ok(&self, call: Call) -> Result<Answer, Error> {
-        let mut token = self.inner.access_token().await?;
-        let (mut refreshed, mut tries, mut refusals) = (false, 0, 0);
+        let (mut refreshes, mut tries, mut refusals) = (0, 0, 0);
         let api = call.url.path_segments().and_then(|mut path| path.next()).unwrap_or_default();
         loop {
+            // Nobody waits for a turn without a sign-in, nor with a token that another request has replaced meanwhile.
+            self.inner.access_token().await?;
             self.inner.paces.turn(api).await;
+            let token = self.inner.access_token().await?;
             let (error, wish) = match self.once(&call, &token).await {
-                Ok(answer) if answer.status == 401 && !refreshed => {
-                    refreshed = true;
+                Ok(answer) if answer.status == 401 && may_refresh(refreshes, &answer) => {
+                    refreshes += 1;
                     self.inner.refresh(&token).await?;
-                    token = self.inner.access_token().await?;
                     continue;
                 }
                 Ok(answer) if answer.status == 429 => {
@@ -361,6 +363,16 @@ impl Client {
             .map_err(|_| Error::local(format!("{}: the request cannot be written", call.doing)))?;
         self.inner.send(call.doing, request).await
     }
+}
+
+/// A refused token is refreshed once. One that is said to have expired again had its time: the machine slept between
+/// refresh and request, or the service's clock runs faster than ours, as a virtual one does.
+fn may_refresh(refreshes: u32, answer: &Answer) -> bool {
+    let expired = || {
+        let error: wire::error::ApiError = serde_json::from_slice(&answer.body).unwrap_or_default();
+        error.error_code == code::AUTHN_EXPIRED_TOKEN
+    };
+    refreshes == 0 || (refreshes < limits::REFRESHES_MAX && expired())
 }
 
 fn decode<T: DeserializeOwned>(doing: &str, answer: &Answer) -> Result<T, Error> {

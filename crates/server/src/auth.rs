@@ -47,8 +47,8 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = bearer(parts)?;
-        let session = app.store.session(&secrets::hash(token)).await?;
+        let hash = secrets::hash(bearer(parts)?);
+        let session = app.store.session(&hash).await?;
         let session = session.ok_or_else(|| {
             ApiError::unauthorized(
                 code::AUTHN_INVALID_TOKEN,
@@ -56,7 +56,7 @@ impl FromRequestParts<Arc<App>> for Caller {
             )
         })?;
         let row = &session.token;
-        if row.expires_us <= app.clock.now_us() {
+        if row.expires_us <= app.clock.now_us() && !app.clock.spares(&hash) {
             return Err(ApiError::unauthorized(
                 code::AUTHN_EXPIRED_TOKEN,
                 "The supplied authentication token has expired.",

@@ -312,7 +312,7 @@ async fn sweep_in_virtual_time(app: Arc<App>) {
         }
         let swept = async {
             ops::retention::sweep(&app, now_us).await?;
-            app.store.sweep_oauth(now_us, now_us - limits::EXPIRED_TOKEN_KEPT_S * 1_000_000).await
+            app.store.sweep_oauth(now_us, now_us - expired_token_kept_us(&app)).await
         };
         if let Err(error) = swept.await {
             tracing::warn!("sweeping failed, trying again soon: {error}");
@@ -345,10 +345,19 @@ async fn sweep(app: Arc<App>) {
             if !sweeps.is_multiple_of(limits::SWEEPS_PER_OAUTH_SWEEP) {
                 return Ok(());
             }
-            app.store.sweep_oauth(now_us, now_us - limits::EXPIRED_TOKEN_KEPT_S * 1_000_000).await
+            app.store.sweep_oauth(now_us, now_us - expired_token_kept_us(&app)).await
         };
         if let Err(error) = swept.await {
             tracing::warn!("sweeping failed, trying again soon: {error}");
         }
     }
+}
+
+fn expired_token_kept_us(app: &App) -> i64 {
+    let kept_s = if app.clock.is_virtual() {
+        limits::EXPIRED_TOKEN_KEPT_VIRTUAL_S
+    } else {
+        limits::EXPIRED_TOKEN_KEPT_S
+    };
+    kept_s * 1_000_000
 }

@@ -21,7 +21,8 @@ pub const RATE_LIMIT_KEYS_MAX: usize = 10_000;
 pub const CLOCK_START_S: i64 = 1_767_571_200;
 /// Farthest that a virtual clock is advanced by one request; beyond it 400.
 pub const CLOCK_ADVANCE_DAYS_MAX: i64 = 3660;
-/// Real time that a virtual clock gives a client to refresh a channel, or to come back after its end; then it moves on.
+/// Real time that a virtual clock gives a client to refresh a channel, or to come back after its end; then it moves on. So
+/// long a token serves at least that was issued while the clock moved.
 pub const CLOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// Real time that a virtual clock waits for work that was begun; then it says so and moves on.
 pub const CLOCK_SETTLE_MAX: Duration = Duration::from_secs(60);
@@ -70,6 +71,8 @@ pub const REDIRECT_URIS_MAX: usize = 20;
 pub const REDIRECT_URI_BYTES_MAX: usize = 1_000;
 /// Expired tokens are remembered this long, so that a client hears "expired" and not "unknown".
 pub const EXPIRED_TOKEN_KEPT_S: i64 = 24 * 3600;
+/// The same on a virtual clock, which can pass a day between two requests of a client.
+pub const EXPIRED_TOKEN_KEPT_VIRTUAL_S: i64 = 400 * 24 * 3600;
 
 /// Failures of one user at an address, or of one address, within [`LOGIN_WINDOW`] after which logins are slowed.
 pub const LOGIN_FAILURES_FREE: usize = 4;

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sdk::wire::Direction;
-use sdk::wire::call_events::{State, Status, System, SystemType};
+use sdk::wire::call_events::{State, Status, System, SystemType, Voicemail};
 use sdk::wire::report::{Report, ReportParticipant, ReportPartyType};
 
 use super::StoredReport;
@@ -38,8 +38,8 @@ fn parties(report: &Report) -> String {
     let lines = lines(report);
     match (&report.direction, outside) {
         (Direction::Inbound, Some(caller)) => {
-            let to =
-                talking.unwrap_or_else(|| if lines.is_empty() { "nobody".into() } else { lines.join(", ") });
+            let rang = || if lines.is_empty() { nobody(report) } else { lines.join(", ") };
+            let to = talking.unwrap_or_else(rang);
             format!("{caller} to {to}")
         }
         (_, Some(callee)) => {
@@ -52,6 +52,22 @@ fn parties(report: &Report) -> String {
             format!("{first} to {second}")
         }
     }
+}
+
+/// What took a call that reached no line.
+fn nobody(report: &Report) -> String {
+    match voicemail(report) {
+        Some(voicemail) => format!("the voicemail of {}", tidy(&voicemail.number)),
+        None => "nobody".to_owned(),
+    }
+}
+
+/// The voicemail that took the call.
+fn voicemail(report: &Report) -> Option<&Voicemail> {
+    report.interactive_voice_response_systems.iter().find_map(|system| match &system.kind {
+        SystemType::Voicemail(voicemail) => Some(voicemail),
+        _ => None,
+    })
 }
 
 /// The lines that took part.
@@ -116,12 +132,25 @@ fn outcome(report: &Report) -> String {
     if report.call_states.iter().any(is_cut_off) {
         return "cut off by the phone system".to_owned();
     }
-    let Some(talk) = talk_time(&report.call_states) else { return "not answered".to_owned() };
-    let seconds = talk.as_secs();
+    let talk = talk_time(&report.call_states).map(|talk| format!("talked {}", length(talk.as_secs())));
+    // The talk of a transferred call may come before its voicemail.
+    let failed = |voicemail: &Voicemail| voicemail.voicemail_status.as_deref() == Some("FAILED");
+    let message = voicemail(report).map(|voicemail| match voicemail.duration {
+        Some(ms) if ms > 0 && !failed(voicemail) => {
+            format!("left a voicemail of {}", length((ms / 1000).cast_signed()))
+        }
+        _ => "left no voicemail".to_owned(),
+    });
+    let told: Vec<String> = talk.into_iter().chain(message).collect();
+    if told.is_empty() { "not answered".to_owned() } else { told.join(", ") }
+}
+
+/// `2:33`, or with hours `1:02:33`.
+fn length(seconds: i64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {
-        0 => format!("talked {minutes}:{seconds:02}"),
-        _ => format!("talked {hours}:{minutes:02}:{seconds:02}"),
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
 }
 
@@ -169,6 +198,24 @@ mod tests {
             "report-inbound-call.json",
             "2026-02-03 17:00:00  inbound   EXAMPLE CALLER (312) 555-0147 to Front Desk 1001  talked 2:33",
         );
+    }
+
+    #[test]
+    fn a_message_is_told_of_and_who_took_it() {
+        check(
+            "report-voicemail-call.json",
+            "2026-02-03 19:00:00  inbound   EXAMPLE CALLER (312) 555-0147 to Front Desk 1001  left a voicemail of 0:21",
+        );
+        let path =
+            format!("{}/../wire/tests/examples/report-voicemail-call.json", env!("CARGO_MANIFEST_DIR"));
+        let mut report: Report = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        report.participants.truncate(1);
+        assert_eq!(parties(&report), "EXAMPLE CALLER (312) 555-0147 to the voicemail of 1001");
+        let SystemType::Voicemail(voicemail) = &mut report.interactive_voice_response_systems[0].kind else {
+            panic!("the example has a voicemail");
+        };
+        voicemail.voicemail_status = Some("FAILED".to_owned());
+        assert_eq!(outcome(&report), "left no voicemail");
     }
 
     #[test]

@@ -17,7 +17,9 @@ impl Progress {
     pub fn new(slices: u64) -> Self {
         let on_terminal = io::stderr().is_terminal();
         if !on_terminal {
-            tracing::info!("looking for calls of the {slices} days before the first start");
+            tracing::info!(
+                "looking for calls before the first start, a day or less at a time: {slices} times"
+            );
         }
         Self { started: Instant::now(), slices, found: 0, on_terminal }
     }
@@ -52,7 +54,7 @@ fn line(slices: u64, left: u64, found: usize, elapsed: Duration) -> String {
         }
         _ => String::new(),
     };
-    format!("Earlier calls [{bar}] {done} of {slices} days, {found} reports{estimate}")
+    format!("Earlier calls [{bar}] {done} of {slices} parts, {found} reports{estimate}")
 }
 
 /// How long so many reports take: one request each, at the pace of the SDK. A summary has no course of the call.
@@ -78,12 +80,12 @@ mod tests {
         let text = line(31, 23, 340, Duration::from_secs(80));
         assert_eq!(
             text,
-            "Earlier calls [######------------------] 8 of 31 days, 340 reports, about 4 min left"
+            "Earlier calls [######------------------] 8 of 31 parts, 340 reports, about 4 min left"
         );
         assert_eq!(
             line(4, 4, 0, Duration::ZERO),
-            format!("Earlier calls [{}] 0 of 4 days, 0 reports", "-".repeat(24))
+            format!("Earlier calls [{}] 0 of 4 parts, 0 reports", "-".repeat(24))
         );
-        assert!(line(4, 0, 9, Duration::from_secs(8)).contains("[########################] 4 of 4 days"));
+        assert!(line(4, 0, 9, Duration::from_secs(8)).contains("[########################] 4 of 4 parts"));
     }
 }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
 use wire::report::CallerOutcome;
 
+use super::words;
 use crate::limits;
 
 /// A scenario file.
@@ -226,7 +227,7 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
     if text.len() > limits::SCENARIO_BYTES_MAX {
         return Err(format!("a file has at most {} bytes", limits::SCENARIO_BYTES_MAX));
     }
-    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    let file: File = toml::from_str(text).map_err(|error| words::with_meant(error.to_string()))?;
     let times = file.repeat.as_ref().map_or(1, |repeat| repeat.times);
     let steps = file.steps.len();
     if steps == 0 || steps > limits::SCENARIO_STEPS_MAX {
@@ -247,5 +248,21 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
     if file.direction != Direction::Inbound && (file.reaches != Reaches::Line || file.anonymous) {
         return Err("`reaches` and `anonymous` are for inbound calls only".to_owned());
     }
+    check_expectations(&file)?;
     Ok(file)
+}
+
+/// The first `[[expect]]` is the call's, the second its consultation's.
+fn check_expectations(file: &File) -> Result<(), String> {
+    let consults = file.steps.iter().any(|step| step.verb == Verb::Consult);
+    match file.expect.len() {
+        0 | 1 => {}
+        2 if consults => {}
+        2 => return Err("a second [[expect]] is for the consultation, and no step is a `consult`".to_owned()),
+        more => {
+            return Err(format!("[[expect]] stands once, and again for a consultation; not {more} times"));
+        }
+    }
+    let busy = file.when_busy.iter().filter_map(|busy| busy.expect.as_ref());
+    file.expect.iter().chain(busy).try_for_each(words::check)
 }

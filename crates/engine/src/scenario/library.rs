@@ -39,6 +39,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     LIBRARY.iter().map(|(name, _)| *name)
 }
 
-pub(super) fn text(name: &str) -> Option<&'static str> {
+/// The file of a scenario of the library.
+#[must_use]
+pub fn text(name: &str) -> Option<&'static str> {
     LIBRARY.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }

@@ -10,16 +10,17 @@ mod playback;
 mod request;
 mod script;
 mod steps;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use expect::unexpected;
 pub use format::{Direction, Expectation, Later};
-pub use library::names;
+pub use library::{names, text};
 pub use playback::Playback;
 pub use request::{Request, ScenarioError};
-pub use script::{Afterwards, Script, Step, script};
+pub use script::{Afterwards, Part, Script, Step, script};
 pub use steps::InCall;
 
 /// A course that calls can take, as its file tells it.

@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::format::{After, Direction, Expectation, File, Later, Role, StepLine, Verb, Which};
 use super::parties::Cast;
@@ -24,6 +25,22 @@ pub struct Script {
     pub in_call: Vec<InCall>,
     /// What each call must come to, where the file says it.
     pub expected: Vec<Option<Expectation>>,
+    /// Which part of the file each call plays.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a scenario file that a call of its own plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// `steps`, compared with the first `[[expect]]`.
+    Steps,
+    /// The call that a `consult` starts, compared with the second.
+    Consultation,
+    /// `[when-busy]`, compared with `[when-busy.expect]`.
+    WhenBusy,
+    /// All lines were busy, and the file does not say what comes then.
+    BusyTone,
 }
 
 /// One command, and when.
@@ -99,6 +116,7 @@ pub fn script(office: &Office, request: &Request) -> Result<Script, ScenarioErro
         afterwards: Vec::new(),
         in_call: Vec::new(),
         expected: Vec::new(),
+        parts: Vec::new(),
     };
     let times = file.repeat.as_ref().map_or(1, |repeat| repeat.times);
     let every = file.repeat.as_ref().and_then(|repeat| repeat.every);
@@ -119,6 +137,7 @@ pub fn script(office: &Office, request: &Request) -> Result<Script, ScenarioErro
             );
             script.afterwards.extend(call.afterwards);
             script.expected.extend(call.expected);
+            script.parts.extend(call.parts);
         }
         begins_ms = every.map_or(ended_ms, |every| begins_ms + draw(every, &mut rng));
     }
@@ -142,6 +161,7 @@ struct Composed {
     afterwards: Vec<Afterwards>,
     /// As many as there are calls.
     expected: Vec<Option<Expectation>>,
+    parts: Vec<Part>,
 }
 
 /// The script's call with this number; nothing when there is no line to place it.
@@ -156,26 +176,29 @@ fn compose(
         Ok((steps, in_call)) => {
             let calls = steps.iter().map(|step| step.call + 1 - first).max().unwrap_or(1);
             let expected = (0..calls).map(|call| file.expect.get(call).cloned()).collect();
+            let parts = (0..calls).map(|call| if call == 0 { Part::Steps } else { Part::Consultation });
             let after = file.afterwards.iter();
             let afterwards = after.map(|line| Afterwards {
                 after_ms: draw(line.after, rng),
                 call: first,
                 what: line.what,
             });
-            Ok(Some(Composed { steps, in_call, afterwards: afterwards.collect(), expected }))
+            let (afterwards, parts) = (afterwards.collect(), parts.collect());
+            Ok(Some(Composed { steps, in_call, afterwards, expected, parts }))
         }
         Err(ScenarioError::OfficeLacks { .. }) if !asked.busy.is_empty() => {
             if file.direction != Direction::Inbound {
                 return Ok(None);
             }
             let tone = [busy_tone()];
-            let (lines, expected) = match &file.when_busy {
-                Some(busy) => (busy.steps.as_slice(), busy.expect.clone()),
-                None => (tone.as_slice(), None),
+            let (lines, expected, part) = match &file.when_busy {
+                Some(busy) => (busy.steps.as_slice(), busy.expect.clone(), Part::WhenBusy),
+                None => (tone.as_slice(), None, Part::BusyTone),
             };
             asked.busy.clear();
             let (steps, in_call) = write(office, asked, rng, first, lines)?;
-            Ok(Some(Composed { steps, in_call, afterwards: Vec::new(), expected: vec![expected] }))
+            let (expected, parts) = (vec![expected], vec![part]);
+            Ok(Some(Composed { steps, in_call, afterwards: Vec::new(), expected, parts }))
         }
         Err(error) => Err(error),
     }

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use engine::{Expectation, Scenario};
+use engine::{Expectation, Part, Request, Scenario, fold, unexpected};
+
+use crate::rules;
+use crate::support::{office, play_all, script};
 
 const BEGIN: &str = "<!-- scenarios: this list is made from the files -->\n";
 
@@ -46,4 +49,33 @@ fn every_scenario_stands_in_the_docs_as_its_file_tells_it() {
         std::fs::write(&path, &made).expect("the page can be written");
     }
     assert!(made == text, "docs/scenarios.md is not up to date: run this test with CALLFEED_UPDATE_DOCS=1");
+}
+
+/// The page's own files: who copies one gets what it says.
+#[test]
+fn every_file_in_the_docs_comes_to_what_it_expects() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/scenarios.md");
+    let text = std::fs::read_to_string(&path).expect("the page");
+    let files: Vec<&str> =
+        text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(files.len() >= 6, "{} files", files.len());
+    for (place, file) in files.iter().enumerate() {
+        let scenario = Scenario::parse("docs", file).unwrap_or_else(|error| panic!("file {place}: {error}"));
+        assert!(!scenario.expected().is_empty(), "file {place} says what must come of it");
+        for seed in 0..20 {
+            let script = script(&Request::new(scenario.clone(), seed));
+            for (number, events) in play_all(&script, u128::from(seed)).iter().enumerate() {
+                rules::check_finished(events);
+                let what = format!("file {place} ({}) with seed {seed}, call {number}", scenario.about());
+                let expected =
+                    script.expected[number].as_ref().unwrap_or_else(|| panic!("{what} is compared"));
+                let (report, summary) = fold(events, false, &office()).expect("a finished call");
+                let revisions = script.later(number).count();
+                let differences = unexpected(expected, events, (&report, &summary), revisions);
+                assert!(differences.is_empty(), "{what}: {differences:#?}");
+            }
+            let busy = script.parts.contains(&Part::WhenBusy);
+            assert_eq!(busy, scenario.expected_when_busy().is_some(), "file {place} with seed {seed}");
+        }
+    }
 }

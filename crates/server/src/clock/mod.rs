@@ -105,6 +105,19 @@ impl Clock {
         self.0.as_ref().map(Virtual::grace)
     }
 
+    /// A token was issued. While a virtual clock moves, an hour of it is nothing to a client, which would have no time to
+    /// use what it got: such a token serves for [`limits::CLOCK_PATIENCE`] of real time at least.
+    pub fn issued(&self, token_hash: &str) {
+        if let Some(clock) = &self.0 {
+            clock.issued(token_hash);
+        }
+    }
+
+    /// Whether a token serves though its time is over.
+    pub fn spares(&self, token_hash: &str) -> bool {
+        self.0.as_ref().is_some_and(|clock| clock.spares(token_hash))
+    }
+
     /// Moves a virtual clock to this time; what is due on the way happens in order. `None` on the machine's clock.
     /// Where it is dropped half-way, the clock stays where it has come to.
     pub async fn advance(&self, to: impl FnOnce(i64) -> i64) -> Option<Advanced> {

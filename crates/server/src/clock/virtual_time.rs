@@ -1,6 +1,6 @@
 //! A clock that moves when it is told to, from one thing that is due to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub struct Virtual {
     idle: Notify,
     /// One advance at a time.
     moving: tokio::sync::Mutex<()>,
+    young: Mutex<Young>,
 }
 
 impl std::fmt::Debug for Virtual {
@@ -73,6 +74,29 @@ pub struct Grace {
     _over: DropGuard,
 }
 
+/// Hashes of tokens that were issued while the clock moved, oldest first, and when in real time. No more of them than
+/// can be issued within [`limits::CLOCK_PATIENCE`].
+#[derive(Default)]
+struct Young(VecDeque<(String, Instant)>);
+
+impl Young {
+    fn add(&mut self, token_hash: &str, now: Instant) {
+        self.forget(now);
+        self.0.push_back((token_hash.to_owned(), now));
+    }
+
+    fn has(&mut self, token_hash: &str, now: Instant) -> bool {
+        self.forget(now);
+        self.0.iter().any(|(hash, _)| hash == token_hash)
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while self.0.front().is_some_and(|(_, issued)| *issued + limits::CLOCK_PATIENCE < now) {
+            self.0.pop_front();
+        }
+    }
+}
+
 /// What an advance did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advanced {
@@ -91,6 +115,7 @@ impl Virtual {
             state: Mutex::new(state),
             idle: Notify::new(),
             moving: tokio::sync::Mutex::default(),
+            young: Mutex::default(),
         }
     }
 
@@ -164,6 +189,16 @@ impl Virtual {
             drop(busy);
         });
         Grace { _over: over.drop_guard() }
+    }
+
+    pub fn issued(&self, token_hash: &str) {
+        if self.moving.try_lock().is_err() {
+            self.young.lock().unwrap_or_else(PoisonError::into_inner).add(token_hash, Instant::now());
+        }
+    }
+
+    pub fn spares(&self, token_hash: &str) -> bool {
+        self.young.lock().unwrap_or_else(PoisonError::into_inner).has(token_hash, Instant::now())
     }
 
     pub async fn advance(self: &Arc<Self>, to: impl FnOnce(i64) -> i64) -> Advanced {
@@ -257,6 +292,26 @@ mod tests {
         assert!(futures_util::FutureExt::now_or_never(sleep).is_none());
         let done = clock.advance(|_| 10_000_000).await.expect("it is virtual");
         assert_eq!(done.events, 0);
+    }
+
+    #[tokio::test]
+    async fn a_token_of_a_moving_clock_serves_for_a_while_of_real_time() {
+        let clock = Clock::standing(0);
+        clock.issued("before");
+        assert!(!clock.spares("before"), "where time stands still a token has its time");
+        let of_alarm = clock.clone();
+        let alarm = clock.alarm(1_000_000, move || of_alarm.issued("within"));
+        let spared = Arc::new(Mutex::new(false));
+        let (told, of_second) = (Arc::clone(&spared), clock.clone());
+        let second = clock.alarm(7_000_000_000, move || *told.lock().unwrap() = of_second.spares("within"));
+        clock.advance(|_| 7_200_000_000).await.expect("it is virtual");
+        drop((alarm, second));
+        assert!(*spared.lock().unwrap(), "though an hour and more has passed");
+        let issued = Instant::now();
+        let mut young = Young::default();
+        young.add("within", issued);
+        assert!(young.has("within", issued + limits::CLOCK_PATIENCE));
+        assert!(!young.has("within", issued + limits::CLOCK_PATIENCE + Duration::from_millis(1)));
     }
 
     #[tokio::test]

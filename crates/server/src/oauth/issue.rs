@@ -44,6 +44,9 @@ pub async fn issue(app: &App, grant: Grant<'_>) -> StoreResult<Option<TokenRespo
     if !app.store.issue_tokens(grant.basis, &tokens).await? {
         return Ok(None);
     }
+    for (_, hash, _) in &tokens {
+        app.clock.issued(hash);
+    }
     Ok(Some(TokenResponse {
         access_token: access,
         token_type: Some("Bearer".into()),

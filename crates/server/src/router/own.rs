@@ -58,7 +58,8 @@ fn simulate() -> Operation {
     op("simulateCalls", "Play calls")
         .about(
             "The answer is a stream of JSON lines: one when a call's first state is durable, one with `ended` when its \
-             report is, last `{\"done\": true}`. Empty lines keep it alive.",
+             report is, last `{\"done\": true}`. Empty lines keep it alive. Of a call of a `file` the second line tells \
+             the `part` that it played, whether it was `compared` with what the file expects, and what was `unexpected`.",
         )
         .client()
         .body::<simulator::CallRequest>("", call_bounds())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::{Afterwards, Later, Nonce, Office, Playback, Script, Step};
+use engine::{Afterwards, Later, Nonce, Office, Part, Playback, Script, Step};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -76,11 +76,22 @@ impl Player {
 pub enum Progress {
     /// The first state is durable.
     Started(String),
-    /// The last state and the report are durable. `unexpected` tells what the call came to otherwise than its file
-    /// expects, if that was asked.
-    Ended { id: String, unexpected: Vec<String> },
+    /// The last state and the report are durable. `came` tells what the call came to, if that was asked.
+    Ended { id: String, came: Option<Came> },
     /// A call could not go on.
     Failed(String),
+}
+
+/// A call beside what its file expects.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Came {
+    /// The part of the file that it played.
+    pub part: Part,
+    /// Whether the file says what must come of such a call.
+    pub compared: bool,
+    /// What came otherwise, one line for people each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unexpected: Vec<String>,
 }
 
 /// One script and how it is played.
@@ -194,7 +205,7 @@ impl Stage<'_> {
         self.histories[step.call].extend(events.iter().cloned());
         let history = engine::ended_legs(&self.histories[step.call], events.len(), false, self.office);
         let ended = self.playback.call(step.call).is_some_and(engine::Call::is_ended);
-        let (ending, unexpected) = if ended { self.ending(step.call) } else { (None, Vec::new()) };
+        let (ending, came) = if ended { self.ending(step.call) } else { (None, None) };
         self.app.log.append(Append { events, history, ending }).await.map_err(|error| {
             tracing::error!("a call could not go on: {error}");
             error.to_string()
@@ -206,30 +217,31 @@ impl Stage<'_> {
             let later = self.script.later(step.call).cloned();
             self.revisions.extend(later.map(|later| (due + scaled(later.after_ms, self.speed), later)));
             self.revisions.sort_by_key(|(due, _)| *due);
-            let _ = self.progress.send(Progress::Ended { id, unexpected }).await;
+            let _ = self.progress.send(Progress::Ended { id, came }).await;
         }
         Ok(())
     }
 
-    /// The first edition of the report, and what is not as expected.
-    fn ending(&mut self, call: usize) -> (Option<Ending>, Vec<String>) {
+    /// The first edition of the report, and what came of the call if that was asked.
+    fn ending(&mut self, call: usize) -> (Option<Ending>, Option<Came>) {
         let history = std::mem::take(&mut self.histories[call]);
         let Some((report, summary)) = engine::fold(&history, false, self.office) else {
-            return (None, Vec::new());
+            return (None, None);
         };
-        let unexpected = match &self.script.expected[call] {
-            Some(expected) if self.compare => {
-                let revisions = self.script.later(call).count();
-                engine::unexpected(expected, &history, (&report, &summary), revisions)
-            }
-            _ => Vec::new(),
-        };
+        let came = self.compare.then(|| {
+            let expected = self.script.expected[call].as_ref();
+            let revisions = self.script.later(call).count();
+            let unexpected = expected
+                .map(|expected| engine::unexpected(expected, &history, (&report, &summary), revisions));
+            let (part, compared) = (self.script.parts[call], expected.is_some());
+            Came { part, compared, unexpected: unexpected.unwrap_or_default() }
+        });
         let awaited: Vec<Later> = self.script.later(call).map(|later| later.what).collect();
         let (first, first_summary) = engine::edition(&report, &summary, &[], &awaited);
         if !awaited.is_empty() {
             self.ended.push(Ended { call, report, summary, known: Vec::new() });
         }
-        (Some(Ending { report: first, summary: first_summary }), unexpected)
+        (Some(Ending { report: first, summary: first_summary }), came)
     }
 
     /// Makes the revisions that are due before this, or all.

@@ -3,8 +3,9 @@
 //!
 //! The answer is a stream of JSON lines: `{"conversationSpaceId": …}` when a call's first state is durable,
 //! `{"conversationSpaceId": …, "ended": true}` when its report is, last `{"done": true}`. A stream that ends without
-//! it was cut off. Of a call whose file expects something else, the second line has the differences, too:
-//! `"unexpected": ["outcome is …", …]`.
+//! it was cut off. Of a call of a file, the second line has what came of it, too: `"part"` of the file that it played
+//! (`steps`, `consultation`, `when-busy`, `busy-tone`), whether it was `"compared"` with what the file expects of that
+//! part, and the differences: `"unexpected": ["outcome is …", …]`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,13 +18,13 @@ use axum::response::{IntoResponse, Response};
 use engine::{Office, Request, Scenario, Script};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use wire::error::code;
 
-use super::player::{self, Play, Progress};
+use super::player::{self, Came, Play, Progress};
 use crate::app::App;
 use crate::auth;
 use crate::clock::Busy;
@@ -264,12 +265,7 @@ async fn start_calls(
         };
         let line = match told {
             Progress::Started(id) => json!({"conversationSpaceId": id}),
-            Progress::Ended { id, unexpected } if unexpected.is_empty() => {
-                json!({"conversationSpaceId": id, "ended": true})
-            }
-            Progress::Ended { id, unexpected } => {
-                json!({"conversationSpaceId": id, "ended": true, "unexpected": unexpected})
-            }
+            Progress::Ended { id, came } => ended(&id, came.as_ref()),
             Progress::Failed(why) => {
                 failed = true;
                 json!({"failed": why})
@@ -280,6 +276,14 @@ async fn start_calls(
     if !failed && !app.shutdown.is_cancelled() {
         send(&lines, &json!({"done": true})).await;
     }
+}
+
+fn ended(id: &str, came: Option<&Came>) -> Value {
+    let mut line = json!({"conversationSpaceId": id, "ended": true});
+    if let (Some(line), Ok(Value::Object(came))) = (line.as_object_mut(), serde_json::to_value(came)) {
+        line.extend(came);
+    }
+    line
 }
 
 /// A permit for each call of a request that may be under way.
