@@ -28,8 +28,11 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// What goes wrong at the moment, what has ended, and what can go wrong.
+    /// What goes wrong at the moment, and what has ended.
     List {
+        /// What can go wrong, too, with its parameters and what it can be put on.
+        #[arg(long)]
+        catalogue: bool,
         /// The platform's answer as JSON.
         #[arg(long)]
         json: bool,
@@ -50,7 +53,7 @@ struct AddArgs {
     /// A parameter of the fault, such as delayMs=500; may be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     parameters: Vec<(String, String)>,
-    /// One channel alone.
+    /// One channel alone; the beginning of its id is enough, as the console shows it.
     #[arg(long, value_name = "ID", conflicts_with = "client", allow_hyphen_values = true)]
     channel: Option<String>,
     /// The requests of one OAuth client alone.
@@ -74,12 +77,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = simulator::settings(args.env.as_deref())?;
     logging::init(logging::level(&settings));
     match args.command {
-        Command::List { json } => {
+        Command::List { json, catalogue } => {
             let all = ask(&settings, Method::GET, PATH, None).await?;
             if json {
                 say(&all)?;
             } else {
-                output::print(list(&all))?;
+                output::print(list(&all, catalogue))?;
             }
         }
         Command::Add(add) => {
@@ -134,25 +137,56 @@ pub async fn ask(
     Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
-fn list(all: &Value) -> String {
+fn list(all: &Value, catalogue: bool) -> String {
     let mut lines = Vec::new();
     for (title, list) in [("Active", &all["active"]), ("Ended", &all["ended"])] {
         let faults = list.as_array().map(Vec::as_slice).unwrap_or_default();
         lines.push(if faults.is_empty() { format!("{title}: none") } else { format!("{title}:") });
-        for fault in faults {
-            let text = |name: &str| fault[name].as_str().unwrap_or_default();
-            let ended =
-                fault["ended"]["why"].as_str().map_or_else(String::new, |why| format!(", ended: {why}"));
-            let (id, name, struck) = (text("id"), text("fault"), &fault["struck"]);
-            lines.push(format!("  {id}  {name}  struck {struck}{ended}, {}", scope(fault)));
-        }
+        lines.extend(faults.iter().map(one));
+    }
+    if !catalogue {
+        lines.push("What can go wrong: callfeed fault list --catalogue, or docs/faults.md".to_owned());
+        return lines.join("\n") + "\n";
     }
     lines.push("Can go wrong:".to_owned());
     for kind in all["catalogue"].as_array().into_iter().flatten() {
         let text = |name: &str| kind[name].as_str().unwrap_or_default();
-        lines.push(format!("  {:26} {}", text("fault"), text("what")));
+        let names = |list: &Value, member: &str| -> Vec<String> {
+            let all = list.as_array().into_iter().flatten();
+            all.filter_map(|one| if member.is_empty() { one.as_str() } else { one[member].as_str() })
+                .map(str::to_owned)
+                .collect()
+        };
+        let scopes = names(&kind["scopes"], "").join(", ");
+        let parameters = names(&kind["parameters"], "name");
+        let set = if parameters.is_empty() { String::new() } else { format!("; {}", parameters.join(", ")) };
+        lines.push(format!("  {:26} {} ({scopes}{set})", text("fault"), text("what")));
     }
     lines.join("\n") + "\n"
+}
+
+/// A fault with its parameters, how often it has struck and may, and its end.
+fn one(fault: &Value) -> String {
+    let text = |name: &str| fault[name].as_str().unwrap_or_default();
+    let parameters = fault["parameters"].as_object().into_iter().flatten();
+    let mut set: Vec<String> = parameters
+        .filter(|(_, value)| **value != "")
+        .map(|(name, value)| format!("{name}={}", value.as_str().map_or(value.to_string(), str::to_owned)))
+        .collect();
+    set.sort();
+    let struck = match fault["times"].as_u64() {
+        Some(times) => format!("struck {} of {times}", fault["struck"]),
+        None => format!("struck {}", fault["struck"]),
+    };
+    // To the second is enough.
+    let at = |text: &str| text.split('.').next().unwrap_or_default().replace('T', " ");
+    let end = match fault["ended"]["why"].as_str() {
+        Some(why) => format!("ended at {} ({why})", at(fault["ended"]["at"].as_str().unwrap_or_default())),
+        None => format!("until {}", at(text("endsAt"))),
+    };
+    let whom = scope(fault);
+    let facts = [vec![struck, end, whom], set].concat().join(", ");
+    format!("  {}  {}  {facts}", text("id"), text("fault"))
 }
 
 fn scope(fault: &Value) -> String {

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::faults;
 use crate::harness::calls::{self, Channel};
 use crate::harness::portal::Portal;
+use crate::harness::receiver::Receiver;
 use crate::harness::{Answer, Browser, Person, Platform, SCOPES, SOON, eventually, http};
 
 async fn open_console(browser: &Browser, platform: &Platform) {
@@ -52,6 +54,7 @@ async fn a_developer_watches_plays_breaks_and_repeats() {
     browser.sees(&["1 of ", "conversationSpaceId", "Send again"]).await;
     browser.press("Send again").await;
     assert_eq!(socket.frame().await.unwrap()["data"]["id"], report["data"]["id"]);
+    browser.sees(&["Handed to the channel's reader.", "sent again"]).await;
 
     browser.press("Start").await;
     assert_eq!(socket.close_code().await, None, "the first fault of the list drops sockets");
@@ -124,7 +127,7 @@ async fn a_burst_is_shown_up_to_a_bound() {
     let flags = ["--count", "500", "--speed", "10000"];
     let mut app = platform.call("answered", &flags);
     assert_eq!(app.exit(crate::harness::LATER).await, Some(0));
-    browser.sees(&["What happened 1000", "sent"]).await;
+    browser.sees(&["What happened 1,000 of ", "sent"]).await;
     let rows =
         browser.page.execute("return document.querySelectorAll('#journal > li').length", Vec::new()).await;
     assert_eq!(rows.unwrap(), 1000);
@@ -188,4 +191,76 @@ async fn the_journal_is_read_over_rest_and_has_no_secrets() {
     let last = told["items"].as_array().unwrap().last().unwrap()["number"].as_u64().unwrap();
     let later = journal(last).await;
     assert!(later["items"].as_array().unwrap().len() < told["items"].as_array().unwrap().len());
+}
+
+/// Rows of the journal with this source and event, beside the call.
+fn rows<'a>(journal: &'a Value, what: &str) -> Vec<&'a Value> {
+    let items = journal["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().filter(|one| one["what"] == what).collect()
+}
+
+#[tokio::test]
+async fn the_journal_tells_what_became_of_each_notification() {
+    let platform = Platform::start().await;
+    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    let journal = async || {
+        let url = format!("{}/simulator/v1/journal", platform.base);
+        let (id, secret) = (platform.setting("OAUTH_CLIENT_ID"), platform.setting("OAUTH_CLIENT_SECRET"));
+        Answer::of("GET journal", http().get(url).basic_auth(id, Some(secret))).await.is(200).json()
+    };
+    journal().await;
+    let receiver = Receiver::start(|_| 500.into()).await;
+    let hook = json!({"channelType": "Webhook", "webhookChannelData": {"webhook": {"url": receiver.url}}});
+    let made = session.post("/notification-channel/v1/channels/hook", &hook).await.is(201);
+    let reports = |id: &str| json!({"channelId": id, "accountKeys": [platform.account()]});
+    let path = "/call-events-report/v1/subscriptions";
+    session.post(path, &reports(&made.text_of("/channelId"))).await.is(201);
+    // One channel for each thing that can become of a report.
+    let mut sockets = Vec::new();
+    for fault in ["", "lose", "delay", "duplicate", "half-open", "unread"] {
+        let channel = Channel::create(&session, &format!("c-{fault}")).await;
+        session.post(path, &reports(&channel.id)).await.is(201);
+        if fault != "unread" {
+            let mut socket = channel.socket().await;
+            assert_eq!(socket.ping(b"there").await, b"there");
+            sockets.push(socket);
+        }
+        if !matches!(fault, "" | "unread") {
+            faults::add(&platform, &json!({"fault": fault, "channelId": channel.id})).await;
+        }
+    }
+    calls::play(&platform, "answered", &["--speed", "100"]).await;
+    let became = eventually("what became of the report, and three attempts", SOON, async || {
+        let told = journal().await;
+        let rows = rows(&told, "call-events-report REPORT_SUMMARY");
+        let of = |nickname: &str| -> Vec<(String, String)> {
+            let rows = rows.iter().filter(|row| row["nickname"] == nickname);
+            let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+            rows.map(|row| (text(&row["status"]), text(&row["why"]))).collect()
+        };
+        let all = ["c-", "c-lose", "c-delay", "c-duplicate", "c-half-open", "c-unread", "hook"].map(of);
+        (all[6].len() == 3 && all[..6].iter().all(|rows| !rows.is_empty())).then_some(all)
+    })
+    .await;
+    let expect = [
+        ("sent", "a subscription of the channel wants it"),
+        ("lost", "fault: lose"),
+        ("held back", "fault: delay"),
+        ("sent twice", "fault: duplicate"),
+        ("held back", "fault: half-open"),
+        ("kept", "nobody reads the channel: it waits for the next reader"),
+        ("500", "attempt 1"),
+    ];
+    for (rows, (status, why)) in became.iter().zip(expect) {
+        assert_eq!((rows[0].0.as_str(), rows[0].1.as_str()), (status, why));
+    }
+    assert_eq!(became[6][2].1, "attempt 3");
+    faults::clear_all(&platform).await;
+    let late = eventually("the late one", SOON, async || {
+        let told = journal().await;
+        rows(&told, "call-events-report REPORT_SUMMARY").iter().find(|row| row["status"] == "sent late")?["nickname"]
+            .as_str()
+            .map(str::to_owned)
+    });
+    assert_eq!(late.await, "c-delay");
 }

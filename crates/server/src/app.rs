@@ -44,7 +44,7 @@ pub struct App {
     pub webhooks: Webhooks,
     pub faults: Faults,
     pub list_lag: ListLag,
-    pub journal: Journal,
+    pub journal: Arc<Journal>,
     /// Cancelled when the platform stops.
     pub shutdown: CancellationToken,
     /// Sockets and calls; they end before the log's writer does.

@@ -129,6 +129,7 @@ async fn run_with(
     let connections = server.connections();
     let server = tokio::spawn(server.run(listener));
     tasks.spawn(sweep(Arc::clone(&app)));
+    tasks.spawn(console::watch(Arc::clone(&app)));
     if app.clock.is_virtual() {
         tasks.spawn(sweep_in_virtual_time(Arc::clone(&app)));
     }
@@ -191,9 +192,12 @@ async fn start(
     store.grant_grace(clock.now_us() + limits::CHANNEL_GRACE_S * 1_000_000).await?;
     let hub = Arc::new(Hub::load(&store).await?);
     let publish = Arc::clone(&hub);
+    let journal = Arc::new(console::Journal::new(clock.clone()));
+    let of_journal = Arc::clone(&journal);
     let metrics = ops::metrics::Metrics::new();
     let (log, writer) = LogWriter::start_measured(store.clone(), metrics.log.clone(), move |entries| {
-        publish.publish(&entries)
+        publish.publish(&entries);
+        of_journal.published(&entries);
     });
     let truncated = sources::recovery::end_cut_off_calls(&store, &directory, &log).await?;
     if truncated > 0 {
@@ -215,7 +219,7 @@ async fn start(
         webhooks,
         faults: faults::Faults::new(clock.clone()),
         list_lag: list_lag::ListLag::new(config.list_lag, clock.clone()),
-        journal: console::Journal::new(clock.clone()),
+        journal,
         shutdown,
         tasks: TaskTracker::new(),
         _one_server: one_server,

@@ -297,6 +297,11 @@ pub const SIMULATOR_LINES_MAX: usize = 1_024;
 
 /// Requests and notifications that the console's journal keeps; the oldest are forgotten first.
 pub const JOURNAL_RECORDS_MAX: usize = 2_000;
+/// So many characters of a channel's id are shown, and are enough to name it: enough to know it, too little to read
+/// from it.
+pub const CHANNEL_ID_SHOWN: usize = 12;
+/// Batches of the log that wait to be judged for channels without a reader; beyond it those rows are missing.
+pub const JOURNAL_BATCHES_MAX: usize = 256;
 /// A longer body is not kept in the journal; its length is.
 pub const JOURNAL_BODY_BYTES_MAX: usize = 16 * 1024;
 /// The journal records so long after somebody last looked.
@@ -318,7 +323,8 @@ pub const FAULT_LIFE_S: u64 = 300;
 pub const FAULT_LIFE_S_MAX: u64 = 86_400;
 /// Strikes of one fault; more is 400.
 pub const FAULT_TIMES_MAX: u32 = 100_000;
-/// Calls, tokens and notifications that a fault remembers; beyond it, it forgets them all.
+/// Calls and tokens that a fault remembers; beyond it, it forgets them all. Notifications that faults keep back; what
+/// comes beyond it goes at once, and so does what waits for the same channel.
 pub const FAULT_MEMORY_MAX: usize = 10_000;
 /// Largest answer that a fault can change; a larger one is 500.
 pub const FAULT_ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -3,6 +3,8 @@
 const RECORDS_MAX = 1000;
 const RETRY_MS = 1000;
 const OK_MAX = 399;
+// So much of a call's id tells it from its neighbours.
+const CALL_SHOWN = 8;
 
 const byId = (id) => document.getElementById(id);
 const proof = document.querySelector(".console").dataset.proof;
@@ -11,6 +13,8 @@ let waiting = [];
 let paused = false;
 let drawing = false;
 let lastNumber = 0;
+let seen = 0;
+let skipped = 0;
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -27,13 +31,22 @@ function problem(text) {
 async function post(path, fields) {
   try {
     const answer = await fetch(path, { method: "POST", body: new URLSearchParams({ ...fields, proof }) });
-    if (answer.ok) return problem("");
+    if (answer.ok) {
+      problem("");
+      return true;
+    }
     const json = await answer.json().catch(() => ({}));
     problem(json.message ?? `This did not work (${answer.status}). Reload the page and try again.`);
   } catch {
     problem("The platform does not answer. Is it running?");
   }
+  return false;
 }
+
+const figure = (number) => number.toLocaleString("en");
+
+// A list that is cut says of how many.
+const counted = (shown, all) => (all > shown ? `${figure(shown)} of ${figure(all)}` : figure(shown));
 
 function button(label, what, action) {
   const made = element("button", "small", label);
@@ -45,9 +58,9 @@ function button(label, what, action) {
 
 // How a record went: well, ill or fault.
 function mood(record) {
-  if (record.status === "at fault" || String(record.why ?? "").startsWith("fault:")) return "fault";
-  if (record.kind === "notification") return record.status === "sent" ? "well" : "ill";
-  return record.status <= OK_MAX ? "well" : "ill";
+  if (String(record.why ?? "").startsWith("fault:")) return "fault";
+  if (typeof record.status === "number") return record.status <= OK_MAX ? "well" : "ill";
+  return record.status.startsWith("sent") ? "well" : "ill";
 }
 
 function details(item, record) {
@@ -71,8 +84,15 @@ function details(item, record) {
     text.setAttribute("aria-label", name);
     box.append(element("h3", "", name), text);
   }
-  if (record.kind === "notification") {
-    box.append(button("Send again", `Send again: ${record.what}`, () => post("/console/resend", { number: record.number })));
+  if (record.again) {
+    const said = element("span", "sub");
+    said.setAttribute("role", "status");
+    const again = button("Send again", `Send again: ${record.what}`, async () => {
+      said.textContent = "";
+      const done = await post("/console/resend", { number: record.number });
+      said.textContent = done ? "Handed to the channel's reader. The row is on top." : "Not sent: the reason is at the top of the page.";
+    });
+    box.append(again, " ", said);
   }
   item.append(box);
 }
@@ -86,7 +106,8 @@ function row(record) {
   const head = element("summary");
   const at = element("time", "", record.at.slice(11, 23));
   at.dateTime = record.at;
-  head.append(at, element("span", "badge", String(record.status)), element("span", "what", record.what), element("span", "about", record.why ?? record.call ?? ""));
+  const about = [record.why, record.call && `call ${record.call.slice(0, CALL_SHOWN)}…`, record.nickname || record.channel];
+  head.append(at, element("span", "badge", String(record.status)), element("span", "what", record.what), element("span", "about", about.filter(Boolean).join(" · ")));
   item.append(head);
   // Bodies are made when somebody looks: a burst stays cheap.
   item.addEventListener("toggle", () => {
@@ -105,7 +126,7 @@ function fits(line) {
 function count() {
   const all = journal.childElementCount;
   const hidden = journal.querySelectorAll(":scope > li[hidden]").length;
-  byId("shown").textContent = all === 0 ? "" : hidden ? `${all - hidden} of ${all}` : String(all);
+  byId("shown").textContent = all === 0 ? "" : hidden ? `${figure(all - hidden)} of ${figure(all)}` : counted(all, seen);
   byId("empty").hidden = all > 0;
 }
 
@@ -114,6 +135,8 @@ function draw() {
   drawing = false;
   if (paused) return;
   const fragment = document.createDocumentFragment();
+  seen += waiting.length + skipped;
+  skipped = 0;
   for (const record of waiting.splice(0).reverse()) {
     const line = row(record);
     line.hidden = !fits(line);
@@ -151,20 +174,35 @@ function aims(channels) {
   const options = channels.map((channel) => {
     const option = element("option", "", `Channel ${channel.nickname || "(no nickname)"}, ${channel.channel}`);
     option.value = channel.channel;
+    option.dataset.webhook = channel.webhook ? "yes" : "no";
     return option;
   });
   const known = [...select.options].slice(1).map((option) => option.textContent).join("\n");
   if (known === options.map((option) => option.textContent).join("\n")) return;
   select.replaceChildren(select.options[0], ...options);
   select.value = options.some((option) => option.value === chosen) ? chosen : "";
+  aimable();
+}
+
+// Only channels that the chosen fault can strike can be chosen.
+function aimable() {
+  const { ofSockets, ofWebhooks } = byId("fault-name").selectedOptions[0]?.dataset ?? {};
+  const [sockets, webhooks] = [ofSockets !== undefined, ofWebhooks !== undefined];
+  const select = byId("fault-channel");
+  for (const option of [...select.options].slice(1)) option.disabled = option.dataset.webhook === "yes" ? !webhooks : !sockets;
+  if (select.selectedOptions[0]?.disabled) select.value = "";
+  select.disabled = !sockets && !webhooks;
+  const only = sockets ? "WebSockets channels" : "webhook channels";
+  byId("fault-whom").textContent = select.disabled ? "This one cannot be aimed at a channel." : `It meets ${only} only.`;
+  byId("fault-whom").hidden = sockets && webhooks;
 }
 
 function show(state) {
   aims(state.channels);
-  byId("channel-count").textContent = state.channels.length;
-  byId("call-count").textContent = state.calls.length;
+  byId("channel-count").textContent = counted(state.channels.length, state.channelCount);
+  byId("call-count").textContent = figure(state.calls.length) + (state.moreCalls ? "+" : "");
   fill("channels", state.channels, (channel) => {
-    const mark = element("span", "badge", channel.connected ? "connected" : "no reader");
+    const mark = element("span", "badge", channel.webhook ? "webhook" : channel.connected ? "connected" : "no reader");
     const line = mini(channel.nickname || "(no nickname)", `${channel.channel} · ${channel.subscriptions.join(" · ") || "no subscription"}`, mark);
     line.dataset.mood = channel.connected ? "well" : "";
     return line;
@@ -176,7 +214,9 @@ function show(state) {
   });
   fill("faults", state.faults, (fault) => {
     const scope = fault.channelId ? `channel ${fault.channelId}` : fault.clientId ? "one client" : "all";
-    return mini(fault.fault, `${scope} · struck ${fault.struck} · until ${fault.endsAt.slice(11, 19)}`,
+    const set = Object.entries(fault.parameters).filter(([, value]) => value !== "").map(([name, value]) => `${name} ${value}`).sort();
+    const struck = fault.times === undefined ? `struck ${fault.struck}` : `struck ${fault.struck} of ${figure(fault.times)}`;
+    return mini(fault.fault, [scope, ...set, struck, `until ${fault.endsAt.slice(11, 19)}`].join(" · "),
       button("End", `End ${fault.fault}`, () => post("/console/faults/clear", { id: fault.id })));
   });
 }
@@ -206,7 +246,10 @@ function connect() {
     if (record.number <= lastNumber && record.number !== 1) return;
     lastNumber = record.number;
     waiting.push(record);
-    if (waiting.length > RECORDS_MAX) waiting = waiting.slice(-RECORDS_MAX);
+    if (waiting.length > RECORDS_MAX) {
+      skipped += waiting.length - RECORDS_MAX;
+      waiting = waiting.slice(-RECORDS_MAX);
+    }
     soon();
   });
   source.addEventListener("error", () => {
@@ -249,9 +292,7 @@ function explain() {
   byId("fault-what").textContent = chosen?.dataset.what ?? "";
   const parameters = JSON.parse(chosen?.dataset.parameters || "[]");
   byId("fault-parameters").replaceChildren(...parameters.map(parameter));
-  const aimed = chosen !== undefined && "ofChannel" in chosen.dataset;
-  byId("fault-channel").disabled = !aimed;
-  byId("fault-whom").hidden = aimed;
+  aimable();
 }
 
 for (const form of [byId("play"), byId("fault")]) {
@@ -266,6 +307,7 @@ byId("kind").addEventListener("change", filter);
 byId("status").addEventListener("change", filter);
 byId("wipe").addEventListener("click", () => {
   journal.replaceChildren();
+  seen = 0;
   count();
 });
 byId("pause").addEventListener("click", (event) => {

@@ -23,6 +23,7 @@ pub struct ConsoleFault {
     pub why: &'static str,
     /// What can be chosen, as `GET /simulator/v1/faults` tells it: JSON for the script.
     pub parameters: String,
-    /// Whether it can be aimed at one channel.
-    pub of_channel: bool,
+    /// Whether it can be aimed at one channel that is read through a socket, and at one webhook channel.
+    pub of_sockets: bool,
+    pub of_webhooks: bool,
 }

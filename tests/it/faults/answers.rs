@@ -80,6 +80,52 @@ async fn a_slow_answer_is_late_once() {
     assert_eq!(struck(&session.get(ME).await.is(200)), "");
 }
 
+#[tokio::test]
+async fn a_request_is_carried_out_and_its_answer_is_lost_once() {
+    let (platform, session) = office().await;
+    let path = "/notification-channel/v1/channels/lost";
+    let set = json!({"endpoint": format!("POST {path}")});
+    let id = add(&platform, &json!({"fault": "answer-lost", "parameters": set})).await;
+    let make = || session.request(reqwest::Method::POST, path).json(&json!({"channelType": "WebSockets"}));
+    let error = make().send().await.expect_err("no answer comes");
+    assert!(error.is_request() && error.status().is_none(), "{error:?}");
+    assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+    let count = async || {
+        let list = session.get("/notification-channel/v1/channels").await.is(200).json();
+        list["items"].as_array().unwrap().iter().filter(|one| one["channelNickname"] == "lost").count()
+    };
+    assert_eq!(count().await, 1, "it was made all the same");
+    assert_eq!(make().send().await.unwrap().status(), 201, "the next answer comes");
+    assert_eq!(count().await, 2);
+}
+
+#[tokio::test]
+async fn a_fault_of_every_endpoint_lets_programs_sign_in_and_errors_have_the_shape_of_their_api() {
+    let (platform, session) = office().await;
+    let fault =
+        json!({"fault": "unauthorized", "times": 1, "parameters": {"code": "AUTHN_UNSUPPORTED_SCHEME"}});
+    let id = add(&platform, &fault).await;
+    let refresh = || platform.token(&[("grant_type", "refresh_token"), ("refresh_token", "nonsense")]);
+    assert_eq!(refresh().await.is(400).text_of("/error"), "invalid_grant");
+    session.get(ME).await.error(401, "AUTHN_UNSUPPORTED_SCHEME");
+    assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+    // A status may be a number; asked for by its name, the token endpoint has its own errors.
+    let set = json!({"endpoint": "POST /oauth/token", "status": 503});
+    add(&platform, &json!({"fault": "server-error", "parameters": set})).await;
+    assert_eq!(refresh().await.is(503).text_of("/error"), "temporarily_unavailable");
+    assert_eq!(refresh().await.is(400).text_of("/error"), "invalid_grant");
+    for (api, has, has_not) in [
+        ("call-events", "constraints", "constraintViolations"),
+        ("call-events-report", "constraintViolations", "constraints"),
+    ] {
+        let path = format!("/{api}/v1/subscriptions");
+        let set = json!({"endpoint": format!("POST {path}")});
+        add(&platform, &json!({"fault": "conflict", "parameters": set})).await;
+        let refused = session.post(&path, &json!({})).await.is(409).json();
+        assert!(refused.get(has).is_some() && refused.get(has_not).is_none(), "{refused}");
+    }
+}
+
 async fn subscribed(session: &Session, api: &str, channel: &Channel) -> Value {
     session.get(&format!("/{api}/v1/subscriptions?channelId={}", channel.id)).await.is(200).json()
 }

@@ -4,7 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{FAULTS, add, ask, clear, clear_all, end_of, office, overview};
+use crate::harness::calls::Channel;
 use crate::harness::portal::Portal;
+use crate::harness::receiver::Receiver;
 use crate::harness::{Answer, App, Person, SOON, eventually, http};
 
 const ME: &str = "/users/v1/me";
@@ -16,7 +18,8 @@ async fn a_fault_ends_by_count_by_time_and_by_hand_and_the_list_and_the_log_say_
         json!({"fault": "server-error", "times": 2, "parameters": {"endpoint": "GET /users/v1/me"}});
     let counted = add(&platform, &counted).await;
     let timed =
-        add(&platform, &json!({"fault": "slow", "forS": 1, "parameters": {"endpoint": "/nowhere"}})).await;
+        add(&platform, &json!({"fault": "slow", "forS": 1, "parameters": {"endpoint": "/voice-admin/v1"}}))
+            .await;
     let cleared = add(&platform, &json!({"fault": "lose"})).await;
     let active = overview(&platform).await["active"].clone();
     assert_eq!(active.as_array().unwrap().len(), 3, "{active}");
@@ -63,8 +66,9 @@ async fn a_fault_concerns_its_scope_alone() {
     let wrong = [
         (json!({"fault": "pigeon"}), 400),
         (json!({"fault": "lose", "clientId": other.id}), 400),
-        (json!({"fault": "refresh-rotated", "channelId": "0x"}), 400),
         (json!({"fault": "lose", "channelId": "0x"}), 404),
+        (json!({"fault": "server-error", "clientId": "0x"}), 400),
+        (json!({"fault": "slow", "parameters": {"endpoint": "/nowhere"}}), 400),
         (json!({"fault": "lose", "times": 0}), 400),
         (json!({"fault": "lose", "forS": 86_401}), 400),
         (json!({"fault": "slow", "parameters": {"delayMs": 0}}), 400),
@@ -74,6 +78,42 @@ async fn a_fault_concerns_its_scope_alone() {
     for (body, status) in wrong {
         ask(&platform, Method::POST, FAULTS, &body).await.is(status);
     }
+}
+
+#[tokio::test]
+async fn each_fault_is_taken_where_the_catalogue_offers_it_and_nowhere_else() {
+    let (platform, session) = office().await;
+    let socket = Channel::create(&session, "socket").await.id;
+    let receiver = Receiver::start(|_| 204.into()).await;
+    let hook = json!({"channelType": "Webhook", "webhookChannelData": {"webhook": {"url": receiver.url}}});
+    let made = session.post("/notification-channel/v1/channels/hook", &hook).await.is(201);
+    let hook = made.text_of("/channelId");
+    let client = platform.setting("OAUTH_CLIENT_ID");
+    let catalogue = overview(&platform).await["catalogue"].clone();
+    for kind in catalogue.as_array().unwrap() {
+        let scopes: Vec<&str> =
+            kind["scopes"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+        let channel = scopes.contains(&"channel");
+        // A fault of any endpoint needs one that names the channel.
+        let has_endpoint = kind["parameters"].as_array().unwrap().iter().any(|one| one["name"] == "endpoint");
+        let set = if has_endpoint { json!({"endpoint": "/call-events/v1/subscriptions"}) } else { json!({}) };
+        let offers = [
+            ("channelId", socket.as_str(), channel || scopes.contains(&"WebSockets channel")),
+            ("channelId", hook.as_str(), channel || scopes.contains(&"Webhook channel")),
+            ("clientId", client, scopes.contains(&"client")),
+        ];
+        for (name, id, offered) in offers {
+            let mut fault = json!({"fault": kind["fault"], "parameters": set});
+            fault[name] = json!(id);
+            let answer = ask(&platform, Method::POST, FAULTS, &fault).await;
+            assert_eq!(answer.status, if offered { 201 } else { 400 }, "{fault}: {}", answer.text);
+            assert!(offered || answer.text.contains("Put it on: "), "{}", answer.text);
+        }
+        clear_all(&platform).await;
+    }
+    let unnamed = json!({"fault": "not-found", "channelId": socket});
+    let refused = ask(&platform, Method::POST, FAULTS, &unnamed).await.is(400);
+    assert!(refused.text.contains("do not name it"), "{}", refused.text);
 }
 
 #[tokio::test]
@@ -115,7 +155,12 @@ async fn the_command_line_starts_lists_and_ends_faults() {
     session.get(ME).await.error(503, "UNAVAILABLE");
     let listed = run(&["list"]).await.stdout.join("\n");
     assert!(listed.contains(fault["id"].as_str().unwrap()) && listed.contains("struck 1"), "{listed}");
-    assert!(listed.contains("drop-socket"), "{listed}");
+    assert!(listed.contains("struck 1 of 5, until ") && listed.contains("status=503"), "{listed}");
+    assert!(!listed.contains("drop-socket"), "{listed}");
+    let catalogue = run(&["list", "--catalogue"]).await.stdout.join("\n");
+    assert!(catalogue.contains("drop-socket"), "{catalogue}");
+    let nope = run(&["clear", "nope"]).await;
+    assert!(nope.errors().contains("No fault with this id is active"), "{}", nope.errors());
     assert_eq!(run(&["clear"]).await.code, Some(0));
     session.get(ME).await.is(200);
     let json = run(&["list", "--json"]).await.stdout.join("");

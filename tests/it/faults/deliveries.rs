@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{add, clear, end_of, office, play};
 use crate::harness::calls::{self, Channel};
 use crate::harness::socket::space_of;
-use crate::harness::{Platform, Session, Socket};
+use crate::harness::{Platform, SOON, Session, Socket, eventually};
 
 /// Long enough to tell that nothing comes.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -41,13 +41,24 @@ async fn a_socket_is_dropped_with_the_code_that_was_asked_for_and_may_come_back(
         assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
         is_well(&platform, &mut channel.socket().await).await;
     }
-    // For all: each socket once, and the returning ones stay.
+    // For all: each socket that is there, a channel without a subscription too; who comes later stays.
     let (one, mut first) = listening(&platform, &session).await;
-    let (_two, mut second) = listening(&platform, &session).await;
+    let bare = Channel::create(&session, "bare").await;
+    let mut second = bare.socket().await;
+    assert_eq!(second.ping(b"there").await, b"there");
     let id = add(&platform, &json!({"fault": "drop-socket", "parameters": {"code": 1001}})).await;
     assert_eq!((first.close_code().await, second.close_code().await), (Some(1001), Some(1001)));
     is_well(&platform, &mut one.socket().await).await;
+    is_well(&platform, &mut listening(&platform, &session).await.1).await;
     clear(&platform, &id).await;
+    assert_eq!(end_of(&platform, &id).await, ("cleared".to_owned(), 2));
+    // With `times`, those that come later as well.
+    let id = add(&platform, &json!({"fault": "drop-socket", "channelId": one.id, "times": 2})).await;
+    for _ in 0..2 {
+        assert_eq!(one.socket().await.close_code().await, None);
+    }
+    assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 2));
+    is_well(&platform, &mut one.socket().await).await;
 }
 
 #[tokio::test]
@@ -62,6 +73,13 @@ async fn a_half_open_socket_is_silent_until_the_fault_ends() {
     calls::check_sequence(&calls::states(&socket.call(&space).await));
     assert!(socket.answers(b"again", crate::harness::SOON).await);
     assert_eq!(end_of(&platform, &id).await, ("cleared".to_owned(), 1));
+    // The client that comes back gets what it missed, while the fault lasts.
+    let id = add(&platform, &json!({"fault": "half-open", "channelId": channel.id})).await;
+    let space = play(&platform, "answered").await;
+    let mut next = channel.socket().await;
+    calls::check_sequence(&calls::states(&next.call(&space).await));
+    is_well(&platform, &mut next).await;
+    clear(&platform, &id).await;
 }
 
 #[tokio::test]
@@ -84,6 +102,27 @@ async fn notifications_are_late_while_the_fault_lasts() {
     let frames = socket.call(&space).await;
     calls::check_sequence(&calls::states(&frames));
     assert!(!frames.iter().all(late), "{frames:#?}");
+}
+
+/// Longer than a test lasts.
+const NEVER_MS: u64 = 600_000;
+
+#[tokio::test]
+async fn what_waits_keeps_its_order_and_goes_out_when_the_fault_is_lifted() {
+    let (platform, session) = office().await;
+    let (channel, mut socket) = listening(&platform, &session).await;
+    // The first two are late by themselves, the others behind them; times are used up, and it can be lifted all the same.
+    for times in [Value::Null, json!(2)] {
+        let fault = json!({"fault": "delay", "channelId": channel.id, "times": times, "parameters": {"delayMs": NEVER_MS}});
+        let id = add(&platform, &fault).await;
+        let space = play(&platform, "answered").await;
+        assert_eq!(socket.ping(b"there").await, b"there");
+        let heard = socket.frames.iter().filter(|frame| space_of(frame) == Some(space.as_str()));
+        assert_eq!(heard.count(), 0, "nothing has come yet");
+        clear(&platform, &id).await;
+        calls::check_sequence(&calls::states(&socket.call(&space).await));
+    }
+    is_well(&platform, &mut socket).await;
 }
 
 #[tokio::test]
@@ -152,36 +191,81 @@ async fn a_lost_notification_is_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_channel_is_announced_to_be_closed_and_is_gone_while_the_fault_lasts() {
+async fn a_channel_is_announced_to_be_closed_and_ends_as_at_the_end_of_its_life() {
     let (platform, session) = office().await;
-    let (channel, mut socket) = listening(&platform, &session).await;
     for (content, expect, code) in [
         ("null", Value::Null, 1000),
         ("remaining", json!({"remainingLifetime": 0}), 1001),
         ("empty", json!({}), 4000),
     ] {
+        let (channel, mut socket) = listening(&platform, &session).await;
         let set = match code {
             1001 => json!({"leadMs": 300, "content": content}),
             _ => json!({"leadMs": 300, "content": content, "code": code}),
         };
-        let id =
-            add(&platform, &json!({"fault": "to-be-closed", "channelId": channel.id, "parameters": set}))
-                .await;
+        let fault = json!({"fault": "to-be-closed", "channelId": channel.id, "parameters": set, "times": 1});
+        let id = add(&platform, &fault).await;
         let frame =
             socket.until("the announcement", |frame| frame["data"]["type"] == "WEBSOCKET_TO_BE_CLOSED").await;
         assert_eq!(frame["data"]["content"], expect);
         assert_eq!(socket.close_code().await, Some(code));
-        assert!(Socket::try_connect(&channel.url).await.is_err(), "gone");
-        session
-            .put(&channel.path, &json!({"channelType": "WebSockets"}))
-            .await
-            .error(404, "RTC-NOTIFICATION-CHANNEL-NOT-FOUND");
-        clear(&platform, &id).await;
-        session.put(&channel.path, &json!({"channelType": "WebSockets"})).await.is(200);
-        socket = channel.socket().await;
-        assert_eq!(socket.ping(b"there").await, b"there");
+        assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+        is_gone(&platform, &session, &channel).await;
     }
+}
+
+async fn is_gone(platform: &Platform, session: &Session, channel: &Channel) {
+    let missing = "RTC-NOTIFICATION-CHANNEL-NOT-FOUND";
+    eventually("the end of the channel", SOON, async || {
+        (session.get(&channel.path).await.status == 404).then_some(())
+    })
+    .await;
+    assert!(Socket::try_connect(&channel.url).await.is_err(), "gone");
+    session.put(&channel.path, &json!({"channelType": "WebSockets"})).await.error(404, missing);
+    let live = json!({"channelId": channel.id, "accountKeys": [{"id": platform.account()}]});
+    session.post("/call-events/v1/subscriptions", &live).await.error(404, missing);
+    let list = session.get("/notification-channel/v1/channels").await.is(200);
+    assert!(!list.text.contains(&channel.id), "{}", list.text);
+}
+
+#[tokio::test]
+async fn each_channel_of_the_account_is_closed_once_and_none_when_the_fault_is_lifted_before() {
+    let (platform, session) = office().await;
+    let announced = |frame: &Value| frame["data"]["type"] == "WEBSOCKET_TO_BE_CLOSED";
+    let (spared, mut socket) = listening(&platform, &session).await;
+    let never = json!({"fault": "to-be-closed", "channelId": spared.id, "times": 1, "parameters": {"leadMs": NEVER_MS}});
+    let id = add(&platform, &never).await;
+    socket.until("the announcement", announced).await;
+    clear(&platform, &id).await;
     is_well(&platform, &mut socket).await;
+
+    let bare = Channel::create(&session, "bare").await;
+    let mut second = bare.socket().await;
+    assert_eq!(second.ping(b"there").await, b"there");
+    let id = add(&platform, &json!({"fault": "to-be-closed", "parameters": {"leadMs": 100}})).await;
+    assert_eq!((socket.close_code().await, second.close_code().await), (Some(1001), Some(1001)));
+    is_gone(&platform, &session, &spared).await;
+    is_gone(&platform, &session, &bare).await;
+    let (_, mut later) = listening(&platform, &session).await;
+    is_well(&platform, &mut later).await;
+    assert!(!later.frames.iter().any(announced), "a channel that came later lives");
+    clear(&platform, &id).await;
+
+    // Without a word.
+    let (silent, mut socket) = listening(&platform, &session).await;
+    let set = json!({"leadMs": 0, "content": "unannounced", "code": 0});
+    add(&platform, &json!({"fault": "to-be-closed", "channelId": silent.id, "parameters": set})).await;
+    assert_eq!(socket.close_code().await, None);
+    assert!(!socket.frames.iter().any(announced));
+    is_gone(&platform, &session, &silent).await;
+
+    // Nobody reads any more: it ends all the same.
+    let (unread, mut socket) = listening(&platform, &session).await;
+    let fault = json!({"fault": "to-be-closed", "channelId": unread.id, "parameters": {"leadMs": 300}});
+    add(&platform, &fault).await;
+    socket.until("the announcement", announced).await;
+    drop(socket);
+    is_gone(&platform, &session, &unread).await;
 }
 
 #[tokio::test]

@@ -43,12 +43,23 @@ fn rows() -> Vec<Row> {
                 any(frames, |f| f["data"]["source"] == "call-events" && f["data"]["type"] == "UNHEARD_OF")
             })
         },
+        row("report-of-guide", |frames| {
+            let mut reports = contents(frames, "call-events-report");
+            reports.all(|content| content.as_object().unwrap().len() == 1)
+                && any(frames, |f| f["data"]["type"] == "call-events-report")
+        }),
+        row("report-with-ai", |frames| {
+            contents(frames, "call-events-report").all(|c| c["aiAnalysis"]["sentiment"] == "POSITIVE")
+        }),
+    ]
+}
+
+/// Modes of notifications and answers alike, which the whole account has; what stands together shows beside the others.
+fn account_rows() -> [Vec<Row>; 3] {
+    let together = vec![
         row("empty-lists-left-out", |frames| {
             let ending = |c: &&Value| c["state"]["type"] == "ENDING";
             contents(frames, "call-events").filter(ending).all(|c| c["state"].get("participants").is_none())
-        }),
-        row("truncated-report", |frames| {
-            contents(frames, "call-events-report").all(|c| c["callerOutcome"] == "TRUNCATED")
         }),
         row("new-members", |frames| {
             frames
@@ -66,14 +77,6 @@ fn rows() -> Vec<Row> {
                     .all(|c| !c["state"]["timestamp"].as_str().unwrap().contains('.'))
             })
         },
-        row("report-of-guide", |frames| {
-            let mut reports = contents(frames, "call-events-report");
-            reports.all(|content| content.as_object().unwrap().len() == 1)
-                && any(frames, |f| f["data"]["type"] == "call-events-report")
-        }),
-        row("report-with-ai", |frames| {
-            contents(frames, "call-events-report").all(|c| c["aiAnalysis"]["sentiment"] == "POSITIVE")
-        }),
         row("recording-documented", |frames| {
             contents(frames, "recording-service").all(|c| c["recordingId"].is_string())
         }),
@@ -85,34 +88,73 @@ fn rows() -> Vec<Row> {
         row("no-answer-outcome", |frames| {
             any(frames, |f| f["data"]["content"]["callerOutcome"] == "NO_ANSWER")
         }),
-        row("unknown-outcome", |frames| {
-            contents(frames, "call-events-report").all(|c| c["callerOutcome"] == "UNKNOWN")
-        }),
         row("history-seconds", |frames| {
             contents(frames, "call-history").all(|c| c["duration"].as_u64().is_some_and(|s| s < 20))
         }),
         row("history-old-ids", |frames| {
             contents(frames, "call-history").all(|c| c["legId"].as_str().unwrap().ends_with(".6043"))
         }),
-    ]
+        row("hold-names", |frames| {
+            let text = json!(frames).to_string();
+            text.contains("\"HELD\"") && text.contains("\"IN_PARKING\"") && !text.contains("ON_HOLD")
+        }),
+    ];
+    let truncated = vec![row("truncated-report", |frames| {
+        contents(frames, "call-events-report").all(|c| c["callerOutcome"] == "TRUNCATED")
+    })];
+    let unknown = vec![row("unknown-outcome", |frames| {
+        contents(frames, "call-events-report").all(|c| c["callerOutcome"] == "UNKNOWN")
+    })];
+    [together, truncated, unknown]
 }
 
-/// Plays an answered and a missed call, and one more whose report tells that all of those have come.
-async fn hear(platform: &Platform, sockets: &mut [Socket]) -> Vec<Vec<Value>> {
+/// Plays calls, and hears all until the report of the last one.
+async fn hear(platform: &Platform, sockets: &mut [Socket], scenarios: &[&str]) -> Vec<Vec<Value>> {
     let mut spaces = Vec::new();
-    for scenario in ["answered", "missed", "internal"] {
+    for scenario in scenarios {
         spaces.push(play(platform, scenario).await);
     }
+    let last = spaces.last().cloned().unwrap_or_default();
     let mut heard = Vec::new();
     for socket in sockets {
         let before = socket.frames.len();
         let is_last = |frame: &Value| {
-            frame["data"]["source"] == "call-events-report" && space_of(frame) == Some(spaces[2].as_str())
+            frame["data"]["source"] == "call-events-report" && space_of(frame) == Some(last.as_str())
         };
         socket.until("the last report", is_last).await;
         heard.push(socket.frames[before..].to_vec());
     }
     heard
+}
+
+const CALLS: [&str; 3] = ["answered", "missed", "internal"];
+
+#[tokio::test]
+async fn frames_are_otherwise_for_the_whole_account_until_the_modes_end() {
+    let (platform, session) = office().await;
+    let mut sockets = [full_channel(&platform, &session, "account").await.socket().await];
+    let calls = ["hold", "park-and-pickup", "answered", "missed", "internal"];
+    for rows in account_rows() {
+        for row in &rows {
+            add(&platform, &json!({"fault": row.mode, "parameters": row.set})).await;
+        }
+        let heard = hear(&platform, &mut sockets, &calls).await.remove(0);
+        for row in &rows {
+            assert!((row.shows)(&heard), "{}: {heard:#?}", row.mode);
+        }
+        if rows.iter().any(|row| row.mode == "hold-names") {
+            let space = space_of(&heard[0]).expect("the call on hold").to_owned();
+            let report = session.get(&format!("/call-events-report/v1/reports/{space}")).await.is(200);
+            assert!(report.text.contains("\"HELD\""), "by REST, too: {}", report.text);
+        }
+        clear_all(&platform).await;
+    }
+    // What was made before may still be on its way.
+    hear(&platform, &mut sockets, &["internal"]).await;
+    let healed = hear(&platform, &mut sockets, &calls).await.remove(0);
+    for row in account_rows().iter().flatten() {
+        assert!(!(row.shows)(&healed), "{} has ended: {healed:#?}", row.mode);
+    }
 }
 
 #[tokio::test]
@@ -126,7 +168,7 @@ async fn frames_are_otherwise_on_the_channel_of_the_mode_alone_and_until_it_ends
         sockets.push(channel.socket().await);
     }
     sockets.push(full_channel(&platform, &session, "usual").await.socket().await);
-    let heard = hear(&platform, &mut sockets).await;
+    let heard = hear(&platform, &mut sockets, &CALLS).await;
     let usual = heard.last().unwrap();
     for (row, frames) in rows().iter().zip(&heard) {
         assert!((row.shows)(frames), "{}: {frames:#?}", row.mode);
@@ -134,8 +176,8 @@ async fn frames_are_otherwise_on_the_channel_of_the_mode_alone_and_until_it_ends
     }
     clear_all(&platform).await;
     // What was made before may still be on its way.
-    hear(&platform, &mut sockets).await;
-    let healed = hear(&platform, &mut sockets).await;
+    hear(&platform, &mut sockets, &CALLS).await;
+    let healed = hear(&platform, &mut sockets, &CALLS).await;
     for (row, frames) in rows().iter().zip(&healed) {
         assert!(!(row.shows)(frames), "{} has ended: {frames:#?}", row.mode);
     }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod control;
+mod coverage;
 mod deliveries;
 mod frames;
 mod ids;

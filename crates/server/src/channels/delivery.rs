@@ -17,6 +17,7 @@ use super::system::{Life, LifeEvent, Message};
 use super::topic::{Batch, Next, Places, Topic};
 use crate::app::App;
 use crate::clock::{Alarm, Grace};
+use crate::console::Verdict;
 use crate::limits;
 use crate::store::{Entry, EntryKind, Subscription};
 use crate::time;
@@ -42,6 +43,8 @@ pub enum End {
     Fault(String),
     /// A fault on demand, with its close code; 0: without a close frame.
     Forced(u16),
+    /// The same, and the channel ends with it.
+    Ended(u16),
 }
 
 /// Where frames go: a WebSocket or a stream of server-sent events.
@@ -135,6 +138,8 @@ pub struct Delivery {
     grace: Option<Grace>,
     /// Older states are not sent: the `ttl`; no bound for a reader that resumes, whose place is within the window.
     pub(super) age_max_us: i64,
+    /// Ids of the faults that have struck this connection as a whole.
+    pub(super) struck: Vec<String>,
 }
 
 /// One turn: everything in it has the same time, and what was sent is counted once.
@@ -160,6 +165,7 @@ impl Delivery {
             grace: None,
             age_max_us: limits::NOTIFICATION_TTL_S * 1_000_000,
             connection,
+            struck: Vec::new(),
         };
         delivery.set_life_due();
         delivery
@@ -355,16 +361,21 @@ impl Delivery {
         // A call state is stale after its ttl; a report is as good as on the first day.
         let fresh = entry.kind != EntryKind::State || turn.now_us - entry.at_us <= self.age_max_us;
         let wanted = interest::wanted(&self.app.store, &turn.subscriptions, entry).await.map_err(fault)?;
-        if self.app.journal.is_on() {
-            self.note(entry, wanted, fresh);
-        }
-        if fresh && wanted {
-            turn.sent += 1;
-            if self.app.faults.at_delivery() {
-                Box::pin(self.send_at_fault(entry, out)).await;
-            } else {
-                self.queue(Some(&entry.notification_id), &turn.timestamp, entry.data(), out);
+        let verdict = match (wanted, fresh) {
+            (false, _) => Verdict::Unwanted,
+            (true, false) => Verdict::Stale,
+            (true, true) => {
+                turn.sent += 1;
+                if self.app.faults.at_delivery() {
+                    Box::pin(self.send_at_fault(entry, out)).await?
+                } else {
+                    self.queue(Some(&entry.notification_id), &turn.timestamp, entry.data(), out);
+                    Verdict::Sent
+                }
             }
+        };
+        if self.app.journal.is_on() {
+            self.note(entry, verdict);
         }
         self.places[place].1 = entry.position;
         if out.is_full() { out.flush().await } else { Ok(()) }

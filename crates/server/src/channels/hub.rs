@@ -4,12 +4,15 @@
 //! lies before them reads the log, which is the truth.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use super::signal::{Signal, Signals};
 use super::topic::{Batch, Places, Topic};
 use crate::clock::{Clock, Grace};
+use crate::faults::Kept;
 use crate::store::{ChannelRow, Entry, Store, StoreResult, Subscription};
 
 /// All live channels of this node. The lock is never held across an await.
@@ -45,6 +48,12 @@ pub struct Channel {
     created_us: i64,
     state: Mutex<State>,
     clock: Clock,
+    /// When this process heard of it, in real time.
+    pub born: Instant,
+    /// What faults keep back for its reader.
+    pub kept: Kept,
+    /// Its reader is connected and stands still, as a fault has it.
+    pub is_still: AtomicBool,
     /// Held over "write, read back, tell the hub": two changes of one channel never overtake each other.
     pub changing: tokio::sync::Mutex<()>,
 }
@@ -65,6 +74,8 @@ struct State {
 /// A reader's end of a channel; a newer one closes it.
 pub struct Connection {
     pub channel: Arc<Channel>,
+    /// When the reader came, in real time.
+    pub since: Instant,
     signal: Arc<Signal>,
 }
 
@@ -112,6 +123,9 @@ impl Hub {
             created_us: row.created_us,
             state: Mutex::new(state),
             clock: self.clock.clone(),
+            born: Instant::now(),
+            kept: Kept::default(),
+            is_still: AtomicBool::new(false),
             changing: tokio::sync::Mutex::default(),
         });
         inner.channels.insert(Arc::clone(&channel.id), Arc::clone(&channel));
@@ -138,6 +152,7 @@ impl Hub {
             left => inner.users.insert(Arc::clone(&channel.user_key), left),
         };
         drop(inner);
+        channel.kept.clear();
         let mut state = lock(&channel.state);
         state.deleted = true;
         for reader in state.take_readers() {
@@ -204,12 +219,17 @@ impl Hub {
         found
     }
 
-    /// Lets the readers of an account look again at what they have to do.
-    pub fn touch_account(&self, account_key: &str) {
+    /// The newest channels with a subscription in an account which nobody reads at the moment.
+    pub fn unread(&self, account_key: &str, limit: usize) -> Vec<Arc<Channel>> {
         let inner = lock(&self.inner);
-        for channel in inner.audiences.get(account_key).into_iter().flat_map(|one| one.channels.values()) {
-            channel.touch();
-        }
+        let channels = inner.audiences.get(account_key).into_iter().flat_map(|one| one.channels.values());
+        let unread =
+            |channel: &&Arc<Channel>| !channel.is_connected() || channel.is_still.load(Ordering::Acquire);
+        let mut found: Vec<_> = channels.filter(unread).cloned().collect();
+        drop(inner);
+        found.sort_by_cached_key(|channel| std::cmp::Reverse(channel.created_us));
+        found.truncate(limit);
+        found
     }
 
     /// Cursors confirmed since the last call: `(channel, account, position)`. Also forgets entries that are not new
@@ -403,7 +423,7 @@ impl Channel {
             false => state.reader = Some(Arc::clone(&signal)),
         }
         drop(state);
-        Connection { channel: Arc::clone(self), signal }
+        Connection { channel: Arc::clone(self), since: Instant::now(), signal }
     }
 
     fn signal(&self, signal: Signals) {

@@ -286,9 +286,20 @@ pub async fn delete_expired(app: &App, channel_id: &str) {
     if channel.expires_us() > app.clock.now_us() {
         return;
     }
+    delete_ended(app, channel_id).await;
+}
+
+/// Ends a channel before its time, as its life ends otherwise.
+pub async fn end(app: &App, channel: &hub::Channel) {
+    app.hub.await_return(channel.user_key());
+    let _changing = channel.changing.lock().await;
+    delete_ended(app, &channel.id).await;
+}
+
+async fn delete_ended(app: &App, channel_id: &str) {
     match app.store.delete_channel(channel_id).await {
         Ok(_) => app.hub.remove(channel_id),
-        Err(error) => tracing::warn!("an expired channel could not be deleted: {error}"),
+        Err(error) => tracing::warn!("a channel that has ended could not be deleted: {error}"),
     }
 }
 
@@ -342,7 +353,8 @@ pub async fn connect(
 /// Serves a socket in a task of its own, on the bare connection where that is known.
 fn socket(app: Arc<App>, upgraded: Upgraded, seat: Seat, channel: Arc<hub::Channel>, after: Option<String>) {
     let tasks = app.tasks.clone();
-    let connection = match app.faults.at_delivery() && app.faults.shares(&channel) {
+    let account = app.directory.account_of(channel.user_key()).unwrap_or_default();
+    let connection = match app.faults.at_delivery() && app.faults.shares(&channel, account) {
         true => channel.connect_beside(),
         false => channel.connect(),
     };

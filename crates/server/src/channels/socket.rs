@@ -177,6 +177,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 (Some(close_code::AWAY), "channel expired")
             }
             End::Restart => (Some(close_code::RESTART), "come back in a moment"),
+            End::Ended(code) => {
+                super::end(app, &self.delivery.connection.channel).await;
+                if code == 0 {
+                    return;
+                }
+                (Some(code), "the channel has ended")
+            }
             End::Forced(0) => return,
             End::Forced(code) => (Some(code), "a fault on demand"),
             End::Fault(why) => {

@@ -45,6 +45,7 @@ async fn serve(app: Arc<App>, connection: Connection, after: Option<String>, chu
     let end = run(&mut delivery, after.as_deref(), &mut stream).await;
     match end {
         Err(End::Expired) => super::delete_expired(&app, &delivery.connection.channel.id).await,
+        Err(End::Ended(_)) => super::end(&app, &delivery.connection.channel).await,
         Err(End::Fault(why)) => tracing::error!("event stream ended, the event log could not be read: {why}"),
         Err(End::Dead) => tracing::info!("event stream ended: its client takes nothing"),
         _ => {}

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::limits;
@@ -26,8 +26,6 @@ const SECRETS: [&str; 10] = [
     "keys",
     "channelURL",
 ];
-/// So much of a channel's id is shown: enough to know it, too little to read from it.
-const CHANNEL_ID_SHOWN: usize = 12;
 
 pub struct Journal {
     clock: Clock,
@@ -38,6 +36,9 @@ pub struct Journal {
     records: Mutex<Records>,
     /// Number of the last record, for those who wait.
     last: watch::Sender<u64>,
+    /// Entries of the log that somebody may miss who does not read.
+    published: mpsc::Sender<Vec<Arc<Entry>>>,
+    unread: Mutex<Option<mpsc::Receiver<Vec<Arc<Entry>>>>>,
 }
 
 #[derive(Default)]
@@ -60,10 +61,14 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Sent,
-    /// These faults have a say about it.
-    AtFault(String),
+    /// What these faults made of it.
+    AtFault(&'static str, String),
     Unwanted,
     Stale,
+    /// Nobody reads the channel.
+    Unread,
+    /// Somebody does, or will, who gets it never or not yet: what became of it, and by which fault.
+    Kept(&'static str, &'static str),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,7 +79,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Journal {
     pub fn new(clock: Clock) -> Self {
         let (until_us, records, last) = (AtomicU64::new(0), Mutex::default(), watch::Sender::new(0));
-        Self { clock, until_us, begun: Instant::now(), records, last }
+        let (published, unread) = mpsc::channel(limits::JOURNAL_BATCHES_MAX);
+        let unread = Mutex::new(Some(unread));
+        Self { clock, until_us, begun: Instant::now(), records, last, published, unread }
     }
 
     /// Real time since the start of the platform: somebody looks for as long as that, whatever the platform's clock does.
@@ -92,6 +99,19 @@ impl Journal {
     pub fn look(&self) {
         let until_us = self.elapsed_us() + limits::JOURNAL_ON_FOR.as_micros() as u64;
         self.until_us.store(until_us, Ordering::Relaxed);
+    }
+
+    /// New entries of the log; while somebody looks, `unread` judges them.
+    pub fn published(&self, entries: &[Arc<Entry>]) {
+        if self.is_on() {
+            // Beyond the bound the rows of channels without a reader are missing.
+            let _ = self.published.try_send(entries.to_vec());
+        }
+    }
+
+    /// For the one task that judges them.
+    pub(super) fn take_unread(&self) -> Option<mpsc::Receiver<Vec<Arc<Entry>>>> {
+        lock(&self.unread).take()
     }
 
     pub fn watch(&self) -> watch::Receiver<u64> {
@@ -127,31 +147,82 @@ impl Journal {
 
     /// What became of an entry at a channel's reader.
     pub fn notification(&self, channel_id: &str, nickname: &str, entry: &Entry, verdict: Verdict) {
+        // What nobody wants is not offered to be sent again.
+        let again = verdict != Verdict::Unwanted;
         let (status, why) = match verdict {
             Verdict::Sent => ("sent", "a subscription of the channel wants it".to_owned()),
-            Verdict::AtFault(names) => ("at fault", format!("fault: {names}")),
+            // One that has waited, or waits behind another, is struck by none itself.
+            Verdict::AtFault("sent late", names) if names.is_empty() => {
+                ("sent late", "fault: it was held back".to_owned())
+            }
+            Verdict::AtFault(status, names) if names.is_empty() => {
+                (status, "fault: one before it waits".to_owned())
+            }
+            Verdict::AtFault(status, names) => (status, format!("fault: {names}")),
+            Verdict::Kept(status, name) => (status, format!("fault: {name}")),
+            Verdict::Unread => ("kept", "nobody reads the channel: it waits for the next reader".to_owned()),
             Verdict::Unwanted => ("not sent", "no subscription of the channel wants it".to_owned()),
             Verdict::Stale => ("not sent", "it is older than its ttl".to_owned()),
         };
-        let mut body: Value = serde_json::from_str(entry.data()).unwrap_or(Value::Null);
-        mask(&mut body);
-        let shown = json!({
-            "kind": "notification",
-            "channel": short(channel_id),
-            "nickname": nickname,
-            "what": format!("{} {}", body["source"].as_str().unwrap_or_default(), entry.subject().event),
-            "call": entry.conversation_space_id,
-            "status": status,
-            "why": why,
-            "body": body,
-        });
-        self.put(&entry.account_key, shown, Some((channel_id.to_owned(), entry.data().to_owned())));
+        let body = serde_json::from_str(entry.data()).unwrap_or(Value::Null);
+        let mut shown = about(channel_id, nickname, entry, body);
+        shown["status"] = json!(status);
+        shown["why"] = json!(why);
+        shown["again"] = json!(again);
+        let again = again.then(|| (channel_id.to_owned(), entry.data().to_owned()));
+        self.put(&entry.account_key, shown, again);
     }
+
+    /// A notification of the journal goes out once more.
+    pub fn again(&self, record: &Record) {
+        let mut shown = record.shown.clone();
+        shown["status"] = json!("sent again");
+        shown["why"] = json!("somebody asked for it in the console");
+        self.put(&record.account_key, shown, record.again.clone());
+    }
+
+    /// A request to a webhook's receiver.
+    pub fn told(&self, channel_id: &str, nickname: &str, entry: &Entry, told: Told) {
+        let body = serde_json::from_slice(&entry.webhook_body()).unwrap_or(Value::Null);
+        let mut shown = about(channel_id, nickname, entry, body);
+        shown["status"] = told.status;
+        let attempt = format!("attempt {}", told.number);
+        let faults = (!told.faults.is_empty()).then(|| format!("fault: {}", told.faults.join(", ")));
+        let why: Vec<String> = faults.into_iter().chain([attempt]).chain(told.error).collect();
+        shown["why"] = json!(why.join(" · "));
+        shown["ms"] = json!(told.duration.as_millis() as u64);
+        self.put(&entry.account_key, shown, None);
+    }
+}
+
+/// What came of one request to a webhook's receiver.
+pub struct Told {
+    /// 1 for the first.
+    pub number: i64,
+    /// The answer's, or a word where there was none.
+    pub status: Value,
+    pub error: Option<String>,
+    pub faults: Vec<&'static str>,
+    pub duration: Duration,
+}
+
+/// What all rows of notifications have.
+fn about(channel_id: &str, nickname: &str, entry: &Entry, mut body: Value) -> Value {
+    let source = body["source"].as_str().unwrap_or_default().to_owned();
+    mask(&mut body);
+    json!({
+        "kind": "notification",
+        "channel": short(channel_id),
+        "nickname": nickname,
+        "what": format!("{source} {}", entry.subject().event),
+        "call": entry.conversation_space_id,
+        "body": body,
+    })
 }
 
 /// The beginning of a channel's id.
 pub fn short(channel_id: &str) -> String {
-    match channel_id.char_indices().nth(CHANNEL_ID_SHOWN) {
+    match channel_id.char_indices().nth(limits::CHANNEL_ID_SHOWN) {
         Some((end, _)) if !channel_id.starts_with("Webhook.") => format!("{}…", &channel_id[..end]),
         _ => channel_id.to_owned(),
     }

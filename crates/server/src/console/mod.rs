@@ -7,8 +7,10 @@ mod journal;
 mod page;
 mod record;
 mod stream;
+mod unread;
 
-pub use journal::{Journal, Verdict};
+pub use journal::{Journal, Told, Verdict};
 pub use page::{add_fault, clear_faults, play, resend, show};
 pub use record::requests;
 pub use stream::{events, list};
+pub use unread::watch;

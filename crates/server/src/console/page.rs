@@ -8,13 +8,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use ui::{Console, ConsoleFault, Message};
 
-use super::journal::short;
-
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Body, Params};
 use crate::faults::{self, catalogue};
-use crate::limits;
 use crate::oauth::portal::PortalError;
 use crate::oauth::portal::session::{ANY, Session};
 use crate::sources::simulator::{self, CallRequest};
@@ -39,7 +36,8 @@ pub async fn show(State(app): State<Arc<App>>, session: Session) -> Answer {
         what: kind.what,
         why: kind.why,
         parameters: kind.describe()["parameters"].to_string(),
-        of_channel: kind.scopes().contains(&"channel"),
+        of_sockets: kind.channels().sockets,
+        of_webhooks: kind.channels().webhooks,
     };
     let page = Console {
         visitor: session.visitor(),
@@ -80,14 +78,7 @@ pub async fn add_fault(State(app): State<Arc<App>>, session: Session, body: Body
     }
     let account = &session.user.account_key;
     if let Some(shown) = form.one("channel").filter(|shown| !shown.is_empty()) {
-        let office = app.directory.office(account);
-        let is_ours =
-            |key: &str| office.is_some_and(|office| office.users.iter().any(|user| user.key == key));
-        let known = app.hub.newest(limits::CONSOLE_CHANNELS_MAX, is_ours);
-        let channel = known.iter().find(|channel| short(&channel.id) == shown);
-        let channel =
-            channel.ok_or_else(|| ApiError::conflict("That channel is gone. Choose another one."))?;
-        wish["channelId"] = json!(*channel.id);
+        wish["channelId"] = json!(shown);
     }
     let kind = catalogue::find(form.one("fault").unwrap_or_default());
     let given = kind.into_iter().flat_map(|kind| kind.parameters).filter_map(|parameter| {
@@ -104,10 +95,10 @@ pub async fn add_fault(State(app): State<Arc<App>>, session: Session, body: Body
 pub async fn clear_faults(State(app): State<Arc<App>>, session: Session, body: Body) -> Answer {
     let form = form(&session, &body)?;
     let account = &session.user.account_key;
-    for fault in app.faults.active(account) {
-        if form.one("id").is_none_or(|id| id == fault.id) {
-            faults::clear(&app, account, &fault.id);
-        }
+    match form.one("id") {
+        // One that has ended meanwhile is as well.
+        Some(id) => drop(faults::clear(&app, account, id)),
+        None => faults::clear_all(&app, account),
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -117,10 +108,12 @@ pub async fn resend(State(app): State<Arc<App>>, session: Session, body: Body) -
     let form = form(&session, &body)?;
     let number = form.integer("number")?.unwrap_or(0).max(0).unsigned_abs();
     let record = app.journal.get(&session.user.account_key, number);
-    let again = record.as_ref().and_then(|record| record.again.as_ref()).ok_or_else(ApiError::not_found)?;
+    let record = record.ok_or_else(|| ApiError::conflict("The journal has forgotten it."))?;
+    let again = record.again.as_ref().ok_or_else(ApiError::not_found)?;
     let channel = app.hub.get(&again.0).filter(|channel| channel.is_connected());
     let channel = channel.ok_or_else(|| ApiError::conflict("The channel has no reader at the moment."))?;
-    app.faults.send(&again.0, again.1.clone());
+    app.faults.send(&channel, again.1.clone());
     channel.touch();
+    app.journal.again(&record);
     Ok(StatusCode::NO_CONTENT.into_response())
 }

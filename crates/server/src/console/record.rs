@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::journal;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::faults::http as faults;
+use crate::faults::{http as faults, who};
 use crate::limits;
 
 pub async fn requests(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -26,7 +26,7 @@ pub async fn requests(State(app): State<Arc<App>>, request: Request, next: Next)
     let Ok(Ok(body)) = tokio::time::timeout(limits::REQUEST_BODY_TIMEOUT, reading).await else {
         return ApiError::malformed("the body is too large, or did not come in time").into_response();
     };
-    let account = match faults::account(&app, &parts, &body).await {
+    let account = match who::account(&app, &parts, &body).await {
         Ok(account) => account,
         Err(error) => return ApiError::from(error).into_response(),
     };
@@ -34,7 +34,7 @@ pub async fn requests(State(app): State<Arc<App>>, request: Request, next: Next)
         "kind": "request",
         "what": format!("{} {}", parts.method, journal::path(parts.uri.path())),
         "query": parts.uri.query().map(journal::path),
-        "channel": faults::channel(&app, &parts, &body).map(|id| journal::short(&id)),
+        "channel": who::channel(&app, &parts, &body).map(|id| journal::short(&id)),
         "call": call(parts.uri.path()),
         "asked": text(&parts.headers, &body),
     });

@@ -23,7 +23,7 @@ use crate::oauth::portal::PortalError;
 use crate::oauth::portal::session::Session;
 use crate::sources::simulator;
 use crate::store::StoreResult;
-use crate::time;
+use crate::{time, webhooks};
 
 /// `GET /simulator/v1/journal?after=NUMBER`: requests and notifications behind a number, and whatever happens in the
 /// next minutes is recorded. For clients whose owner is a super admin.
@@ -87,7 +87,8 @@ async fn state(app: &App, account_key: &str) -> StoreResult<Value> {
     let office = app.directory.office(account_key);
     let is_ours = |key: &str| office.is_some_and(|office| office.users.iter().any(|user| user.key == key));
     let mut channels: Vec<Value> = Vec::new();
-    for channel in app.hub.newest(limits::CONSOLE_CHANNELS_MAX, is_ours) {
+    let all = app.hub.newest(usize::MAX, is_ours);
+    for channel in all.iter().take(limits::CONSOLE_CHANNELS_MAX) {
         let row = channel.row();
         let subscriptions: Vec<String> = channel
             .subscriptions()
@@ -98,13 +99,16 @@ async fn state(app: &App, account_key: &str) -> StoreResult<Value> {
             "channel": short(&channel.id),
             "nickname": row.nickname,
             "connected": channel.is_connected(),
+            "webhook": webhooks::is_id(&channel.id),
             "ends": time::nanos(row.expires_us),
             "subscriptions": subscriptions,
         }));
     }
-    let rows = app.store.calls_under_way(account_key, (i64::MIN, ""), limits::CONSOLE_CALLS_MAX).await?;
+    let rows = app.store.calls_under_way(account_key, (i64::MIN, ""), limits::CONSOLE_CALLS_MAX + 1).await?;
+    let more_calls = rows.len() as i64 > limits::CONSOLE_CALLS_MAX;
     let calls: Vec<Value> = rows
         .into_iter()
+        .take(limits::CONSOLE_CALLS_MAX as usize)
         .map(|(_, id, content)| {
             let content: Value = serde_json::from_str(&content).unwrap_or(Value::Null);
             json!({
@@ -125,5 +129,11 @@ async fn state(app: &App, account_key: &str) -> StoreResult<Value> {
             told
         })
         .collect();
-    Ok(json!({"channels": channels, "calls": calls, "faults": faults}))
+    Ok(json!({
+        "channels": channels,
+        "channelCount": all.len(),
+        "calls": calls,
+        "moreCalls": more_calls,
+        "faults": faults,
+    }))
 }

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use wire::error::code;
 
 use super::Fault;
-use super::body::{BODY, refusal, refusal_as, with_retry_after};
+use super::body::{BODY, refusal, refusal_as, refusal_of, with_retry_after};
 use super::catalogue::{Bounds, ENDPOINT, Kind, Parameter};
 use super::delivery::OnDelivery;
 use super::grant::OnGrant;
-use super::http::{Answer, Asked, OnRequest};
+use super::http::{Answer, Asked, OnRequest, TOKEN};
 use crate::limits;
 
 const REPORT: &str = "GET /call-events-report/v1/reports/*$";
@@ -56,10 +56,22 @@ pub const KINDS: &[Kind] = &[
         .with(&[ENDPOINT, STATUS_5XX, BODY])
         .once()
         .request(OnRequest::refuse(&[], server_error)),
-    Kind::new("slow", "Answers come late.", "Documented: 504 is what a proxy makes of it.")
-        .with(&[ENDPOINT, SLOW])
-        .once()
-        .request(OnRequest::SLOW),
+    Kind::new(
+        "answer-lost",
+        "A request is carried out, and the connection ends before its answer.",
+        "Network: a connection can break at any moment.",
+    )
+    .with(&[ENDPOINT])
+    .once()
+    .request(OnRequest::CUT),
+    Kind::new(
+        "slow",
+        "A request waits before it is carried out, so its answer comes late.",
+        "Documented: 504 is what a proxy makes of it.",
+    )
+    .with(&[ENDPOINT, SLOW])
+    .once()
+    .request(OnRequest::SLOW),
     Kind::new(
         "partial-207",
         "A live subscription's first key is refused within a 207; the others are subscribed.",
@@ -130,6 +142,7 @@ const CODE_401: Parameter = Parameter {
         code::AUTHN_INVALID_TOKEN,
         code::AUTHN_EXPIRED_TOKEN,
         code::AUTHN_MALFORMED_TOKEN,
+        code::AUTHN_UNSUPPORTED_SCHEME,
         code::NOT_AUTHENTICATED,
     ]),
 };
@@ -155,13 +168,13 @@ const STATUS_207: Parameter = Parameter {
 const STATUS_5XX: Parameter =
     Parameter { name: "status", what: "HTTP status", bounds: Bounds::Choice(&["500", "502", "503", "504"]) };
 
-fn unauthorized(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
+fn unauthorized(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
     let message = "The supplied authentication token is not valid.";
-    Some(refusal(StatusCode::UNAUTHORIZED, fault.text("code"), message))
+    Some(refusal_of(asked, StatusCode::UNAUTHORIZED, fault.text("code"), message))
 }
 
-fn forbidden(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
-    Some(refusal(StatusCode::FORBIDDEN, fault.text("code"), "The user may not do this."))
+fn forbidden(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    Some(refusal_of(asked, StatusCode::FORBIDDEN, fault.text("code"), "The user may not do this."))
 }
 
 fn not_found(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
@@ -170,34 +183,42 @@ fn not_found(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
             let message = "Notification channel does not exist";
             refusal(StatusCode::NOT_FOUND, code::CHANNEL_NOT_FOUND, message)
         }
-        _ => refusal(StatusCode::NOT_FOUND, code::NOT_FOUND, "The requested resource was not found."),
+        _ => {
+            let message = "The requested resource was not found.";
+            refusal_of(asked, StatusCode::NOT_FOUND, code::NOT_FOUND, message)
+        }
     })
 }
 
-fn conflict(_: &Fault, _: &Asked<'_>) -> Option<Response> {
+fn conflict(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    let message = "The request could not be completed due to a conflict";
+    if asked.path == TOKEN {
+        return Some(refusal_of(asked, StatusCode::CONFLICT, code::CONFLICT, message));
+    }
+    let constraints = if asked.segment(0) == "call-events" { "constraints" } else { "constraintViolations" };
     let body = json!({
         "reference": crate::secrets::reference(),
         "errorCode": code::CONFLICT,
-        "message": "The request could not be completed due to a conflict",
-        "constraintViolations": [{"field": "channelId", "constraint": "Subscription already exists"}],
+        "message": message,
+        constraints: [{"field": "channelId", "constraint": "Subscription already exists"}],
     });
     Some((StatusCode::CONFLICT, axum::Json(body)).into_response())
 }
 
-fn rate_limited(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
-    let message = "Rate limit exceeded.";
-    let response = refusal_as(fault, StatusCode::TOO_MANY_REQUESTS, code::TOO_MANY_REQUESTS, message);
+fn rate_limited(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    let (status, message) = (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded.");
+    let response = refusal_as(fault, asked, status, code::TOO_MANY_REQUESTS, message);
     Some(with_retry_after(response, fault.number("retryAfterS")))
 }
 
-fn server_error(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
+fn server_error(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
     let (status, code) = match fault.text("status") {
         "502" => (StatusCode::BAD_GATEWAY, code::UNKNOWN_ERROR),
         "503" => (StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE),
         "504" => (StatusCode::GATEWAY_TIMEOUT, code::UNKNOWN_ERROR),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, code::UNKNOWN_ERROR),
     };
-    Some(refusal_as(fault, status, code, "An unknown error occurred."))
+    Some(refusal_as(fault, asked, status, code, "An unknown error occurred."))
 }
 
 const PARTIAL: OnRequest = OnRequest {

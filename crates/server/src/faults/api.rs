@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{self, Kind};
-use super::{Scope, Wish};
+use super::{Scope, Wish, reach, sockets};
 use crate::app::App;
+use crate::channels::hub::Channel;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Path};
 use crate::limits;
@@ -69,16 +70,15 @@ pub async fn clear(
     let account = account(&app, &headers).await?;
     match super::clear(&app, &account, &id) {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(ApiError::not_found()),
+        false => Err(ApiError::not_found()
+            .with_message("No fault with this id is active. GET /simulator/v1/faults lists them.")),
     }
 }
 
 /// `DELETE /simulator/v1/faults`: ends all of the account.
 pub async fn clear_all(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<StatusCode> {
     let account = account(&app, &headers).await?;
-    for fault in app.faults.active(&account) {
-        super::clear(&app, &account, &fault.id);
-    }
+    super::clear_all(&app, &account);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -93,7 +93,7 @@ async fn account(app: &App, headers: &HeaderMap) -> ApiResult<String> {
 /// Reads a wish for a fault.
 ///
 /// # Errors
-/// 400 for what is out of bounds; 404 for a channel that is not there.
+/// 400 for what is out of bounds, and for what the fault can never strike; 404 for a channel that is not there.
 pub async fn wish(app: &App, account_key: &str, body: &Value) -> ApiResult<Wish> {
     let request: FaultRequest = serde_json::from_value(body.clone()).map_err(ApiError::malformed)?;
     let kind = catalogue::find(&request.fault).ok_or_else(|| {
@@ -111,39 +111,55 @@ pub async fn wish(app: &App, account_key: &str, body: &Value) -> ApiResult<Wish>
         return Err(ApiError::bad_request("forS", "InvalidRange").with_message(message));
     }
     let parameters = kind.read(&request.parameters)?;
-    let scope = scope(app, account_key, kind, request.channel_id, request.client_id).await?;
+    let endpoint = parameters.get("endpoint").and_then(Value::as_str).unwrap_or_default();
+    let whom = (request.channel_id, request.client_id);
+    let scope = scope(app, account_key, kind, endpoint, whom).await?;
     Ok(Wish { kind, scope, parameters, times, for_s })
+}
+
+/// The channel of an account with this id, or whose id alone begins so, as the console shows it.
+fn channel(app: &App, account_key: &str, id: &str) -> ApiResult<String> {
+    let begins = id.trim_end_matches('…');
+    let found = sockets::channels(app, account_key, &Scope::All);
+    let fits = |channel: &&Arc<Channel>| *channel.id == *id || channel.id.starts_with(begins);
+    let mut fitting = found.iter().filter(fits).filter(|_| begins.len() >= limits::CHANNEL_ID_SHOWN);
+    match (fitting.next(), fitting.next()) {
+        (Some(channel), None) => Ok(channel.id.to_string()),
+        _ => Err(ApiError::channel_not_found(id)),
+    }
 }
 
 async fn scope(
     app: &App,
     account_key: &str,
     kind: &Kind,
-    channel_id: Option<String>,
-    client_id: Option<String>,
+    endpoint: &str,
+    (channel_id, client_id): (Option<String>, Option<String>),
 ) -> ApiResult<Scope> {
-    let (scope, name) = match (channel_id, client_id) {
-        (None, None) => return Ok(Scope::All),
-        (Some(id), None) => (Scope::Channel(id), "channel"),
-        (None, Some(id)) => (Scope::Client(id), "client"),
+    reach::is_endpoint(endpoint)?;
+    match (channel_id, client_id) {
+        (None, None) => Ok(Scope::All),
+        (Some(id), None) => {
+            let id = channel(app, account_key, &id)?;
+            kind.on_channel(&id, endpoint)?;
+            Ok(Scope::Channel(id))
+        }
+        (None, Some(id)) => {
+            let refuse = |why: String| Err(ApiError::bad_request("clientId", "INVALID").with_message(why));
+            if !kind.of_client() {
+                let offer = kind.scopes().join(", ");
+                return refuse(format!("{} concerns no client's requests. Put it on: {offer}.", kind.name));
+            }
+            let client = app.store.client(&id).await?;
+            let account = client.as_ref().and_then(|client| app.directory.account_of(&client.owner_user_key));
+            if account != Some(account_key) {
+                return refuse("This account has no such client. /clients lists them.".to_owned());
+            }
+            Ok(Scope::Client(id))
+        }
         (Some(_), Some(_)) => {
             let message = "Give channelId or clientId, or none for the whole account.";
-            return Err(ApiError::bad_request("clientId", "INVALID").with_message(message));
-        }
-    };
-    if !kind.scopes().contains(&name) {
-        let message = format!("{} can be put on: {}.", kind.name, kind.scopes().join(", "));
-        return Err(ApiError::bad_request(&format!("{name}Id"), "INVALID").with_message(message));
-    }
-    if let Scope::Channel(id) = &scope {
-        let user_key = app.hub.get(id).map(|channel| channel.row().user_key);
-        let user = match user_key {
-            Some(key) => app.store.user(&key).await?,
-            None => None,
-        };
-        if user.is_none_or(|user| user.account_key != account_key) {
-            return Err(ApiError::channel_not_found(id));
+            Err(ApiError::bad_request("clientId", "INVALID").with_message(message))
         }
     }
-    Ok(scope)
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Fault;
 use super::catalogue::{Bounds, Parameter};
+use super::http::{Asked, TOKEN};
 use crate::error::ApiError;
 use crate::secrets;
 
@@ -25,18 +26,44 @@ pub fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
     (status, axum::Json(body)).into_response()
 }
 
+/// A refusal of this request, in the shape of its API.
+pub fn refusal_of(asked: &Asked<'_>, status: StatusCode, code: &str, message: &str) -> Response {
+    if asked.path != TOKEN {
+        return refusal(status, code, message);
+    }
+    // RFC 6749 §5.2 has no words for what is not the request's fault; these are those of §4.1.2.1.
+    let error = match status {
+        StatusCode::UNAUTHORIZED => "invalid_client",
+        StatusCode::FORBIDDEN => "unauthorized_client",
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+        status if status.is_server_error() => "server_error",
+        _ => "invalid_request",
+    };
+    (status, axum::Json(json!({"error": error, "error_description": message}))).into_response()
+}
+
 /// The same with the body that the fault asks for.
-pub fn refusal_as(fault: &Fault, status: StatusCode, code: &str, message: &str) -> Response {
+pub fn refusal_as(
+    fault: &Fault,
+    asked: &Asked<'_>,
+    status: StatusCode,
+    code: &str,
+    message: &str,
+) -> Response {
     match fault.text("body") {
         "html" => (status, [(header::CONTENT_TYPE, "text/html")], PAGE).into_response(),
         "empty" => (status, Body::empty()).into_response(),
-        _ => refusal(status, code, message),
+        _ => refusal_of(asked, status, code, message),
     }
 }
 
-/// A refusal with a constraint on one field.
-pub fn bad_request(field: &str, constraint: &str) -> Response {
-    ApiError::bad_request(field, constraint).into_response()
+/// A refusal with a constraint on one field, under the name that the request's API has for it.
+pub fn bad_request(asked: &Asked<'_>, field: &str, constraint: &str) -> Response {
+    let error = ApiError::bad_request(field, constraint);
+    match asked.segment(0) {
+        "call-events" => error.in_call_events().into_response(),
+        _ => error.into_response(),
+    }
 }
 
 /// With `Retry-After`, unless that is 0.

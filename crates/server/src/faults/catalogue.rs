@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::delivery::OnDelivery;
 use super::grant::OnGrant;
 use super::http::OnRequest;
+use super::reach::Channels;
 use super::states::{self, Shape};
 use super::webhook::{self, OnWebhook};
 use super::{answers, delivery, modes};
@@ -29,6 +30,10 @@ pub struct Kind {
     pub webhook: Option<OnWebhook>,
     /// It makes sense for the whole account alone.
     pub whole_account: bool,
+    /// It strikes requests without a token, which are of no client.
+    pub tokenless: bool,
+    /// Of the channels that its requests name, it can strike these; see `reach`.
+    pub only: Channels,
 }
 
 /// Something that a fault lets one choose.
@@ -74,6 +79,8 @@ impl Kind {
             grant: None,
             webhook: None,
             whole_account: false,
+            tokenless: false,
+            only: Channels::BOTH,
         }
     }
 
@@ -119,24 +126,22 @@ impl Kind {
         self
     }
 
+    pub const fn tokenless(mut self) -> Self {
+        self.tokenless = true;
+        self
+    }
+
+    pub const fn only(mut self, channels: Channels) -> Self {
+        self.only = channels;
+        self
+    }
+
     pub fn concerns_requests(&self) -> bool {
         self.request.is_some() || self.grant.is_some()
     }
 
     pub fn concerns_deliveries(&self) -> bool {
         self.delivery.is_some()
-    }
-
-    /// What it can be put on: a notification is for a channel, whoever made that; a grant knows no channel.
-    pub fn scopes(&self) -> &'static [&'static str] {
-        if self.whole_account {
-            return &["all"];
-        }
-        match (self.delivery.is_some() || self.webhook.is_some(), self.grant.is_some()) {
-            (true, _) => &["channel", "all"],
-            (_, true) => &["client", "all"],
-            _ => &["channel", "client", "all"],
-        }
     }
 
     pub fn describe(&self) -> Value {
@@ -196,9 +201,11 @@ impl Parameter {
                 number.map(Value::from).ok_or_else(|| wrong(format!("{} is {min} to {max}.", self.name)))
             }
             Bounds::Choice(values) => {
-                let chosen = given.map_or(Some(values[0]), Value::as_str).filter(|v| values.contains(v));
+                // Some choices are numbers, such as a status.
+                let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let chosen = given.map_or_else(|| values[0].to_owned(), text);
                 let wrong = || wrong(format!("{} is one of {}.", self.name, values.join(", ")));
-                chosen.map(Value::from).ok_or_else(wrong)
+                values.contains(&chosen.as_str()).then(|| Value::from(chosen)).ok_or_else(wrong)
             }
             Bounds::Endpoint(default) => {
                 let fits = |text: &&str| {

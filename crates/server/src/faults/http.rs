@@ -13,16 +13,12 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::states::{self, Calls};
-use super::{Fault, Scope};
+use super::{Fault, Scope, who};
 use crate::app::App;
-use crate::auth;
 use crate::clock::Busy;
 use crate::error::ApiError;
 use crate::extract::Params;
 use crate::limits;
-use crate::secrets;
-use crate::store::{StoreResult, TokenKind};
-use crate::webhooks;
 
 /// Names the fault on each answer that it changed.
 pub const X_FAULT: HeaderName = HeaderName::from_static("x-callfeed-fault");
@@ -34,6 +30,8 @@ pub struct OnRequest {
     pub on: &'static [&'static str],
     /// The answer is kept back by `delayMs`.
     pub slow: bool,
+    /// The connection ends in place of the answer.
+    pub cut: bool,
     /// It looks at the states of the calls that the request or its answer names.
     pub calls: bool,
     /// Changes the request before it is read; true when it did.
@@ -46,7 +44,7 @@ pub struct OnRequest {
 
 impl OnRequest {
     pub const NOTHING: Self =
-        Self { on: &[], slow: false, calls: false, ask: None, refuse: None, alter: None };
+        Self { on: &[], slow: false, cut: false, calls: false, ask: None, refuse: None, alter: None };
 
     pub const fn refuse(
         on: &'static [&'static str],
@@ -67,6 +65,8 @@ impl OnRequest {
     }
 
     pub const SLOW: Self = Self { slow: true, ..Self::NOTHING };
+
+    pub const CUT: Self = Self { cut: true, ..Self::NOTHING };
 }
 
 /// A request of somebody known.
@@ -79,11 +79,11 @@ pub struct Asked<'a> {
     pub email: String,
     /// When it arrived.
     pub at_us: i64,
-    client_id: Option<String>,
+    pub(super) client_id: Option<String>,
     /// The user's and the time of the token, where there is one.
     pub token: Option<(String, i64)>,
     /// Channels that the path, the query or the body name.
-    channels: Vec<String>,
+    pub(super) channels: Vec<String>,
     /// What a fault took out of the request, for its answer.
     pub note: Option<Value>,
     /// States of calls, where a fault looks at them.
@@ -150,7 +150,9 @@ impl Asked<'_> {
     fn is_on(&self, fault: &Fault, request: &OnRequest) -> bool {
         let fits = |pattern: &str| fits(pattern, self.method(), &self.path);
         if request.on.is_empty() {
-            fits(fault.text("endpoint"))
+            // The token endpoint is meant by its name alone: who asks for a bad API still wants to sign in.
+            let endpoint = fault.text("endpoint");
+            fits(endpoint) && (self.path != TOKEN || endpoint.contains(TOKEN))
         } else {
             request.on.iter().any(|on| fits(on))
         }
@@ -159,6 +161,11 @@ impl Asked<'_> {
 
 /// `METHOD /path`, either of them alone, or nothing; `*` is one segment.
 fn fits(pattern: &str, method: &Method, path: &str) -> bool {
+    meets(pattern, method, path, |_| false)
+}
+
+/// The same where some segments of the path are not known yet: `open` says of which.
+pub(super) fn meets(pattern: &str, method: &Method, path: &str, open: impl Fn(&str) -> bool) -> bool {
     let (wanted, pattern) = match pattern.split_once(' ') {
         Some(both) => both,
         None if pattern.starts_with('/') => ("", pattern),
@@ -170,8 +177,9 @@ fn fits(pattern: &str, method: &Method, path: &str) -> bool {
     // A pattern that ends with $ is the whole path.
     let (pattern, whole) = pattern.strip_suffix('$').map_or((pattern, false), |pattern| (pattern, true));
     let mut segments = path.split('/');
+    let same = |wanted: &str, is: &str| wanted == "*" || wanted == is || open(is);
     let begins = pattern.is_empty()
-        || pattern.split('/').all(|wanted| segments.next().is_some_and(|is| wanted == "*" || wanted == is));
+        || pattern.split('/').all(|wanted| segments.next().is_some_and(|is| same(wanted, is)));
     begins && (!whole || segments.next().is_none())
 }
 
@@ -180,6 +188,9 @@ pub struct Answer {
     pub status: StatusCode,
     pub json: Value,
 }
+
+/// The token endpoint, which has errors of its own shape (RFC 6749 §5.2).
+pub const TOKEN: &str = "/oauth/token";
 
 /// Paths whose answers can be at fault: the APIs and the token endpoint.
 pub fn can_fail(path: &str) -> bool {
@@ -194,7 +205,7 @@ pub fn can_fail(path: &str) -> bool {
         "voice-admin",
         "identity",
     ];
-    path == "/oauth/token" || ROOTS.contains(&path.split('/').nth(1).unwrap_or_default())
+    path == TOKEN || ROOTS.contains(&path.split('/').nth(1).unwrap_or_default())
 }
 
 /// The layer. `routes` take a request whose path a fault has changed.
@@ -213,7 +224,7 @@ pub async fn misbehave(
         let message = "The body is too large, or did not come in time.";
         return ApiError::malformed(message).into_response();
     };
-    let mut asked = match asked(&app, &mut parts, body).await {
+    let mut asked = match who::asked(&app, &mut parts, body).await {
         Ok(Ok(asked)) => asked,
         // Nobody's request is nobody's fault: the API tells what is wrong with it.
         Ok(Err(body)) => return next.run(Request::from_parts(parts, Body::from(body))).await,
@@ -257,7 +268,7 @@ async fn before(
             struck.push(fault.kind.name);
             tokio::select! {
                 _turn = app.clock.sleep(fault.duration("delayMs"), Busy::default()) => {}
-                () = fault.ended_early() => {}
+                () = fault.lifted.cancelled() => {}
             }
         }
         if let Some(ask) = request.ask
@@ -287,6 +298,11 @@ async fn after(
     response: Response,
     mut struck: Vec<&'static str>,
 ) -> Response {
+    let mut cuts = concerned.iter().filter(|(_, request)| request.cut);
+    if let Some((fault, _)) = cuts.find(|(fault, _)| app.faults.strike(fault)) {
+        struck.push(fault.kind.name);
+        return marked(cut(response.status()), &struck);
+    }
     let is_json = |headers: &axum::http::HeaderMap| {
         headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"))
     };
@@ -327,6 +343,14 @@ async fn after(
     marked(Response::from_parts(parts, body), &struck)
 }
 
+/// Ends the connection before a byte of the answer is sent: what cannot be read of a body ends it.
+fn cut(status: StatusCode) -> Response {
+    let gone = std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
+    let body = Body::from_stream(tokio_stream::once(Err::<Bytes, _>(gone)));
+    // The journal shows what the client would have been told.
+    (status, body).into_response()
+}
+
 fn marked(mut response: Response, struck: &[&'static str]) -> Response {
     if let Ok(names) = HeaderValue::from_str(&struck.join(", "))
         && !struck.is_empty()
@@ -355,121 +379,6 @@ fn copy(parts: &mut Parts) -> Parts {
     // Among them what a WebSocket needs, which cannot be copied.
     copy.extensions = std::mem::take(&mut parts.extensions);
     copy
-}
-
-/// Who asks for what, or the body again if that is not known.
-async fn asked<'a>(app: &'a App, parts: &'a mut Parts, body: Bytes) -> StoreResult<Result<Asked<'a>, Bytes>> {
-    let path = parts.uri.path().to_owned();
-    let channels = channels(app, parts, &path, &body);
-    let Some(Who { account_key, email, client_id, token }) = who(app, parts, &body, &channels).await? else {
-        return Ok(Err(body));
-    };
-    let at_us = app.clock.now_us();
-    let (note, calls) = (None, Calls::new());
-    Ok(Ok(Asked {
-        app,
-        parts,
-        body,
-        path,
-        account_key,
-        email,
-        at_us,
-        client_id,
-        token,
-        channels,
-        note,
-        calls,
-    }))
-}
-
-/// Who sent a request, whether or not the API will have it.
-struct Who {
-    account_key: String,
-    email: String,
-    client_id: Option<String>,
-    token: Option<(String, i64)>,
-}
-
-async fn who(app: &App, parts: &Parts, body: &Bytes, channels: &[String]) -> StoreResult<Option<Who>> {
-    let path = parts.uri.path();
-    let (mut client_id, mut token, mut user_key) = (None, None, None);
-    if let Some((id, _)) = auth::basic(&parts.headers).or_else(|| in_form(path, body)) {
-        user_key = app.store.client(&id).await?.map(|client| client.owner_user_key);
-        client_id = Some(id);
-    } else if let Some(bearer) = bearer(parts) {
-        let row = app.store.token(TokenKind::Access, &secrets::hash(bearer)).await?;
-        if let Some(row) = row {
-            user_key = Some(row.user_key.clone());
-            token = Some((row.user_key, row.created_us));
-            client_id = Some(row.client_id);
-        }
-    } else if let Some(channel) = channels.first().and_then(|id| app.hub.get(id)) {
-        // A socket's address is enough to be somebody.
-        user_key = Some(channel.row().user_key);
-    }
-    let user = match user_key {
-        Some(key) => app.store.user(&key).await?,
-        None => None,
-    };
-    if let Some(user) = user {
-        return Ok(Some(Who { account_key: user.account_key, email: user.email, client_id, token }));
-    }
-    // A recording's audio is asked for without a token by some.
-    let Some(id) = audio(path) else { return Ok(None) };
-    let recording = app.store.recording(id).await?;
-    let of_account = |account_key| Who { account_key, email: String::new(), client_id, token };
-    Ok(recording.map(|recording| of_account(recording.account_key)))
-}
-
-/// The account that a request concerns, if its sender is known.
-pub async fn account(app: &App, parts: &Parts, body: &Bytes) -> StoreResult<Option<String>> {
-    let channels = channels(app, parts, parts.uri.path(), body);
-    Ok(who(app, parts, body, &channels).await?.map(|who| who.account_key))
-}
-
-/// The channel that a request names first.
-pub fn channel(app: &App, parts: &Parts, body: &Bytes) -> Option<String> {
-    channels(app, parts, parts.uri.path(), body).into_iter().next()
-}
-
-fn audio(path: &str) -> Option<&str> {
-    path.strip_prefix("/recording/v1/recordings/")?.split_once("/content/").map(|(id, _)| id)
-}
-
-fn in_form(path: &str, body: &Bytes) -> Option<(String, String)> {
-    let form = (path == "/oauth/token").then(|| Params::parse(&String::from_utf8_lossy(body)))?;
-    Some((form.one("client_id")?.to_owned(), String::new()))
-}
-
-fn bearer(parts: &Parts) -> Option<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-fn channels(app: &App, parts: &Parts, path: &str, body: &Bytes) -> Vec<String> {
-    let known = |id: &&str| app.hub.get(id).is_some() || webhooks::is_id(id);
-    let mut found: Vec<String> = path.split('/').filter(known).map(str::to_owned).collect();
-    let query = Params::parse(parts.uri.query().unwrap_or_default());
-    found.extend(query.one("channelId").map(str::to_owned));
-    if let Ok(json) = serde_json::from_slice::<Value>(body) {
-        found.extend(json["channelId"].as_str().map(str::to_owned));
-    }
-    found
-}
-
-impl Fault {
-    pub(super) fn is_in_force(&self) -> bool {
-        !self.ended.is_cancelled()
-    }
-
-    /// Somebody cleared it: who waits for it goes on. Its own last strike is no such end.
-    async fn ended_early(&self) {
-        self.ended.cancelled().await;
-        if self.times.is_some() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 #[cfg(test)]

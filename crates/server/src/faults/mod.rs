@@ -10,11 +10,15 @@ mod body;
 pub mod catalogue;
 mod delivery;
 pub mod grant;
+mod held;
 pub mod http;
 mod modes;
+mod reach;
 mod shapes;
+mod sockets;
 mod states;
 mod webhook;
+pub mod who;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -32,17 +36,20 @@ use crate::error::{ApiError, ApiResult};
 use crate::limits;
 use crate::time;
 use catalogue::Kind;
-pub use delivery::Order;
+use delivery::OnDelivery;
+pub use held::Kept;
+pub use sockets::{Order, Reader};
 pub use webhook::OnWebhook;
 
 /// The faults of this node; in memory alone, so a restart ends them all.
 pub struct Faults {
     /// They last and delay by the platform's time.
     clock: Clock,
-    /// Active ones that concern requests, deliveries, and webhooks.
+    /// Active ones that concern requests, and webhooks.
     requests: AtomicUsize,
-    deliveries: AtomicUsize,
     webhooks: AtomicUsize,
+    /// Active ones that concern deliveries, with what is held for channels.
+    counts: Arc<held::Counts>,
     /// Webhooks' notifications that wait.
     waiting: Arc<Semaphore>,
     inner: Mutex<Inner>,
@@ -52,8 +59,8 @@ pub struct Faults {
 struct Inner {
     active: Vec<Arc<Fault>>,
     ended: VecDeque<Value>,
-    /// Notifications and closes that wait, for each channel.
-    held: HashMap<String, Vec<delivery::Held>>,
+    /// The last ones that ended with their last strike: what they keep back can still be let go.
+    used_up: VecDeque<Arc<Fault>>,
 }
 
 /// Whom a fault concerns, within its account.
@@ -75,7 +82,14 @@ pub struct Fault {
     struck: AtomicU32,
     started_us: i64,
     ends_us: i64,
+    /// Its start in real time.
+    began: std::time::Instant,
+    /// It strikes connections and channels, too, that come while it lasts.
+    newcomers: bool,
+    /// It strikes no more.
     ended: CancellationToken,
+    /// Its time is over, or somebody cleared it: who waits for it goes on.
+    lifted: CancellationToken,
     memory: Mutex<Memory>,
 }
 
@@ -98,6 +112,9 @@ pub struct Wish {
     pub for_s: u64,
 }
 
+/// Why a fault ends that has struck as often as it may.
+const USED_UP: &str = "times";
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code that holds these locks can panic half-way through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -107,8 +124,8 @@ impl Faults {
     pub fn new(clock: Clock) -> Self {
         let count = || AtomicUsize::new(0);
         let waiting = Arc::new(Semaphore::new(limits::FAULT_MEMORY_MAX));
-        let (requests, deliveries, webhooks) = (count(), count(), count());
-        Self { clock, requests, deliveries, webhooks, waiting, inner: Mutex::default() }
+        let (requests, webhooks, counts) = (count(), count(), Arc::default());
+        Self { clock, requests, webhooks, counts, waiting, inner: Mutex::default() }
     }
 
     /// Whether any fault concerns requests.
@@ -118,7 +135,7 @@ impl Faults {
 
     /// Whether any fault concerns deliveries.
     pub fn at_delivery(&self) -> bool {
-        self.deliveries.load(Ordering::Acquire) > 0
+        self.counts.deliveries.load(Ordering::Acquire) > 0
     }
 
     /// Whether any fault concerns webhooks, or keeps something back for one; those of deliveries change their bodies, too.
@@ -154,29 +171,35 @@ impl Faults {
             )));
         }
         inner.active.push(Arc::clone(fault));
+        if fault.kind.concerns_deliveries() {
+            self.counts.deliveries.fetch_add(1, Ordering::AcqRel);
+        }
         self.count(&inner);
         Ok(())
     }
 
     fn count(&self, inner: &Inner) {
         let requests = inner.active.iter().filter(|fault| fault.kind.concerns_requests()).count();
-        let deliveries = inner.active.iter().filter(|fault| fault.kind.concerns_deliveries()).count();
         self.requests.store(requests, Ordering::Release);
         let webhooks = inner.active.iter().filter(|fault| fault.kind.webhook.is_some()).count();
         self.webhooks.store(webhooks, Ordering::Release);
-        let held: usize = inner.held.values().map(Vec::len).sum();
-        self.deliveries.store(deliveries + held, Ordering::Release);
     }
 
     /// Ends a fault, once; `why` is `times`, `time` or `cleared`.
     fn end(&self, fault: &Fault, why: &'static str) -> bool {
         let mut inner = lock(&self.inner);
-        let before = inner.active.len();
-        inner.active.retain(|one| one.id != fault.id);
-        if inner.active.len() == before {
-            return false;
+        let Some(place) = inner.active.iter().position(|one| one.id == fault.id) else { return false };
+        let ended = inner.active.remove(place);
+        if fault.kind.concerns_deliveries() {
+            self.counts.deliveries.fetch_sub(1, Ordering::AcqRel);
         }
         self.count(&inner);
+        if why == USED_UP {
+            if inner.used_up.len() >= limits::FAULTS_ENDED_KEPT {
+                inner.used_up.pop_front();
+            }
+            inner.used_up.push_back(ended);
+        }
         let mut told = fault.describe();
         told["ended"] = json!({"why": why, "at": time::nanos(self.clock.now_us())});
         if inner.ended.len() >= limits::FAULTS_ENDED_KEPT {
@@ -187,7 +210,20 @@ impl Faults {
         let struck = fault.struck.load(Ordering::Acquire);
         tracing::info!(fault = fault.kind.name, id = fault.id, struck, why, "a fault has ended");
         fault.ended.cancel();
+        if why != USED_UP {
+            fault.lifted.cancel();
+        }
         true
+    }
+
+    /// Takes out those that have struck as often as they may, and may still keep something back.
+    fn take_used_up(&self, account_key: &str, id: Option<&str>) -> Vec<Arc<Fault>> {
+        let mut inner = lock(&self.inner);
+        let concerned =
+            |fault: &Arc<Fault>| fault.account_key == account_key && id.is_none_or(|id| fault.id == id);
+        let (taken, left): (VecDeque<_>, VecDeque<_>) = inner.used_up.drain(..).partition(concerned);
+        inner.used_up = left;
+        taken.into()
     }
 
     /// A strike of this fault, if it has one left and is in force.
@@ -200,8 +236,9 @@ impl Faults {
         let Ok(before) = fault.struck.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) else {
             return false;
         };
-        if fault.times == Some(before + 1) {
-            self.end(fault, "times");
+        // Silence goes on until somebody or its time ends it, however few connections it is for.
+        if fault.times == Some(before + 1) && !matches!(fault.kind.delivery, Some(OnDelivery::HalfOpen)) {
+            self.end(fault, USED_UP);
         }
         true
     }
@@ -242,6 +279,10 @@ impl Fault {
         lock(&self.memory).numbers.get(key).copied()
     }
 
+    fn is_in_force(&self) -> bool {
+        !self.ended.is_cancelled()
+    }
+
     pub fn describe(&self) -> Value {
         let mut told = json!({
             "id": self.id,
@@ -270,17 +311,27 @@ impl Fault {
 /// 409 when [`limits::FAULTS_ACTIVE_MAX`] are active.
 pub fn start(app: &Arc<App>, account_key: &str, wish: Wish) -> ApiResult<Arc<Fault>> {
     let now_us = app.clock.now_us();
+    let on_readers =
+        matches!(wish.kind.delivery, Some(OnDelivery::Drop | OnDelivery::HalfOpen | OnDelivery::ToBeClosed));
+    let nobody = on_readers
+        && wish.times.is_none()
+        && wish.kind.delivery.is_some_and(|on| sockets::meets_nobody(app, account_key, &wish.scope, on));
+    // Where nobody is there, the first that comes is meant.
+    let times = if nobody { Some(1) } else { wish.times };
     let fault = Arc::new(Fault {
         id: Uuid::new_v4().to_string(),
         kind: wish.kind,
         account_key: account_key.to_owned(),
         scope: wish.scope,
         parameters: wish.parameters,
-        times: wish.times,
+        times,
         struck: AtomicU32::new(0),
         started_us: now_us,
         ends_us: now_us + wish.for_s as i64 * 1_000_000,
+        began: std::time::Instant::now(),
+        newcomers: times.is_some(),
         ended: CancellationToken::new(),
+        lifted: CancellationToken::new(),
         memory: Mutex::default(),
     });
     app.faults.add(&fault)?;
@@ -289,21 +340,54 @@ pub fn start(app: &Arc<App>, account_key: &str, wish: Wish) -> ApiResult<Arc<Fau
     app.tasks.spawn(async move {
         let ends = app_of_end.clock.sleep(std::time::Duration::from_secs(wish.for_s), Busy::default());
         tokio::select! {
-            _turn = ends => { app_of_end.faults.end(&of_end, "time"); }
+            _turn = ends => {
+                app_of_end.faults.end(&of_end, "time");
+                release(&app_of_end, &of_end);
+            }
+            // Who cleared it has let go what it kept back.
             () = of_end.ended.cancelled() => {}
-            () = app_of_end.shutdown.cancelled() => return,
+            () = app_of_end.shutdown.cancelled() => {}
         }
-        // Who was kept waiting by it goes on.
-        touch(&app_of_end, &of_end);
     });
     touch(app, &fault);
     Ok(fault)
 }
 
-/// Ends a fault of an account; false when there is none.
+/// Ends a fault of an account, or lets go what it still keeps back; false when there is none.
 pub fn clear(app: &App, account_key: &str, id: &str) -> bool {
     let active = app.faults.active(account_key);
-    active.iter().find(|fault| fault.id == id).is_some_and(|fault| app.faults.end(fault, "cleared"))
+    let found = active.iter().find(|fault| fault.id == id);
+    let cleared = found.filter(|fault| app.faults.end(fault, "cleared")).cloned();
+    let used_up = app.faults.take_used_up(account_key, Some(id));
+    let mut any = false;
+    for fault in cleared.into_iter().chain(used_up) {
+        release(app, &fault);
+        any = true;
+    }
+    any
+}
+
+/// Ends all faults of an account; nothing is kept back any more.
+pub fn clear_all(app: &App, account_key: &str) {
+    let mut all = app.faults.active(account_key);
+    all.retain(|fault| app.faults.end(fault, "cleared"));
+    all.extend(app.faults.take_used_up(account_key, None));
+    for fault in all {
+        release(app, &fault);
+    }
+}
+
+/// What a fault keeps back goes out, and who was kept waiting by it goes on.
+fn release(app: &App, fault: &Fault) {
+    fault.lifted.cancel();
+    if !fault.kind.concerns_deliveries() {
+        return;
+    }
+    let now = app.clock.instant();
+    for channel in sockets::channels(app, &fault.account_key, &fault.scope) {
+        channel.kept.release(Some(&fault.id), now);
+        channel.touch();
+    }
 }
 
 /// Lets the readers of the channels concerned look again at what they have to do.
@@ -311,12 +395,7 @@ fn touch(app: &App, fault: &Fault) {
     if !fault.kind.concerns_deliveries() {
         return;
     }
-    match &fault.scope {
-        Scope::Channel(id) => {
-            if let Some(channel) = app.hub.get(id) {
-                channel.touch();
-            }
-        }
-        _ => app.hub.touch_account(&fault.account_key),
+    for channel in sockets::channels(app, &fault.account_key, &fault.scope) {
+        channel.touch();
     }
 }

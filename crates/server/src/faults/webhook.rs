@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::catalogue::{Bounds, Kind, Parameter};
 use super::delivery::OnDelivery;
@@ -36,15 +37,19 @@ pub enum OnWebhook {
 }
 
 /// What becomes of one request to a receiver.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Sending {
     pub twice: bool,
-    pub late: Option<Duration>,
-    pub held: bool,
+    /// Not before so long after the event, unless the fault is lifted.
+    pub late: Option<(Duration, CancellationToken)>,
+    /// Until the next one has gone, or the fault is lifted.
+    pub held: Option<CancellationToken>,
     pub lost: bool,
     pub forged: bool,
     /// The answer is waited for so long at most.
     pub patience: Option<Duration>,
+    /// Faults that struck it.
+    pub struck: Vec<&'static str>,
 }
 
 const LATE: Parameter = Parameter {
@@ -62,7 +67,8 @@ const STATUS: Parameter = Parameter {
     what: "HTTP status of the refusal",
     bounds: Bounds::Choice(&["400", "403", "409", "422"]),
 };
-const CREATE: &[&str] = &["POST /notification-channel/v1/channels"];
+const CREATE: &[&str] =
+    &["POST /notification-channel/v1/channels$", "POST /notification-channel/v1/channels/*$"];
 
 pub const KINDS: &[Kind] = &[
     Kind::new(
@@ -73,7 +79,7 @@ pub const KINDS: &[Kind] = &[
     .webhook(OnWebhook::Twice),
     Kind::new(
         "webhook-late",
-        "A webhook's receiver is told late.",
+        "A webhook's receiver is told late, of the notifications of a call in their order.",
         "Seen: reports come minutes after the call at times.",
     )
     .with(&[LATE])
@@ -151,10 +157,15 @@ impl Faults {
             if concerns_answer || (swaps && on == OnWebhook::Reorder) || !self.strike(&fault) {
                 continue;
             }
+            sending.struck.push(fault.kind.name);
             match on {
                 OnWebhook::Twice => sending.twice = true,
-                OnWebhook::Late => sending.late = Some(fault.duration("delayMs")),
-                OnWebhook::Reorder => sending.held = true,
+                OnWebhook::Late => {
+                    let due_us = entry.at_us + fault.number("delayMs") as i64 * 1_000;
+                    let wait_us = (due_us - self.clock.now_us()).max(0).unsigned_abs();
+                    sending.late = Some((Duration::from_micros(wait_us), fault.lifted.clone()));
+                }
+                OnWebhook::Reorder => sending.held = Some(fault.lifted.clone()),
                 OnWebhook::Lose => sending.lost = true,
                 OnWebhook::Forge => sending.forged = true,
                 OnWebhook::Impatient => sending.patience = Some(fault.duration("timeoutMs")),
@@ -189,6 +200,7 @@ impl Faults {
         entry: &Entry,
         call: &[Value],
         body: &[u8],
+        struck: &mut Vec<&'static str>,
     ) -> Option<Vec<u8>> {
         let shapes = |on: &OnDelivery| matches!(on, OnDelivery::Frame(_) | OnDelivery::State(_));
         let concerned = self.of_entry(channel_id, entry);
@@ -196,7 +208,7 @@ impl Faults {
             return Some(body.to_vec());
         }
         let data: Value = serde_json::from_slice(body).ok()?;
-        let shaped = self.shaped(channel_id, entry, call, json!({"data": data}).to_string())?;
+        let shaped = self.shaped(channel_id, entry, call, json!({"data": data}).to_string(), struck)?;
         let mut frame: Value = serde_json::from_str(&shaped).ok()?;
         let mut data = frame["data"].take();
         // There are no nulls around a webhook's content.

@@ -53,6 +53,12 @@ pub fn routes() -> (Router<Arc<App>>, Vec<Documented>) {
     (programs.merge(pages()), operations)
 }
 
+/// Method and path of all that programs call; variable segments stand in braces.
+pub fn endpoints() -> Vec<(Method, String)> {
+    let (_, operations) = documented().into_parts();
+    operations.into_iter().map(|one| (one.method, one.path)).collect()
+}
+
 /// Every path that programs call, each with what the document tells of it.
 fn documented() -> Routes {
     let apis = channels::routes()

@@ -1,10 +1,12 @@
-//! What faults make of a request to a webhook's receiver. What is not sent, or sent later, counts as delivered.
+//! What faults make of a request to a webhook's receiver. What is not sent, or
+//! sent after another one, counts as delivered.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Telling, Verdict, post};
 use super::outbound::{Answer, OutboundError};
@@ -15,23 +17,46 @@ use crate::faults::OnWebhook;
 use crate::limits;
 use crate::store::Entry;
 
+/// An attempt as faults bent it.
+pub struct Bent {
+    pub attempt: Attempt,
+    /// Faults that struck it.
+    pub struck: Vec<&'static str>,
+    /// What was done instead of asking the receiver.
+    pub word: Option<&'static str>,
+}
+
+impl From<Attempt> for Bent {
+    fn from(attempt: Attempt) -> Self {
+        Self { attempt, struck: Vec::new(), word: None }
+    }
+}
+
 /// Tells the receiver of an entry as the faults of the moment have it.
-pub async fn attempt(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry) -> Attempt {
+pub async fn attempt(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry, turn: &mut Busy) -> Bent {
     let channel_id = lock(&endpoint.row).channel_id.clone();
     let before = lock(&endpoint.held).take();
-    let fate = app.faults.sending(&channel_id, entry, before.is_some());
+    let mut fate = app.faults.sending(&channel_id, entry, before.is_some());
+    let mut struck = std::mem::take(&mut fate.struck);
+    if let Some((wait, lifted)) = &fate.late {
+        wait_for(app, *wait, lifted, turn).await;
+    }
     let call = app.faults.call_of(&app.store, &channel_id, entry).await;
-    let body = app.faults.shaped_body(&channel_id, entry, &call, &entry.webhook_body());
+    let body = app.faults.shaped_body(&channel_id, entry, &call, &entry.webhook_body(), &mut struck);
+    let mut word = None;
     let attempt = match body.filter(|_| !fate.lost) {
-        None => as_if_delivered(app),
+        None => {
+            word = Some("lost");
+            as_if_delivered(app)
+        }
         Some(body) => {
             let telling = Telling::new(entry, body.into(), fate.forged);
-            let wait = fate.late.or(fate.held.then_some(limits::FAULT_REORDER_WAIT));
-            if let Some((wait, permit)) = wait.and_then(|wait| Some((wait, app.faults.may_wait()?))) {
-                let held = fate.late.is_none();
-                // One that changes places goes then at the latest: nothing may follow.
-                let telling = if held { lock(&endpoint.held).replace(telling) } else { Some(telling) };
-                later(app, endpoint, wait, telling, permit);
+            if let Some((lifted, permit)) =
+                fate.held.and_then(|lifted| Some((lifted, app.faults.may_wait()?)))
+            {
+                word = Some("held back");
+                *lock(&endpoint.held) = Some(telling);
+                at_last(app, endpoint, lifted, permit);
                 as_if_delivered(app)
             } else {
                 let first = impatient(app, fate.patience, post(app, endpoint, &telling)).await;
@@ -45,7 +70,18 @@ pub async fn attempt(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry) ->
     if let Some(before) = before {
         post(app, endpoint, &before).await;
     }
-    judged(app, &channel_id, entry, attempt)
+    let attempt = judged(app, &channel_id, entry, attempt, &mut struck);
+    Bent { attempt, struck, word }
+}
+
+/// Keeps a request back, and with it those of the same call behind it, unless the fault is lifted or the platform stops.
+async fn wait_for(app: &App, wait: Duration, lifted: &CancellationToken, turn: &mut Busy) {
+    let sleep = app.clock.sleep(wait, std::mem::take(turn));
+    *turn = tokio::select! {
+        turn = sleep => turn,
+        () = lifted.cancelled() => app.clock.busy(),
+        () = app.shutdown.cancelled() => app.clock.busy(),
+    };
 }
 
 /// No answer in time is a failure.
@@ -57,27 +93,36 @@ async fn impatient(app: &App, patience: Option<Duration>, posting: impl Future<O
 }
 
 /// What the receiver's refusal means under a fault.
-fn judged(app: &App, channel_id: &str, entry: &Entry, attempt: Attempt) -> Attempt {
+fn judged(
+    app: &App,
+    channel_id: &str,
+    entry: &Entry,
+    attempt: Attempt,
+    struck: &mut Vec<&'static str>,
+) -> Attempt {
     let refused = attempt.verdict() == Verdict::Refused && attempt.status().is_some();
     if refused && app.faults.answers(channel_id, entry, OnWebhook::RetryRefused) {
+        struck.push("webhook-4xx-retried");
         let told = format!("{}, which a fault takes for a failure", attempt.told());
         return Attempt { result: Err(OutboundError::Failed(told)), ..attempt };
     }
     attempt
 }
 
-/// Sends this after a while, or what is held back for another notification then.
-fn later(
+/// Sends what is held back for another notification when none has come for a while.
+fn at_last(
     app: &Arc<App>,
     endpoint: &Arc<Endpoint>,
-    wait: Duration,
-    telling: Option<Telling>,
+    lifted: CancellationToken,
     permit: OwnedSemaphorePermit,
 ) {
     let (of_task, endpoint, shutdown) = (Arc::clone(app), Arc::clone(endpoint), app.shutdown.clone());
     let sending = async move {
-        let turn = of_task.clock.sleep(wait, Busy::default()).await;
-        let telling = telling.or_else(|| lock(&endpoint.held).take());
+        let turn = tokio::select! {
+            turn = of_task.clock.sleep(limits::FAULT_REORDER_WAIT, Busy::default()) => turn,
+            () = lifted.cancelled() => of_task.clock.busy(),
+        };
+        let telling = lock(&endpoint.held).take();
         if let Some(telling) = telling {
             post(&of_task, &endpoint, &telling).await;
         }

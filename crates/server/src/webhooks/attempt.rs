@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::outbound::{Answer, OutboundError};
 use super::{Endpoint, at_fault};
 use crate::app::App;
+use crate::clock::Busy;
+use crate::console::Told;
 use crate::store::Entry;
 
 /// What was tried and what came of it.
@@ -88,13 +91,31 @@ impl Telling {
     }
 }
 
-/// Tells the receiver of an entry once, and notes on the endpoint what its answer says about it.
-pub async fn attempt(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry) -> Attempt {
+/// Tells the receiver of an entry once, and notes on the endpoint what its answer says about it. `number` counts the
+/// tries from 1; a fault that keeps the request back waits with `turn`, which a virtual clock then knows of.
+pub async fn attempt(
+    app: &Arc<App>,
+    endpoint: &Arc<Endpoint>,
+    entry: &Entry,
+    number: i64,
+    turn: &mut Busy,
+) -> Attempt {
     let bent = app.faults.at_webhooks();
-    let attempt = match bent {
-        false => post(app, endpoint, &Telling::new(entry, entry.webhook_body(), false)).await,
-        true => Box::pin(at_fault::attempt(app, endpoint, entry)).await,
+    let at_fault::Bent { attempt, struck, word } = match bent {
+        false => post(app, endpoint, &Telling::new(entry, entry.webhook_body(), false)).await.into(),
+        true => Box::pin(at_fault::attempt(app, endpoint, entry, turn)).await,
     };
+    if app.journal.is_on() {
+        let status = match (word, attempt.status()) {
+            (Some(word), _) => json!(word),
+            (None, Some(status)) => json!(status),
+            (None, None) => json!("failed"),
+        };
+        let told =
+            Told { number, status, error: attempt.error(), faults: struck, duration: attempt.duration };
+        let (channel_id, nickname) = endpoint.names();
+        app.journal.told(&channel_id, &nickname, entry, told);
+    }
     note(app, endpoint, &attempt).await;
     if bent && attempt.verdict() == Verdict::Gone {
         Box::pin(at_fault::gone(app, endpoint, entry)).await;

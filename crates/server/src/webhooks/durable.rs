@@ -176,9 +176,10 @@ impl Durable<'_> {
                 }
                 if self.busy.insert(due.entry.conversation_space_id.clone()) {
                     let (app, endpoint) = (Arc::clone(self.app), Arc::clone(self.endpoint));
-                    let busy = app.clock.busy();
+                    let mut busy = app.clock.busy();
                     self.running.spawn(async move {
-                        let attempt = attempt(&app, &endpoint, &due.entry).await;
+                        let number = due.attempts + 1;
+                        let attempt = attempt(&app, &endpoint, &due.entry, number, &mut busy).await;
                         (due, attempt, busy)
                     });
                 }

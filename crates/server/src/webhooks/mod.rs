@@ -116,6 +116,12 @@ impl Webhooks {
 }
 
 impl Endpoint {
+    /// Channel and nickname.
+    fn names(&self) -> (String, String) {
+        let row = lock(&self.row);
+        (row.channel_id.clone(), row.nickname.clone())
+    }
+
     fn new(row: WebhookRow, signing: Option<Signing>) -> Arc<Self> {
         let signing = Mutex::new(signing.map(Arc::new));
         let (failing, waiting, resting, held) = Default::default();

@@ -172,12 +172,12 @@ impl Quick<'_> {
 /// Tells the receiver, again if it fails, and then leaves it.
 async fn tell(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry, mut busy: Busy) {
     let mut waits = limits::WEBHOOK_QUICK_RETRIES.iter();
-    loop {
+    for number in 1.. {
         // As on a socket: what is older than its ttl is of no use to anybody.
         if app.clock.now_us() - entry.at_us > limits::NOTIFICATION_TTL_S * 1_000_000 {
             return;
         }
-        if attempt(app, endpoint, entry).await.verdict() != Verdict::Failed {
+        if attempt(app, endpoint, entry, number, &mut busy).await.verdict() != Verdict::Failed {
             return;
         }
         let Some(wait) = waits.next() else { return };

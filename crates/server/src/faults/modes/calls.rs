@@ -86,7 +86,7 @@ pub const KINDS: &[Kind] = &[
     .request(OnRequest::alter(EVENTS, exclusive)),
     Kind::new(
         "events-gone",
-        "The states of a call that has ended are 404.",
+        "The states of a call that has ended are 404: each page that has the last one.",
         "Open: how long they can be read.",
     )
     .request(OnRequest::alter(EVENTS, gone)),
@@ -129,7 +129,7 @@ fn empty_keys(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
 }
 
 fn no_lines(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
-    asked.json()?.get("lineIds").map(|_| bad_request("lineIds", "INVALID"))
+    asked.json()?.get("lineIds").map(|_| bad_request(asked, "lineIds", "INVALID"))
 }
 
 fn resubscribe(_: &Fault, asked: &Asked<'_>) -> Option<Response> {

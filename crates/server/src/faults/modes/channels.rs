@@ -10,10 +10,12 @@ use crate::faults::answers::LAG;
 use crate::faults::body::{bad_request, refusal};
 use crate::faults::catalogue::{Bounds, Kind, Parameter};
 use crate::faults::http::{Answer, Asked, OnRequest};
+use crate::faults::reach::Channels;
 use crate::faults::shapes::items;
 
 const CHANNELS: &str = "/notification-channel/v1/channels";
-const CREATE: &[&str] = &["POST /notification-channel/v1/channels"];
+const CREATE: &[&str] =
+    &["POST /notification-channel/v1/channels$", "POST /notification-channel/v1/channels/*$"];
 const QUOTA: Parameter =
     Parameter { name: "status", what: "HTTP status", bounds: Bounds::Choice(&["409", "403", "429"]) };
 
@@ -23,6 +25,8 @@ pub const KINDS: &[Kind] = &[
         "channelURL stands beside channelData, not in it.",
         "Sources differ: one example of the documentation has it so.",
     )
+    // A webhook channel has no such address.
+    .only(Channels::SOCKETS)
     .request(OnRequest::alter(&[CHANNELS], url_at_top)),
     Kind::new(
         "channel-list-lag",
@@ -57,6 +61,8 @@ pub const KINDS: &[Kind] = &[
         "GET /channels/{nickname} is 404.",
         "Sources differ: one integrator reads it, nothing documents it.",
     )
+    // By its id a channel is read as usual.
+    .only(Channels::NONE)
     .request(OnRequest::refuse(&["GET /notification-channel/v1/channels/*$"], no_read_by_name)),
     Kind::new(
         "empty-refresh-refused",
@@ -78,6 +84,7 @@ pub const KINDS: &[Kind] = &[
         "A second socket on a connected channel is 409; the first goes on.",
         "Open: what becomes of two sockets.",
     )
+    .tokenless()
     .request(OnRequest::refuse(&["GET /notification-channel/v1/channels/*/*/ws"], second_socket)),
     Kind::new(
         "callback-url",
@@ -146,7 +153,7 @@ fn quota(fault: &Fault, _: &Asked<'_>) -> Option<Response> {
 fn strict_nickname(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     let strange = !asked.segment(3).bytes().all(plain);
-    strange.then(|| bad_request("channelNickname", "INVALID"))
+    strange.then(|| bad_request(asked, "channelNickname", "INVALID"))
 }
 
 fn no_read_by_name(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
@@ -156,11 +163,11 @@ fn no_read_by_name(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
 }
 
 fn empty_put(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
-    asked.body.trim_ascii().is_empty().then(|| bad_request("channelType", "REQUIRED"))
+    asked.body.trim_ascii().is_empty().then(|| bad_request(asked, "channelType", "REQUIRED"))
 }
 
-fn lifetime_put(_: &Fault, _: &Asked<'_>) -> Option<Response> {
-    Some(bad_request("channelLifetime", "INVALID"))
+fn lifetime_put(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
+    Some(bad_request(asked, "channelLifetime", "INVALID"))
 }
 
 fn second_socket(_: &Fault, asked: &Asked<'_>) -> Option<Response> {

@@ -48,6 +48,7 @@ pub const KINDS: &[Kind] = &[
         "The address of a recording's audio is 401 without a bearer token.",
         "Sources differ.",
     )
+    .tokenless()
     .request(OnRequest::refuse(&["GET /recording/v1/recordings/*/content/*"], needs_token)),
     Kind::new(
         "capital-page-marker",
@@ -119,7 +120,7 @@ const NOT_UPLOADED: OnRequest = OnRequest {
 };
 
 fn no_content(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
-    asked.path.ends_with("/content").then(|| bad_request("status", "INVALID"))
+    asked.path.ends_with("/content").then(|| bad_request(asked, "status", "INVALID"))
 }
 
 fn uploading(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {

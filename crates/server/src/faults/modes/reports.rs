@@ -11,6 +11,7 @@ use crate::faults::body::bad_request;
 use crate::faults::catalogue::{Bounds, Kind, Parameter};
 use crate::faults::delivery::OnDelivery;
 use crate::faults::http::{Answer, Asked, OnRequest};
+use crate::faults::reach::Channels;
 use crate::faults::shapes::{each_object, items, rename};
 use crate::limits;
 
@@ -52,7 +53,7 @@ pub const KINDS: &[Kind] = &[
     .request(OnRequest::alter(&["GET"], nulls)),
     Kind::new(
         "page-size",
-        "A list without pageSize has another number of items on a page.",
+        "A list of summaries without pageSize has another number of items on a page.",
         "Open: the default.",
     )
     .with(&[SIZE])
@@ -63,6 +64,8 @@ pub const KINDS: &[Kind] = &[
         "Open: documented as absent.",
     )
     .with(&[END])
+    // No list of a channel has pages.
+    .only(Channels::NONE)
     .request(OnRequest::alter(&["GET"], last_marker)),
     Kind::new(
         "marker-expired",
@@ -70,6 +73,7 @@ pub const KINDS: &[Kind] = &[
         "Documented: of another API of the platform.",
     )
     .once()
+    .only(Channels::NONE)
     .request(OnRequest::refuse(&["GET"], marker_expired)),
     Kind::new(
         "marker-forgets-filters",
@@ -127,7 +131,7 @@ fn nulls(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
     const MEMBERS: [(&str, &[&str]); 4] = [
         ("items", &["nextPageMarker"]),
         ("callEnded", &["callAnswered", "callReason", "aiAnalysis", "hangupOriginatorId", "actions"]),
-        ("legId", &["answerTime", "recordingId", "liveTranscriptId"]),
+        ("hangupCause", &["answerTime", "recordingId", "liveTranscriptId"]),
         ("channelId", &["callbackURL", "channelNickname"]),
     ];
     answer.status.is_success()
@@ -162,7 +166,7 @@ fn last_marker(fault: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {
 }
 
 fn marker_expired(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
-    asked.query().one("pageMarker").map(|_| bad_request("pageMarker", "INVALID"))
+    asked.query().one("pageMarker").map(|_| bad_request(asked, "pageMarker", "INVALID"))
 }
 
 fn without_filters(_: &Fault, asked: &mut Asked<'_>) -> bool {

@@ -10,6 +10,7 @@ use crate::faults::body::refusal;
 use crate::faults::catalogue::{Bounds, Kind, Parameter};
 use crate::faults::grant::OnGrant;
 use crate::faults::http::{Answer, Asked, OnRequest};
+use crate::faults::reach::Channels;
 use crate::faults::shapes::items;
 
 const TOKEN: &str = "POST /oauth/token";
@@ -68,13 +69,15 @@ pub const KINDS: &[Kind] = &[
         "A new access token ends the older ones of the same client and user.",
         "Open: whether the older ones live on.",
     )
+    // No channel is named where a token is issued.
+    .only(Channels::NONE)
     .request(OLD_ACCESS_ENDS),
     Kind::new(
         "not-admin",
         "GET /admin/rest/v1/me is 401 not.authenticated, as for a user who is no admin.",
         "Seen.",
     )
-    .request(OnRequest::refuse(&["GET /admin/rest/v1"], not_admin)),
+    .request(OnRequest::refuse(&["GET /admin/rest/v1/me$"], not_admin)),
     Kind::new(
         "scim-no-accounts",
         "GET /identity/v1/Users/me has no accounts.",
