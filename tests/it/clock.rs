@@ -1,4 +1,4 @@
-//! A virtual clock (docs/scenarios.md, Time on demand): it stands still, moves on request, and everything that clients see
+//! A virtual clock (docs/time.md): it stands still, moves on request, and everything that clients see
 //! of time follows it.
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A platform within a test: the example of docs/scenarios.md, and what it promises.
+//! A platform within a test: the example of docs/time.md, and what it promises.
 
 use std::error::Error;
 use std::path::Path;
@@ -44,7 +44,7 @@ fn the_example_stands_in_the_docs_and_is_short() {
     let (example, _) = rest.split_once("// end of the example\n").expect("its end");
     let lines = example.lines().filter(|line| !line.trim().is_empty()).count();
     assert!(lines < 30, "{lines} lines");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenarios.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/time.md");
     let docs = std::fs::read_to_string(&path).expect("the page");
     let (before, rest) =
         docs.split_once("<!-- the example of tests/it/in_process.rs -->\n```rust\n").expect("its place");
@@ -54,7 +54,7 @@ fn the_example_stands_in_the_docs_and_is_short() {
     if std::env::var_os("CALLFEED_UPDATE_DOCS").is_some() {
         std::fs::write(&path, &made).expect("the page can be written");
     }
-    assert!(made == docs, "docs/scenarios.md is not up to date: run this test with CALLFEED_UPDATE_DOCS=1");
+    assert!(made == docs, "docs/time.md is not up to date: run this test with CALLFEED_UPDATE_DOCS=1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

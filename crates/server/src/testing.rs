@@ -1,5 +1,5 @@
 //! A platform within a test, started in one line: the example office on a free port, in a folder of its own, with a
-//! clock that the test moves. docs/scenarios.md has a whole test.
+//! clock that the test moves. docs/time.md has a whole test.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

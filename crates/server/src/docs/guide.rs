@@ -7,9 +7,10 @@ use std::str::Lines;
 use ui::{Block, Guide, GuideLink, Span};
 
 /// Name in the address, and the text.
-const GUIDES: [(&str, &str); 7] = [
+const GUIDES: [(&str, &str); 8] = [
     ("webhooks", include_str!("../../../../docs/webhooks.md")),
     ("scenarios", include_str!("../../../../docs/scenarios.md")),
+    ("time", include_str!("../../../../docs/time.md")),
     ("faults", include_str!("../../../../docs/faults.md")),
     ("operations", include_str!("../../../../docs/operations.md")),
     ("collector", include_str!("../../../../docs/collector.md")),
