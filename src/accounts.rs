@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use apps::accounts::{self, Options, Written};
 use apps::env;
-use apps::reports::LISTEN_DEFAULT;
+use apps::reports::{self, LISTEN_DEFAULT};
 
 use crate::output::say;
 use crate::{logging, stop};
@@ -23,6 +23,10 @@ pub struct Args {
     /// Write ACCOUNT_KEY into the settings: this account, or the only one.
     #[arg(long, value_name = "KEY", num_args = 0..=1, default_missing_value = "")]
     pick: Option<String>,
+    /// This account is not collected any more: what is missing of it is no open gap, and holds back no other account.
+    /// What is stored of it stays; a collector that starts with it again takes that back. Nobody signs in for this.
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["pick", "json", "sign_in"])]
+    end: Option<String>,
     /// One JSON document a line.
     #[arg(long)]
     json: bool,
@@ -38,6 +42,10 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(key) = &args.end {
+        reports::end_account(&args.state, key).await?;
+        return say(&format!("Account {key} has ended: callfeed gaps --all still tells of it."));
+    }
     let settings = env::load_for_sign_in(args.env.as_deref())?;
     logging::init(logging::level(&settings));
     let options = Options {

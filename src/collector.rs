@@ -53,6 +53,9 @@ pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
         }
     };
     let redirect_uri = reports::redirect_uri(&args.listen)?;
+    if let Some(finding) = doctor::store(&args.state).await {
+        tell(finding);
+    }
     for settings in &accounts {
         let folder = reports::account_folder(&args.state, &settings.account_key, accounts.len() > 1);
         if accounts.len() > 1 && !args.json {

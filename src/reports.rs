@@ -34,6 +34,9 @@ struct RunArgs {
     /// Folder of the store and the token.
     #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
     state: PathBuf,
+    /// Keep the store in this PostgreSQL database, postgres://…, instead of a file; the state folder remembers it
+    #[arg(long, value_name = "URL", env = "CALLFEED_DATABASE", hide_env_values = true)]
+    database: Option<String>,
     /// One bare report a line on stdout; everything else on stderr.
     #[arg(long)]
     json: bool,
@@ -106,6 +109,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let args = args.run;
     let accounts = env::load_all(&args.env)?;
     logging::init(accounts.first().map_or("info", logging::level));
+    if let Some(url) = &args.database {
+        apps::store::use_database(&args.state, url)?;
+    }
     let outputs = args.outputs.wanted(&args.state)?;
     let out: Option<reports::Out> = if args.quiet { None } else { Some(Box::new(tokio::io::stdout())) };
     let options = Options {

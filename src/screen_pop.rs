@@ -20,6 +20,9 @@ pub struct Args {
     /// Folder of the token and of the calls seen.
     #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
     state: PathBuf,
+    /// Keep the store in this PostgreSQL database, postgres://…, instead of a file; the state folder remembers it
+    #[arg(long, value_name = "URL", env = "CALLFEED_DATABASE", hide_env_values = true)]
+    database: Option<String>,
     /// Host and port of the page.
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:5000")]
     listen: String,
@@ -46,6 +49,9 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let settings = env::load(args.env.as_deref())?;
     logging::init(logging::level(&settings));
+    if let Some(url) = &args.database {
+        apps::store::use_database(&args.state, url)?;
+    }
     let tls = args.tls_cert.zip(args.tls_key);
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     let mut listening = Listening::open(&args.listen, tls).await?;

@@ -46,6 +46,23 @@ async fn an_account_that_fails_stops_no_other() {
     spaces.push(space);
     assert!(!gaps().await.contains(&format!("account {}: connection from", one.account())));
     app.stop().await;
+
+    // A start without it leaves it: its gaps are told apart, and go when somebody says that it has ended.
+    let arguments =
+        [&["reports", "--state", &folder, "--no-browser"][..], &["--env", &envs[0], "--env", &envs[2]]]
+            .concat();
+    let app = App::start(&arguments, &one.folder("apps"));
+    let left = format!("account {}: not collected since", other.account());
+    eventually("the account is left", LATER, async || gaps().await.contains(&left).then_some(())).await;
+    assert!(!gaps().await.contains(&wanted));
+    let end = async |key: &str| {
+        App::run(&["accounts", "--end", key, "--state", &folder], &one.folder("apps")).await
+    };
+    let refused = end(one.account()).await;
+    assert!(refused.code == Some(1) && refused.errors().contains("collects account"), "{refused:?}");
+    assert_eq!(end(other.account()).await.code, Some(0));
+    assert!(!gaps().await.contains(other.account()), "{}", gaps().await);
+    app.stop().await;
     let mut stored = apps::spaces_of(&apps::stored(&one, &state).await);
     stored.sort_unstable();
     spaces.sort_unstable();

@@ -16,6 +16,8 @@ mod clock;
 mod closed_pipe;
 mod collector;
 mod collector_chaos;
+mod collector_full;
+mod collector_postgres;
 mod connections;
 mod console;
 mod crash;

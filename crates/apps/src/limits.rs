@@ -6,6 +6,12 @@ use std::time::Duration;
 pub const DATABASE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections to the store; a further user waits.
 pub const DATABASE_CONNECTIONS: u32 = 4;
+/// Connecting to the store on PostgreSQL, or waiting for a free connection; then an error.
+pub const DATABASE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Tries to take the database of an app on PostgreSQL that another one seems to use; then it does …
+pub const DATABASE_LOCK_TRIES: u32 = 20;
+/// … and the pause between two of them.
+pub const DATABASE_LOCK_PAUSE: Duration = Duration::from_millis(250);
 
 /// Looks at the lock of an app that seems to run already; then it does …
 pub const APP_LOCK_LOOKS: u32 = 4;
@@ -28,8 +34,10 @@ pub const FETCH_PAUSE: Duration = Duration::from_millis(500);
 pub const FETCH_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// A report announced longer ago than this and never found is given up, which is said.
 pub const FETCH_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
-/// Pause after an error of the store, which is said.
+/// Pause after an error of the store, which is said; what was to be written is then tried again, without end.
 pub const STORE_RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// A store that has refused counts as mended when it takes this much.
+pub const STORE_PROBE_BYTES: usize = 256 * 1024;
 
 /// Largest number of `GOTO_RATE_LIMIT`; more is an error of the settings.
 pub const RATE_LIMIT_MAX: u32 = 100_000;

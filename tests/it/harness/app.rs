@@ -23,6 +23,7 @@ const FOREIGN: &[&str] = &[
     "GOTO_ADMIN_URL",
     "CALLFEED_TOKEN_KEY",
     "CALLFEED_TOKEN_KEY_FILE",
+    "CALLFEED_DATABASE",
     "DISPLAY",
     "WAYLAND_DISPLAY",
 ];

@@ -15,7 +15,8 @@ pub async fn fresh() -> Option<String> {
     }
 }
 
-async fn create() -> String {
+/// The URL of a fresh PostgreSQL database.
+pub async fn create() -> String {
     let server = std::env::var("CALLFEED_TEST_POSTGRES")
         .expect("CALLFEED_TEST_POSTGRES is not set: start the tests with cargo xtask postgres cargo test");
     let name = format!("callfeed_it_{}", uuid::Uuid::new_v4().simple());
@@ -26,6 +27,14 @@ async fn create() -> String {
     let mut url = Url::parse(&server).expect("CALLFEED_TEST_POSTGRES is a URL");
     url.set_path(&name);
     url.into()
+}
+
+/// The first column of what a query finds in a PostgreSQL database, as texts.
+pub async fn column(url: &str, query: &str) -> Vec<String> {
+    let mut connection = PgConnection::connect(url).await.expect("the database answers");
+    let found = sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(&mut connection).await;
+    connection.close().await.expect("the connection closes");
+    found.expect("the query fits")
 }
 
 /// Changes a platform's database behind its back, for what would take days or a broken disk.

@@ -22,7 +22,7 @@ use crate::service::Manager;
 use crate::session::session;
 use crate::sign_in;
 use crate::store::ledger::{self, GapKind};
-use crate::store::{OneApp, Store, reports as table};
+use crate::store::{OneApp, OneOnDatabase, Store, left, reports as table};
 use wire::report::REPORT_SUMMARY_REVISION;
 
 /// One account: its login, its channel, its looks, its fetches. Store and outputs are shared.
@@ -54,6 +54,20 @@ struct Shared {
     stored: watch::Sender<()>,
 }
 
+/// What is to be written, however long the store refuses it.
+enum Due<'a> {
+    /// The accounts of this start.
+    Collecting(Vec<&'a str>),
+    /// This account's start, with how far back its first one looks.
+    Begin(Option<Timestamp>),
+    /// What waits to be fetched is due now.
+    Hurry,
+    /// A report was announced; again, since it has changed.
+    Announced { id: &'a str, again: bool },
+    /// From now on calls may end unheard, until a look at the summaries has covered it; why.
+    Gap(&'a str),
+}
+
 /// Whether to go on.
 #[derive(PartialEq, Eq)]
 enum Flow {
@@ -67,6 +81,7 @@ pub(super) async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let _one_app = OneApp::take(&options.state_dir, NICKNAME)?;
+    let _one_here = OneOnDatabase::take(&options.state_dir, NICKNAME).await?;
     let store = Store::open(&options.state_dir).await?;
     let shared = Shared {
         several: accounts.len() > 1,
@@ -93,10 +108,15 @@ pub(super) async fn run(
     if let Some(address) = &options.health {
         monitor.clone().serve(address, collecting.clone()).await?;
     }
+    let watching = tokio::spawn(monitor.store.clone().watch_refusals(collecting.clone()));
     // Before anybody signs in, which may take hours: the gap is there.
+    let (keys, since) =
+        (accounts.iter().map(|account| account.account_key.as_str()).collect(), options.since);
+    if let Some(collector) = collectors.first() {
+        collector.write(Due::Collecting(keys)).await;
+    }
     for collector in &collectors {
-        let begun = collector.puller().begin(options.since, Timestamp::now()).await;
-        begun.context("cannot write the store")?;
+        collector.write(Due::Begin(since)).await;
     }
     let keeper = Keeper::new(options.keep, monitor.store.clone(), &options.outputs);
     let keeping = tokio::spawn(keeper.run(collecting.clone()));
@@ -112,7 +132,7 @@ pub(super) async fn run(
     let result = first_end(&mut running, &mut outputs.running, &shutdown).await;
     collecting.cancel();
     while running.join_next().await.is_some() {}
-    let _ = tokio::join!(alive, keeping);
+    let _ = tokio::join!(alive, keeping, watching);
     outputs.stop().await;
     tracing::info!("stopped");
     result
@@ -279,9 +299,7 @@ impl Collector {
                 self.pulse.connected(true);
                 let again = if resumed { " to the channel of before" } else { "" };
                 tracing::info!("{who}connected{again}: reports are printed as they arrive");
-                let now = Timestamp::now();
-                let hurried = table::hurry(&self.store.pool, &self.account_key, now).await;
-                hurried.context("cannot write the store")?;
+                self.write(Due::Hurry).await;
                 self.wake.notify_one();
                 self.link.send_modify(|link| *link = Link { connected: true, epoch: link.epoch + 1 });
             }
@@ -289,17 +307,17 @@ impl Collector {
                 tracing::warn!("{who}disconnected: {reason}; connecting again");
                 self.pulse.connected(false);
                 self.link.send_modify(|link| link.connected = false);
-                self.open_gap(&reason).await?;
+                self.write(Due::Gap(&reason)).await;
             }
             FeedEvent::Refreshed => tracing::info!("{who}channel refreshed"),
             FeedEvent::Recreated { reason } => tracing::info!("{who}new channel: {reason}"),
             FeedEvent::Report { conversation_space_id, notification } => {
                 self.pulse.notified();
-                self.announced(&conversation_space_id, &notification).await?;
+                self.announced(&conversation_space_id, &notification).await;
             }
             FeedEvent::MayHaveMissed { reason } => {
                 tracing::warn!("{who}reports may have been missed: {reason}");
-                self.open_gap(reason).await?;
+                self.write(Due::Gap(reason)).await;
                 self.link.send_modify(|link| link.epoch += 1);
             }
             FeedEvent::CallEvent(..) | FeedEvent::Other(_) => {}
@@ -319,24 +337,35 @@ impl Collector {
         Ok(())
     }
 
-    async fn announced(&self, id: &str, notification: &Notification) -> anyhow::Result<()> {
-        let (pool, account, now) = (&self.store.pool, self.account_key.as_str(), Timestamp::now());
-        let announced = if notification.kind == REPORT_SUMMARY_REVISION {
-            table::announce_again(pool, account, id, now).await
-        } else {
-            table::announce(pool, account, id, now).await.map(|_| ())
-        };
-        announced.context("cannot write the store")?;
+    async fn announced(&self, id: &str, notification: &Notification) {
+        self.write(Due::Announced { id, again: notification.kind == REPORT_SUMMARY_REVISION }).await;
         tracing::debug!("report {id} is announced");
         self.wake.notify_one();
-        Ok(())
     }
 
-    /// What ends from now on may go unheard, until a look at the summaries has covered it.
-    async fn open_gap(&self, reason: &str) -> anyhow::Result<()> {
-        let (pool, account) = (&self.store.pool, &self.account_key);
-        let opened = ledger::open_gap(pool, account, GapKind::Connection, "", reason, Timestamp::now()).await;
-        opened.context("cannot write the store")
+    /// Writes until it is written, or until the end: a full disk is no reason to stop hearing, and what is in hand is
+    /// not to be forgotten. Meanwhile notifications wait on their way; what is lost there is found by the next look.
+    async fn write(&self, due: Due<'_>) {
+        let now = Timestamp::now();
+        while let Err(error) = self.try_write(&due, now).await {
+            self.store.refused(&error);
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                () = tokio::time::sleep(limits::STORE_RETRY_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn try_write(&self, due: &Due<'_>, now: Timestamp) -> sqlx::Result<()> {
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        match *due {
+            Due::Collecting(ref accounts) => left::collecting(pool, accounts, now).await,
+            Due::Begin(since) => self.puller().begin(since, now).await,
+            Due::Hurry => table::hurry(pool, account, now).await,
+            Due::Announced { id, again: true } => table::announce_again(pool, account, id, now).await,
+            Due::Announced { id, again: false } => table::announce(pool, account, id, now).await.map(|_| ()),
+            Due::Gap(reason) => ledger::open_gap(pool, account, GapKind::Connection, "", reason, now).await,
+        }
     }
 
     fn sign_in_again(&mut self) {
@@ -390,7 +419,7 @@ impl Outputs {
 
     fn start(&mut self, name: &str, sink: Sink, from_now: bool) {
         let (store, stored) = (self.store.clone(), self.stored.subscribe());
-        let runner = Runner { store, name: name.to_owned(), sink, from_now, stored };
+        let runner = Runner { store, name: name.to_owned(), sink, from_now, stored, untold: None };
         self.running.spawn(runner.run(self.shutdown.clone()));
     }
 

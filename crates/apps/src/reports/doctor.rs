@@ -12,6 +12,7 @@ use url::Url;
 use crate::env::Settings;
 use crate::limits;
 use crate::session::{SCOPES, session};
+use crate::store::Store;
 
 /// Nickname of the channel that is made and deleted to try.
 const NICKNAME: &str = "callfeed-doctor";
@@ -93,6 +94,20 @@ pub async fn examine(
         tell(socket(&client, account).await);
     }
     Ok(())
+}
+
+/// Whether the database of a store that is no file answers. `None` for a file: there the state folder says all.
+pub async fn store(state_dir: &Path) -> Option<Finding> {
+    let found = Store::answers(state_dir).await.transpose()?;
+    let check = "store";
+    Some(match found {
+        Ok(()) => Finding::good(check, "the PostgreSQL database answers and can be written".to_owned()),
+        Err(error) => Finding::bad(
+            check,
+            error.to_string(),
+            "start the server, or mend the address in the state folder's file \"database\" or its user's rights",
+        ),
+    })
 }
 
 /// Whether the store can grow: a file as large as a busy day is written and taken away.

@@ -95,7 +95,7 @@ mod tests {
     #[tokio::test]
     async fn each_stage_of_a_call_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let pool = crate::store::testing::open(folder.path()).await.pool;
         let at = |second| Timestamp::from_second(second).unwrap();
         let told = async || lines(&trace::of(&pool, "a").await.unwrap(), true, Some(at(9))).join("\n");
         assert!(told().await.contains("nothing told the collector"));

@@ -49,7 +49,7 @@ impl<S: Service> Fetcher<S> {
                     Duration::try_from(next.duration_since(self.client.now())).unwrap_or(Duration::ZERO)
                 }),
                 Err(error) => {
-                    tracing::error!("the store failed: {error}");
+                    self.store.refused(&error);
                     limits::STORE_RETRY_PAUSE
                 }
             };
@@ -76,7 +76,7 @@ impl<S: Service> Fetcher<S> {
                 sdk::limits::RATE_MAX
             ),
             Ok(_) => {}
-            Err(error) => tracing::error!("the store failed: {error}"),
+            Err(error) => self.store.refused(&error),
         }
     }
 
@@ -101,7 +101,7 @@ impl<S: Service> Fetcher<S> {
     async fn fetch(self, pending: Pending) -> String {
         let result = self.try_once(&pending).await;
         if let Err(error) = result {
-            tracing::error!("the store failed: {error}");
+            self.store.refused(&error);
             // The row is still due; without a pause it would be tried in a circle.
             tokio::time::sleep(limits::STORE_RETRY_PAUSE).await;
         }

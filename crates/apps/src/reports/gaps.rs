@@ -10,6 +10,7 @@ use super::progress::{estimate, words};
 use super::{Lines, NICKNAME, Out};
 use crate::limits;
 use crate::store::ledger::{self, Gap};
+use crate::store::left::{self, Left};
 use crate::store::{OneApp, Store, reports as table};
 
 /// What is missing though no gap of the ledger says so.
@@ -105,6 +106,14 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::
     }
     let standing = Standing::of(state_dir, &store).await?;
     let zone = TimeZone::system();
+    for left in left::all(&store.pool).await.context("cannot read the store")? {
+        if left.ended && !all {
+            continue;
+        }
+        open += usize::from(!left.ended);
+        let line = if json { serde_json::to_string(&left_gap(&left))? } else { left_line(&left, &zone) };
+        out.line(&line).await?;
+    }
     let lines = if json {
         standing.gaps().iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?
     } else {
@@ -124,6 +133,33 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::
 
 fn time(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// As a gap, for programs.
+fn left_gap(left: &Left) -> Gap {
+    let reason = if left.ended { "the account has ended" } else { "the account is not collected" };
+    Gap {
+        number: 0,
+        account_key: left.account_key.clone(),
+        kind: "account".to_owned(),
+        subject: String::new(),
+        reason: reason.to_owned(),
+        from: left.through,
+        to: left.ended.then_some(left.since),
+        closed: left.ended.then_some(left.since),
+        reports: 0,
+    }
+}
+
+fn left_line(left: &Left, zone: &TimeZone) -> String {
+    let (key, since, through) = (&left.account_key, time(left.since, zone), time(left.through, zone));
+    if left.ended {
+        return format!("account {key}: ended, not collected since {since}");
+    }
+    format!(
+        "account {key}: not collected since {since}: calls that ended since {through} are not known; start callfeed \
+         reports with its --env too, or say that it has ended: callfeed accounts --end {key}"
+    )
 }
 
 fn line(gap: &Gap, several: bool, zone: &TimeZone) -> String {

@@ -52,6 +52,11 @@ struct Health {
     last_notification: Option<Timestamp>,
     /// Every call that ended before is known of.
     known_through: Option<Timestamp>,
+    /// Since when the store cannot be written, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_failing_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_failure: Option<String>,
     gaps_open: u64,
     /// Reports that are known of and not fetched yet.
     missing: u64,
@@ -150,7 +155,10 @@ impl Monitor {
                 account_key: key.to_owned(),
             });
         }
+        let refusal = self.store.refusal();
         Ok(Health {
+            store_failing_since: refusal.as_ref().map(|refusal| refusal.since),
+            store_failure: refusal.map(|refusal| refusal.why),
             connected: accounts.iter().all(|account| account.connected),
             last_notification: accounts.iter().filter_map(|account| account.last_notification).max(),
             known_through: accounts.iter().map(|account| account.known_through).min().flatten(),
@@ -163,10 +171,10 @@ impl Monitor {
     }
 }
 
-/// 503 while of some account no notification can arrive, or the store fails.
+/// 503 while of some account no notification can arrive, or the store fails or cannot be written.
 async fn healthz(State(monitor): State<Monitor>) -> Response {
     match monitor.health().await {
-        Ok(health) if health.connected => Json(health).into_response(),
+        Ok(health) if health.connected && health.store_failure.is_none() => Json(health).into_response(),
         Ok(health) => (StatusCode::SERVICE_UNAVAILABLE, Json(health)).into_response(),
         Err(error) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("the store failed: {error}\n")).into_response()
@@ -197,6 +205,8 @@ fn text(health: &Health, now: Timestamp) -> String {
     };
     let seconds = |at: Timestamp| at.as_microsecond() as f64 / 1e6;
     gauge("connected", "1 while notifications flow.", Some(f64::from(u8::from(health.connected))));
+    let writable = f64::from(u8::from(health.store_failure.is_none()));
+    gauge("store_writable", "1 while the store can be written.", Some(writable));
     let last = health.last_notification.map(seconds);
     gauge("last_notification_timestamp_seconds", "When a notification came last.", last);
     let lag = health.known_through.map(|at| seconds(now) - seconds(at));
@@ -280,6 +290,8 @@ mod tests {
             connected: true,
             last_notification: None,
             known_through: Some(at("2026-02-03T17:00:00Z")),
+            store_failing_since: Some(at("2026-02-03T17:00:00Z")),
+            store_failure: Some("database or disk is full".to_owned()),
             gaps_open: 0,
             missing: 3,
             sign_in_ends: Some(at("2026-02-13T17:00:30Z")),
@@ -289,6 +301,7 @@ mod tests {
         let text = text(&health, at("2026-02-03T17:00:30Z"));
         for line in [
             "callfeed_collector_connected 1",
+            "callfeed_collector_store_writable 0",
             "callfeed_collector_lag_seconds 30",
             "callfeed_collector_reports_missing 3",
             "callfeed_collector_sign_in_days_left 10",

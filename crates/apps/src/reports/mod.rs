@@ -39,7 +39,7 @@ use crate::env::Settings;
 use crate::limits;
 use crate::session::session;
 use crate::sign_in;
-use crate::store::{Store, reports as table};
+use crate::store::{OneApp, Store, left, reports as table};
 use outputs::Wanted;
 use print::Printer;
 
@@ -152,6 +152,28 @@ pub async fn list(state_dir: &Path, json: bool, out: Out) -> anyhow::Result<()> 
             }
         }
     }
+}
+
+/// Says that an account is not collected any more: it holds back no other account.
+///
+/// # Errors
+/// When the store does not know it, a collector runs on the folder, which may be collecting it, or the store fails.
+pub async fn end_account(state_dir: &Path, account_key: &str) -> anyhow::Result<()> {
+    let store = Store::open_existing(state_dir).await?;
+    let running = OneApp::is_running(state_dir, NICKNAME);
+    let left = left::all(&store.pool).await.context("cannot read the store")?;
+    let collected = running && !left.iter().any(|left| left.account_key == account_key);
+    anyhow::ensure!(
+        !collected,
+        "the running collector collects account {account_key}: start it without the account's --env first"
+    );
+    let known =
+        left::end(&store.pool, account_key, Timestamp::now()).await.context("cannot write the store")?;
+    anyhow::ensure!(
+        known,
+        "the store knows no account {account_key}: callfeed gaps --all names those it has had"
+    );
+    Ok(())
 }
 
 /// Signs in through the pages, even when somebody is signed in already.

@@ -93,7 +93,7 @@ impl<S: Service> Puller<S> {
                         limits::PULL_EVERY
                     }
                     Err(error) => {
-                        tracing::warn!("{error}; reports that nobody announced are looked for again soon");
+                        self.say(&error, "reports that nobody announced are looked for again soon");
                         failures += 1;
                         pause(failures)
                     }
@@ -110,6 +110,13 @@ impl<S: Service> Puller<S> {
                     }
                 }
             }
+        }
+    }
+
+    fn say(&self, error: &PullError, then: &str) {
+        match error {
+            PullError::Store(error) => self.store.refused(error),
+            PullError::Sdk(error) => tracing::warn!("{error}; {then}"),
         }
     }
 
@@ -169,7 +176,7 @@ impl<S: Service> Puller<S> {
                 }
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!("{error}; earlier calls are looked for again soon");
+                    self.say(&error, "earlier calls are looked for again soon");
                     failures += 1;
                     pause(failures)
                 }

@@ -262,7 +262,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_old_goes_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
+        let store = crate::store::testing::open(folder.path()).await;
         let files = folder.path().join("out");
         std::fs::create_dir(&files).unwrap();
         let names = ["reports-2026-01-30.jsonl", "reports-2026-02-03.csv", "reports-x.csv", "notes.txt"];
@@ -280,7 +280,15 @@ mod tests {
         }
         let keep = Keep { days: Some(9), numbers: Some(3), names: None, recordings: Some(0) };
         let kind = Kind::Jsonl(files.clone());
-        let outputs = [Wanted { name: "files".to_owned(), kind, from_now: false }];
+        let mut outputs = vec![Wanted { name: "files".to_owned(), kind, from_now: false }];
+        let mut table = None;
+        if std::env::var("CALLFEED_TEST_DATABASE").as_deref() == Ok("postgres") {
+            let url = crate::store::testing::new_database().await;
+            let all = changes::after(&store.pool, 0, 9).await.unwrap();
+            table.insert(ReportsTable::new(&url).unwrap()).write(&all).await.unwrap();
+            let kind = Kind::Postgres(url);
+            outputs.push(Wanted { name: "table".to_owned(), kind, from_now: false });
+        }
         let mut keeper = Keeper::new(keep, store.clone(), &outputs);
         for _ in 0..2 {
             keeper.sweep(now).await.unwrap();
@@ -293,13 +301,20 @@ mod tests {
         assert_eq!(has("+13125550147"), [false, true]);
         assert_eq!(has("EXAMPLE CALLER"), [true, true]);
         assert_eq!(has("8071b1b1"), [false, false]);
+        if let Some(table) = &mut table {
+            // Its rows are the store's texts, the one that was forgotten is gone.
+            let found = table.candidates("conversationSpaceId").await.unwrap();
+            let rows: Vec<&str> = found.iter().map(|found| found.raw.as_str()).collect();
+            assert_eq!(rows, left.iter().map(|report| report.raw.as_str()).collect::<Vec<_>>());
+        }
         let mut there: Vec<_> = std::fs::read_dir(&files)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
             .collect();
         there.sort();
         assert_eq!(there, ["notes.txt", "reports-2026-02-03.csv", "reports-x.csv"]);
-        let file = std::fs::read(folder.path().join("callfeed.db")).unwrap();
+        // On PostgreSQL there is no file.
+        let file = std::fs::read(folder.path().join("callfeed.db")).unwrap_or_default();
         assert!(!file.windows(8).any(|bytes| bytes == b"8071b1b1"), "nothing of it is left in the file");
     }
 }

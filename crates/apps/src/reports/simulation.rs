@@ -15,7 +15,7 @@ use std::task::Poll;
 use jiff::{SignedDuration, Timestamp};
 use sdk::pull::{Look, Span};
 use sdk::{Error, ErrorKind};
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tokio::sync::{Notify, watch};
 use wire::report::Report;
 
@@ -24,7 +24,7 @@ use super::pull::{Link, Puller};
 use super::service::Service;
 use crate::limits;
 use crate::store::ledger::{self, GapKind};
-use crate::store::{Store, changes, reports as table};
+use crate::store::{changes, reports as table};
 
 const ACCOUNT: &str = "4827193056281740395";
 /// Runs unless `CALLFEED_SIMULATION_RUNS` says otherwise; `CALLFEED_TEST_SEED` is the first one's seed.
@@ -136,7 +136,7 @@ impl Service for Phones {
 /// One life of the program, from a start to a kill.
 struct Life {
     phones: Phones,
-    pool: SqlitePool,
+    pool: AnyPool,
     puller: Puller<Phones>,
     fetcher: Fetcher<Phones>,
     link: watch::Sender<Link>,
@@ -144,7 +144,7 @@ struct Life {
 
 impl Life {
     async fn start(phones: &Phones, folder: &std::path::Path) -> Self {
-        let store = Store::open_in_haste(folder).await;
+        let store = crate::store::testing::open_file(folder).await;
         let wake = Arc::new(Notify::new());
         let account_key = ACCOUNT.to_owned();
         let puller = Puller { client: phones.clone(), store: store.clone(), account_key, wake: wake.clone() };
@@ -221,7 +221,7 @@ impl Life {
 }
 
 /// An output of one report at a time, which can be killed between taking it and saying so.
-async fn deliver(pool: &SqlitePool, output: &Mutex<Vec<(String, String)>>) {
+async fn deliver(pool: &AnyPool, output: &Mutex<Vec<(String, String)>>) {
     let place = changes::place(pool, "out", false).await.unwrap();
     for change in changes::after(pool, place.cursor, 3).await.unwrap() {
         let report = &change.report;

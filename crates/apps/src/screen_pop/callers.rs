@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::StreamExt as _;
 use jiff::{Timestamp, Zoned};
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tokio::time::timeout;
 
 use super::{
@@ -48,7 +48,7 @@ impl Known {
 /// Looks callers up and remembers what people say of them. Shared by the desk and the pages.
 pub struct Callers {
     hub: Arc<Hub>,
-    pool: SqlitePool,
+    pool: AnyPool,
     lookup: Lookup,
     home: Option<Home>,
 }
@@ -63,7 +63,7 @@ pub struct Written {
 
 impl Callers {
     #[must_use]
-    pub fn new(hub: Arc<Hub>, pool: SqlitePool, lookup: Lookup, home: Option<Home>) -> Arc<Self> {
+    pub fn new(hub: Arc<Hub>, pool: AnyPool, lookup: Lookup, home: Option<Home>) -> Arc<Self> {
         Arc::new(Self { hub, pool, lookup, home })
     }
 

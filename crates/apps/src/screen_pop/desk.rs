@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 use ui::Lang;
@@ -39,7 +39,7 @@ pub struct Desk {
     callers: Arc<Callers>,
     /// Cards that are being filled.
     filling: TaskTracker,
-    pool: SqlitePool,
+    pool: AnyPool,
     writes: mpsc::Sender<Call>,
     writer: JoinHandle<()>,
     pops: Option<mpsc::Sender<Pop>>,
@@ -53,7 +53,7 @@ impl Desk {
     /// When the store cannot be read.
     pub async fn open(
         hub: Arc<Hub>,
-        pool: SqlitePool,
+        pool: AnyPool,
         callers: Arc<Callers>,
         pops: Option<mpsc::Sender<Pop>>,
         screen: String,
@@ -168,7 +168,7 @@ impl Desk {
 }
 
 /// Missed calls that were followed by a talk before the last stop are settled; who takes the others is known again.
-async fn settle(hub: &Hub, pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()> {
+async fn settle(hub: &Hub, pool: &AnyPool, now: Timestamp) -> sqlx::Result<()> {
     let oldest = hub.board(|board| board.calls().iter().map(|call| call.created).min()).unwrap_or(now);
     let reached = desks::all_reached(pool, oldest).await?;
     let claimed = claims::all(pool, oldest).await?;
@@ -186,7 +186,7 @@ async fn settle(hub: &Hub, pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()
 }
 
 /// Writes calls to the store, all that wait in one transaction.
-async fn write(pool: SqlitePool, mut queue: mpsc::Receiver<Call>) {
+async fn write(pool: AnyPool, mut queue: mpsc::Receiver<Call>) {
     let mut calls = Vec::new();
     while queue.recv_many(&mut calls, WRITES_MAX).await > 0 {
         if let Err(error) = write_all(&pool, &calls).await {
@@ -196,7 +196,7 @@ async fn write(pool: SqlitePool, mut queue: mpsc::Receiver<Call>) {
     }
 }
 
-async fn write_all(pool: &SqlitePool, calls: &[Call]) -> sqlx::Result<()> {
+async fn write_all(pool: &AnyPool, calls: &[Call]) -> sqlx::Result<()> {
     let mut transaction = crate::store::write(pool).await?;
     for call in calls {
         store::save(&mut transaction, call).await?;

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use jiff::Timestamp;
 use sdk::{Client, Error, ErrorKind};
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use ui::Lang;
 use url::Url;
 
@@ -58,7 +58,7 @@ pub struct Door {
     client: Option<Client>,
     account_key: String,
     access: Access,
-    pool: SqlitePool,
+    pool: AnyPool,
     /// Browsers keep one jar for all ports of a host.
     suffix: String,
     secure: bool,
@@ -79,7 +79,7 @@ impl Door {
         client: Option<Client>,
         account_key: String,
         access: Access,
-        pool: SqlitePool,
+        pool: AnyPool,
         page: &Url,
     ) -> sqlx::Result<Self> {
         let sessions = store::sessions(&pool, Timestamp::now()).await?;

@@ -52,7 +52,7 @@ use crate::{
     env::Settings,
     people::sources::{self, Lookup, config},
     session, sign_in,
-    store::{OneApp, Store},
+    store::{OneApp, OneOnDatabase, Store},
 };
 use callers::Callers;
 use desk::Desk;
@@ -172,6 +172,7 @@ pub struct Options {
 /// When the state folder cannot be used. All else is tried again for ever.
 pub async fn run(settings: Settings, options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     let _one_app = OneApp::take(&options.state_dir, "screen-pop")?;
+    let _one_here = OneOnDatabase::take(&options.state_dir, "screen-pop").await?;
     let client = session(&settings, &options.state_dir, options.listening.redirect_uri()?)?;
     let store = Store::open(&options.state_dir).await?;
     let config::Setup { home, sources, outcomes } = read_sources(&options)?;

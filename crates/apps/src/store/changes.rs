@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 use super::reports::{StoredReport, instant};
 
@@ -92,7 +92,7 @@ pub struct DeadLetter {
 
 /// A report has a new text, in the transaction that stores it.
 pub(super) async fn add(
-    transaction: &mut sqlx::SqliteTransaction<'_>,
+    transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
     conversation_space_id: &str,
     changed: &str,
 ) -> sqlx::Result<()> {
@@ -119,9 +119,10 @@ const CHANGE: &str = "SELECT report.rowid, report.conversation_space_id, report.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn after(pool: &SqlitePool, number: i64, count: u32) -> sqlx::Result<Vec<Change>> {
+pub async fn after(pool: &AnyPool, number: i64, count: u32) -> sqlx::Result<Vec<Change>> {
     let text = format!("{CHANGE} WHERE change.number > $1 ORDER BY change.number LIMIT $2");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).bind(number).bind(count).fetch_all(pool).await?;
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(text)).bind(number).bind(i64::from(count)).fetch_all(pool).await?;
     rows.iter().map(change).collect()
 }
 
@@ -129,7 +130,7 @@ pub async fn after(pool: &SqlitePool, number: i64, count: u32) -> sqlx::Result<V
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn last_of(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Result<Option<Change>> {
+pub async fn last_of(pool: &AnyPool, conversation_space_id: &str) -> sqlx::Result<Option<Change>> {
     let text =
         format!("{CHANGE} WHERE change.conversation_space_id = $1 ORDER BY change.number DESC LIMIT 1");
     let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(conversation_space_id).fetch_optional(pool).await?;
@@ -140,12 +141,13 @@ pub async fn last_of(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Re
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn replays(pool: &SqlitePool, output: &str, count: u32) -> sqlx::Result<Vec<Change>> {
+pub async fn replays(pool: &AnyPool, output: &str, count: u32) -> sqlx::Result<Vec<Change>> {
     let text = format!(
         "{CHANGE} JOIN dead_letters AS dead ON dead.number = change.number
          WHERE dead.output = $1 AND dead.replay = 1 ORDER BY change.number LIMIT $2"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).bind(output).bind(count).fetch_all(pool).await?;
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(text)).bind(output).bind(i64::from(count)).fetch_all(pool).await?;
     rows.iter().map(change).collect()
 }
 
@@ -153,11 +155,11 @@ pub async fn replays(pool: &SqlitePool, output: &str, count: u32) -> sqlx::Resul
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn place(pool: &SqlitePool, output: &str, now: bool) -> sqlx::Result<Place> {
+pub async fn place(pool: &AnyPool, output: &str, now: bool) -> sqlx::Result<Place> {
     sqlx::query(
         "INSERT INTO outputs (name, begun, cursor, delivered, position, failure)
          SELECT $1, start, start, 0, '', ''
-         FROM (SELECT CASE WHEN $2 THEN coalesce(max(number), 0) ELSE 0 END AS start FROM report_changes) WHERE true
+         FROM (SELECT CASE WHEN $2 THEN coalesce(max(number), 0) ELSE 0 END AS start FROM report_changes) AS first WHERE true
          ON CONFLICT (name) DO NOTHING",
     )
     .bind(output)
@@ -175,9 +177,9 @@ pub async fn place(pool: &SqlitePool, output: &str, now: bool) -> sqlx::Result<P
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn took(pool: &SqlitePool, output: &str, place: &Place, count: usize) -> sqlx::Result<()> {
+pub async fn took(pool: &AnyPool, output: &str, place: &Place, count: usize) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE outputs SET cursor = max(cursor, $2), position = $3, delivered = delivered + $4,
+        "UPDATE outputs SET cursor = CASE WHEN cursor < $2 THEN $2 ELSE cursor END, position = $3, delivered = delivered + $4,
              failing_since_us = NULL, failure = '' WHERE name = $1",
     )
     .bind(output)
@@ -193,7 +195,7 @@ pub async fn took(pool: &SqlitePool, output: &str, place: &Place, count: usize) 
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn replayed(pool: &SqlitePool, output: &str, number: i64) -> sqlx::Result<()> {
+pub async fn replayed(pool: &AnyPool, output: &str, number: i64) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM dead_letters WHERE output = $1 AND number = $2")
         .bind(output)
         .bind(number)
@@ -206,7 +208,7 @@ pub async fn replayed(pool: &SqlitePool, output: &str, number: i64) -> sqlx::Res
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn fails(pool: &SqlitePool, output: &str, why: &str, now: Timestamp) -> sqlx::Result<()> {
+pub async fn fails(pool: &AnyPool, output: &str, why: &str, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE outputs SET failing_since_us = coalesce(failing_since_us, $3), failure = $2 WHERE name = $1",
     )
@@ -223,7 +225,7 @@ pub async fn fails(pool: &SqlitePool, output: &str, why: &str, now: Timestamp) -
 /// # Errors
 /// When the database refuses.
 pub async fn put_aside(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     output: &str,
     number: i64,
     attempts: u32,
@@ -238,12 +240,12 @@ pub async fn put_aside(
     )
     .bind(output)
     .bind(number)
-    .bind(attempts)
+    .bind(i64::from(attempts))
     .bind(reason)
     .bind(now.as_microsecond())
     .execute(&mut *transaction)
     .await?;
-    sqlx::query("UPDATE outputs SET cursor = max(cursor, $2) WHERE name = $1")
+    sqlx::query("UPDATE outputs SET cursor = $2 WHERE name = $1 AND cursor < $2")
         .bind(output)
         .bind(number)
         .execute(&mut *transaction)
@@ -255,7 +257,7 @@ pub async fn put_aside(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn standings(pool: &SqlitePool) -> sqlx::Result<Vec<Standing>> {
+pub async fn standings(pool: &AnyPool) -> sqlx::Result<Vec<Standing>> {
     let rows = sqlx::query(
         "SELECT name, delivered, (SELECT count(*) FROM report_changes WHERE number > cursor),
              (SELECT count(*) FROM dead_letters WHERE output = name), failing_since_us, failure
@@ -263,7 +265,7 @@ pub async fn standings(pool: &SqlitePool) -> sqlx::Result<Vec<Standing>> {
     )
     .fetch_all(pool)
     .await?;
-    let standing = |row: &SqliteRow| {
+    let standing = |row: &AnyRow| {
         Ok(Standing {
             name: row.try_get(0)?,
             delivered: row.try_get(1)?,
@@ -281,7 +283,7 @@ pub async fn standings(pool: &SqlitePool) -> sqlx::Result<Vec<Standing>> {
 /// # Errors
 /// When the database refuses.
 pub async fn dead_letters(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     output: Option<&str>,
     after: (&str, i64),
     count: u32,
@@ -295,10 +297,10 @@ pub async fn dead_letters(
     .bind(output)
     .bind(after.0)
     .bind(after.1)
-    .bind(count)
+    .bind(i64::from(count))
     .fetch_all(pool)
     .await?;
-    let letter = |row: &SqliteRow| {
+    let letter = |row: &AnyRow| {
         Ok(DeadLetter {
             output: row.try_get(0)?,
             number: row.try_get(1)?,
@@ -316,7 +318,7 @@ pub async fn dead_letters(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn replay(pool: &SqlitePool, output: &str, call: Option<&str>) -> sqlx::Result<u64> {
+pub async fn replay(pool: &AnyPool, output: &str, call: Option<&str>) -> sqlx::Result<u64> {
     let done = sqlx::query(
         "UPDATE dead_letters SET replay = 1 WHERE output = $1 AND ($2 IS NULL OR number IN
              (SELECT number FROM report_changes WHERE conversation_space_id = $2))",
@@ -332,7 +334,7 @@ pub async fn replay(pool: &SqlitePool, output: &str, call: Option<&str>) -> sqlx
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn forget(pool: &SqlitePool, output: &str) -> sqlx::Result<bool> {
+pub async fn forget(pool: &AnyPool, output: &str) -> sqlx::Result<bool> {
     let mut transaction = super::write(pool).await?;
     sqlx::query("DELETE FROM dead_letters WHERE output = $1").bind(output).execute(&mut *transaction).await?;
     let done =
@@ -341,7 +343,7 @@ pub async fn forget(pool: &SqlitePool, output: &str) -> sqlx::Result<bool> {
     Ok(done.rows_affected() > 0)
 }
 
-fn change(row: &SqliteRow) -> sqlx::Result<Change> {
+fn change(row: &AnyRow) -> sqlx::Result<Change> {
     Ok(Change {
         report: super::reports::stored(row)?,
         number: row.try_get(7)?,

@@ -1,13 +1,13 @@
 //! What the outputs rely on: order, each text as it was, a place of one's own, nothing forgotten.
 
 use super::*;
-use crate::store::{Store, reports as table};
+use crate::store::{reports as table, testing};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-async fn save(pool: &SqlitePool, id: &str, reason: &str) {
+async fn save(pool: &AnyPool, id: &str, reason: &str) {
     let raw = format!(
         r#"{{"conversationSpaceId": "{id}", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
             "callEnded": "2026-02-03T17:02:41.35Z", "direction": "INBOUND", "callReason": "{reason}"}}"#
@@ -23,7 +23,7 @@ fn told(changes: &[Change]) -> Vec<(&str, i64, bool)> {
 #[tokio::test]
 async fn each_text_comes_once_in_order_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open(folder.path()).await.pool;
     for (id, reason) in [("b", ""), ("a", ""), ("b", "order"), ("b", "order")] {
         save(&pool, id, reason).await;
     }
@@ -43,7 +43,7 @@ async fn each_text_comes_once_in_order_as_it_was() {
 #[tokio::test]
 async fn what_is_refused_is_put_aside_and_can_be_had_again() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open(folder.path()).await.pool;
     save(&pool, "a", "").await;
     save(&pool, "b", "").await;
     place(&pool, "webhook", false).await.unwrap();
@@ -70,7 +70,7 @@ async fn what_is_refused_is_put_aside_and_can_be_had_again() {
 #[tokio::test]
 async fn what_an_earlier_version_printed_is_not_printed_again() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open_file(folder.path()).await.pool;
     for id in ["c", "a", "b"] {
         save(&pool, id, "").await;
     }
@@ -82,7 +82,7 @@ async fn what_an_earlier_version_printed_is_not_printed_again() {
         sqlx::raw_sql(text).execute(&pool).await.unwrap();
     }
     pool.close().await;
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open_file(folder.path()).await.pool;
     let terminal = place(&pool, TERMINAL, false).await.unwrap();
     assert_eq!(told(&after(&pool, terminal.cursor, 9).await.unwrap()), [("b", 1, false)]);
     assert_eq!(told(&after(&pool, 0, 9).await.unwrap()).len(), 3);

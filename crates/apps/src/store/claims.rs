@@ -1,7 +1,7 @@
 //! Who takes which missed call: "I take this", seen by all and kept across restarts. Instants are microseconds since 1970.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 /// Table of the claims; run at each start.
 pub const SCHEMA: &str = "
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS desk_claims (
 /// # Errors
 /// When the database refuses.
 pub async fn claim(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     calls: &[String],
     person: Option<&str>,
     now: Timestamp,
@@ -43,12 +43,12 @@ pub async fn claim(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn all(pool: &SqlitePool, since: Timestamp) -> sqlx::Result<Vec<(String, String)>> {
+pub async fn all(pool: &AnyPool, since: Timestamp) -> sqlx::Result<Vec<(String, String)>> {
     sqlx::query("DELETE FROM desk_claims WHERE at_us < $1")
         .bind(since.as_microsecond())
         .execute(pool)
         .await?;
     let rows = sqlx::query("SELECT conversation_space_id, person FROM desk_claims").fetch_all(pool).await?;
-    let of_row = |row: &SqliteRow| Ok((row.try_get("conversation_space_id")?, row.try_get("person")?));
+    let of_row = |row: &AnyRow| Ok((row.try_get("conversation_space_id")?, row.try_get("person")?));
     rows.iter().map(of_row).collect()
 }

@@ -6,7 +6,7 @@
 //! one step.
 
 use serde_json::json;
-use sqlx::{Row, SqliteConnection, SqlitePool, pool::PoolConnection, sqlite::SqliteRow};
+use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow, pool::PoolConnection};
 
 use crate::people::{
     contact::Contact,
@@ -96,21 +96,24 @@ fn party_keys(number: &Number) -> Vec<String> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn candidates(pool: &SqlitePool, number: &Number) -> sqlx::Result<Vec<Contact>> {
+pub async fn candidates(pool: &AnyPool, number: &Number) -> sqlx::Result<Vec<Contact>> {
     let keys = party_keys(number);
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query(
+    // SQLite is told the order of the tables; PostgreSQL finds it.
+    let text = if super::is_sqlite(pool) {
         "SELECT DISTINCT c.reference, c.document, i.name FROM json_each($1) AS wanted
          CROSS JOIN people_numbers AS n ON n.suffix = wanted.value
          CROSS JOIN people_contacts AS c ON c.id = n.contact_id
-         JOIN people_imports AS i ON i.id = c.import_id AND i.active = 1 LIMIT $2",
-    )
-    .bind(json!(keys).to_string())
-    .bind(CANDIDATES_MAX)
-    .fetch_all(pool)
-    .await?;
+         JOIN people_imports AS i ON i.id = c.import_id AND i.active = 1 LIMIT $2"
+    } else {
+        "SELECT DISTINCT c.reference, c.document, i.name FROM json_array_elements_text($1::json) AS wanted
+         JOIN people_numbers AS n ON n.suffix = wanted.value
+         JOIN people_contacts AS c ON c.id = n.contact_id
+         JOIN people_imports AS i ON i.id = c.import_id AND i.active = 1 LIMIT $2"
+    };
+    let rows = sqlx::query(text).bind(json!(keys).to_string()).bind(CANDIDATES_MAX).fetch_all(pool).await?;
     rows.iter().map(contact_of).collect()
 }
 
@@ -118,14 +121,14 @@ pub async fn candidates(pool: &SqlitePool, number: &Number) -> sqlx::Result<Vec<
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn page(pool: &SqlitePool, after: i64, limit: u32) -> sqlx::Result<Vec<(i64, Contact)>> {
+pub async fn page(pool: &AnyPool, after: i64, limit: u32) -> sqlx::Result<Vec<(i64, Contact)>> {
     let rows = sqlx::query(
         "SELECT c.id, c.reference, c.document, i.name FROM people_contacts AS c
          JOIN people_imports AS i ON i.id = c.import_id AND i.active = 1
          WHERE c.id > $1 ORDER BY c.id LIMIT $2",
     )
     .bind(after)
-    .bind(limit)
+    .bind(i64::from(limit))
     .fetch_all(pool)
     .await?;
     rows.iter().map(|row| Ok((row.try_get("id")?, contact_of(row)?))).collect()
@@ -135,7 +138,7 @@ pub async fn page(pool: &SqlitePool, after: i64, limit: u32) -> sqlx::Result<Vec
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn imports(pool: &SqlitePool) -> sqlx::Result<Vec<(String, i64, i64)>> {
+pub async fn imports(pool: &AnyPool) -> sqlx::Result<Vec<(String, i64, i64)>> {
     sqlx::query_as("SELECT name, contacts, imported_us FROM people_imports WHERE active = 1 ORDER BY name")
         .fetch_all(pool)
         .await
@@ -145,7 +148,7 @@ pub async fn imports(pool: &SqlitePool) -> sqlx::Result<Vec<(String, i64, i64)>>
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn picked(pool: &SqlitePool, number: &Number) -> sqlx::Result<Option<String>> {
+pub async fn picked(pool: &AnyPool, number: &Number) -> sqlx::Result<Option<String>> {
     let Some(key) = number.key() else { return Ok(None) };
     sqlx::query_scalar("SELECT contact FROM people_picks WHERE number = $1")
         .bind(key)
@@ -157,12 +160,7 @@ pub async fn picked(pool: &SqlitePool, number: &Number) -> sqlx::Result<Option<S
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn pick(
-    pool: &SqlitePool,
-    number: &Number,
-    contact: &str,
-    now: jiff::Timestamp,
-) -> sqlx::Result<()> {
+pub async fn pick(pool: &AnyPool, number: &Number, contact: &str, now: jiff::Timestamp) -> sqlx::Result<()> {
     let Some(key) = number.key() else { return Ok(()) };
     sqlx::query(
         "INSERT INTO people_picks (number, contact, picked_us) VALUES ($1, $2, $3)
@@ -180,7 +178,7 @@ pub async fn pick(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn add(pool: &SqlitePool, new: NewContact, now: jiff::Timestamp) -> sqlx::Result<()> {
+pub async fn add(pool: &AnyPool, new: NewContact, now: jiff::Timestamp) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
     let import: Option<i64> =
         sqlx::query_scalar("SELECT id FROM people_imports WHERE name = $1 AND active = 1")
@@ -189,14 +187,15 @@ pub async fn add(pool: &SqlitePool, new: NewContact, now: jiff::Timestamp) -> sq
             .await?;
     let import = match import {
         Some(import) => import,
-        None => sqlx::query(
-            "INSERT INTO people_imports (name, active, contacts, imported_us) VALUES ($1, 1, 0, $2)",
-        )
-        .bind(BY_HAND)
-        .bind(now.as_microsecond())
-        .execute(&mut *transaction)
-        .await?
-        .last_insert_rowid(),
+        None => {
+            sqlx::query_scalar(
+                "INSERT INTO people_imports (name, active, contacts, imported_us) VALUES ($1, 1, 0, $2) RETURNING id",
+            )
+            .bind(BY_HAND)
+            .bind(now.as_microsecond())
+            .fetch_one(&mut *transaction)
+            .await?
+        }
     };
     sqlx::query("DELETE FROM people_contacts WHERE import_id = $1 AND reference = $2")
         .bind(import)
@@ -204,9 +203,10 @@ pub async fn add(pool: &SqlitePool, new: NewContact, now: jiff::Timestamp) -> sq
         .execute(&mut *transaction)
         .await?;
     // Below zero, so that an import that runs meanwhile keeps its ids.
-    let next: i64 = sqlx::query_scalar("SELECT min(coalesce(min(id), 0), 0) - 1 FROM people_contacts")
-        .fetch_one(&mut *transaction)
-        .await?;
+    let next: i64 =
+        sqlx::query_scalar("SELECT CASE WHEN min(id) < 0 THEN min(id) ELSE 0 END - 1 FROM people_contacts")
+            .fetch_one(&mut *transaction)
+            .await?;
     insert(&mut transaction, import, next, &[new]).await?;
     sqlx::query(
         "UPDATE people_imports SET contacts = (SELECT count(*) FROM people_contacts WHERE import_id = $1) WHERE id = $1",
@@ -219,7 +219,7 @@ pub async fn add(pool: &SqlitePool, new: NewContact, now: jiff::Timestamp) -> sq
 
 /// Writes one import, in many transactions; it counts when [`Writer::finish`] is done.
 pub struct Writer {
-    connection: PoolConnection<sqlx::Sqlite>,
+    connection: PoolConnection<sqlx::Any>,
     import: i64,
     name: String,
     next: i64,
@@ -232,21 +232,19 @@ impl Writer {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn begin(pool: &SqlitePool, name: &str) -> sqlx::Result<Self> {
+    pub async fn begin(pool: &AnyPool, name: &str) -> sqlx::Result<Self> {
         let mut connection = pool.acquire().await?;
         cache(&mut connection, IMPORT_CACHE_KIB).await?;
         drop_inactive(&mut connection).await?;
-        let import = sqlx::query(
-            "INSERT INTO people_imports (name, active, contacts, imported_us) VALUES ($1, 0, 0, $2)",
+        let import = sqlx::query_scalar(
+            "INSERT INTO people_imports (name, active, contacts, imported_us) VALUES ($1, 0, 0, $2) RETURNING id",
         )
         .bind(name)
         .bind(jiff::Timestamp::now().as_microsecond())
-        .execute(&mut *connection)
-        .await?
-        .last_insert_rowid();
-        let next = sqlx::query_scalar("SELECT max(coalesce(max(id), 0), 0) + 1 FROM people_contacts")
-            .fetch_one(&mut *connection)
-            .await?;
+        .fetch_one(&mut *connection)
+        .await?;
+        let next = "SELECT CASE WHEN max(id) > 0 THEN max(id) ELSE 0 END + 1 FROM people_contacts";
+        let next = sqlx::query_scalar(next).fetch_one(&mut *connection).await?;
         Ok(Self { connection, import, name: name.to_owned(), next, contacts: 0, waiting: 0 })
     }
 
@@ -256,7 +254,8 @@ impl Writer {
     /// When the database refuses.
     pub async fn write(&mut self, contacts: Vec<NewContact>) -> sqlx::Result<()> {
         if self.waiting == 0 {
-            sqlx::query("BEGIN IMMEDIATE").execute(&mut *self.connection).await?;
+            let begin = if is_sqlite(&self.connection) { "BEGIN IMMEDIATE" } else { "BEGIN" };
+            sqlx::query(begin).execute(&mut *self.connection).await?;
         }
         insert(&mut self.connection, self.import, self.next, &contacts).await?;
         let count = i64::try_from(contacts.len()).unwrap_or(i64::MAX);
@@ -272,7 +271,7 @@ impl Writer {
     /// When the database refuses.
     pub async fn finish(mut self) -> sqlx::Result<()> {
         self.commit().await?;
-        sqlx::query("UPDATE people_imports SET active = (id = $1), contacts = CASE id WHEN $1 THEN $2 ELSE contacts END WHERE name = $3")
+        sqlx::query("UPDATE people_imports SET active = CASE id WHEN $1 THEN 1 ELSE 0 END, contacts = CASE id WHEN $1 THEN $2 ELSE contacts END WHERE name = $3")
             .bind(self.import)
             .bind(self.contacts)
             .bind(&self.name)
@@ -304,13 +303,20 @@ impl Writer {
     }
 }
 
-async fn cache(connection: &mut SqliteConnection, kib: i64) -> sqlx::Result<()> {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA cache_size = -{kib}"))).execute(connection).await?;
+fn is_sqlite(connection: &AnyConnection) -> bool {
+    connection.backend_name() == "SQLite"
+}
+
+/// Memory for the pages of an import; PostgreSQL has its own.
+async fn cache(connection: &mut AnyConnection, kib: i64) -> sqlx::Result<()> {
+    if is_sqlite(connection) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA cache_size = -{kib}"))).execute(connection).await?;
+    }
     Ok(())
 }
 
 /// Drops contacts of imports that do not count, a part at a time.
-async fn drop_inactive(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+async fn drop_inactive(connection: &mut AnyConnection) -> sqlx::Result<()> {
     let old: Vec<i64> = sqlx::query_scalar("SELECT id FROM people_imports WHERE active = 0")
         .fetch_all(&mut *connection)
         .await?;
@@ -346,7 +352,7 @@ async fn drop_inactive(connection: &mut SqliteConnection) -> sqlx::Result<()> {
 
 /// One statement for many rows: they travel as one JSON text.
 async fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     import: i64,
     first: i64,
     new: &[NewContact],
@@ -362,24 +368,27 @@ async fn insert(
     numbers.sort_unstable();
     let contacts = serde_json::to_string(&contacts).expect("contacts are plain texts");
     let numbers = serde_json::to_string(&numbers).expect("numbers are plain texts");
-    sqlx::query(
-        "INSERT INTO people_contacts (id, import_id, reference, document)
-         SELECT value ->> 0, $1, value ->> 1, value ->> 2 FROM json_each($2)",
-    )
-    .bind(import)
-    .bind(contacts)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "INSERT OR IGNORE INTO people_numbers (suffix, contact_id) SELECT value ->> 0, value ->> 1 FROM json_each($1)",
-    )
-    .bind(numbers)
-    .execute(&mut *connection)
-    .await?;
+    let (into_contacts, into_numbers) = if is_sqlite(connection) {
+        (
+            "INSERT INTO people_contacts (id, import_id, reference, document)
+             SELECT value ->> 0, $1, value ->> 1, value ->> 2 FROM json_each($2)",
+            "INSERT INTO people_numbers (suffix, contact_id) SELECT value ->> 0, value ->> 1 FROM json_each($1)
+             WHERE true ON CONFLICT DO NOTHING",
+        )
+    } else {
+        (
+            "INSERT INTO people_contacts (id, import_id, reference, document)
+             SELECT (value ->> 0)::bigint, $1, value ->> 1, value ->> 2 FROM json_array_elements($2::json)",
+            "INSERT INTO people_numbers (suffix, contact_id)
+             SELECT value ->> 0, (value ->> 1)::bigint FROM json_array_elements($1::json) ON CONFLICT DO NOTHING",
+        )
+    };
+    sqlx::query(into_contacts).bind(import).bind(contacts).execute(&mut *connection).await?;
+    sqlx::query(into_numbers).bind(numbers).execute(&mut *connection).await?;
     Ok(())
 }
 
-fn contact_of(row: &SqliteRow) -> sqlx::Result<Contact> {
+fn contact_of(row: &AnyRow) -> sqlx::Result<Contact> {
     let document: &str = row.try_get("document")?;
     let mut contact: Contact =
         serde_json::from_str(document).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;

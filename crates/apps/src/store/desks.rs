@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 use crate::screen_pop::sight::{Choice, Person};
 
@@ -75,7 +75,7 @@ pub struct Mark {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn sessions(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<HashMap<String, Session>> {
+pub async fn sessions(pool: &AnyPool, now: Timestamp) -> sqlx::Result<HashMap<String, Session>> {
     sqlx::query("DELETE FROM desk_sessions WHERE ends_us <= $1")
         .bind(now.as_microsecond())
         .execute(pool)
@@ -84,7 +84,7 @@ pub async fn sessions(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<HashMap
     rows.iter().map(session).collect()
 }
 
-fn session(row: &SqliteRow) -> sqlx::Result<(String, Session)> {
+fn session(row: &AnyRow) -> sqlx::Result<(String, Session)> {
     let person = Person {
         id: row.try_get("person")?,
         user_key: row.try_get("user_key")?,
@@ -98,7 +98,7 @@ fn session(row: &SqliteRow) -> sqlx::Result<(String, Session)> {
 
 /// # Errors
 /// When the database refuses.
-pub async fn add_session(pool: &SqlitePool, digest: &str, session: &Session) -> sqlx::Result<()> {
+pub async fn add_session(pool: &AnyPool, digest: &str, session: &Session) -> sqlx::Result<()> {
     let person = &session.person;
     sqlx::query(
         "INSERT INTO desk_sessions (digest, person, user_key, lines, member, admin, ends_us)
@@ -118,7 +118,7 @@ pub async fn add_session(pool: &SqlitePool, digest: &str, session: &Session) -> 
 
 /// # Errors
 /// When the database refuses.
-pub async fn end_session(pool: &SqlitePool, digest: &str) -> sqlx::Result<()> {
+pub async fn end_session(pool: &AnyPool, digest: &str) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM desk_sessions WHERE digest = $1").bind(digest).execute(pool).await?;
     Ok(())
 }
@@ -127,7 +127,7 @@ pub async fn end_session(pool: &SqlitePool, digest: &str) -> sqlx::Result<()> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn choice(pool: &SqlitePool, person: &str) -> sqlx::Result<Choice> {
+pub async fn choice(pool: &AnyPool, person: &str) -> sqlx::Result<Choice> {
     let choices = sqlx::query(
         "SELECT desk_choices.*, muted, hours FROM desk_choices LEFT JOIN desk_hours USING (person)
          WHERE person = $1",
@@ -146,14 +146,14 @@ pub async fn choice(pool: &SqlitePool, person: &str) -> sqlx::Result<Choice> {
 }
 
 /// What a column holds as JSON; none if it holds nothing, or what an older version wrote in another way.
-fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, name: &str) -> sqlx::Result<Option<T>> {
+fn json<T: serde::de::DeserializeOwned>(row: &AnyRow, name: &str) -> sqlx::Result<Option<T>> {
     let text: Option<String> = row.try_get(name)?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 /// # Errors
 /// When the database refuses.
-pub async fn choose(pool: &SqlitePool, person: &str, choice: &Choice) -> sqlx::Result<()> {
+pub async fn choose(pool: &AnyPool, person: &str, choice: &Choice) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
     sqlx::query(
         "INSERT INTO desk_choices (person, everybody, team, do_not_disturb, sound) VALUES ($1, $2, $3, $4, $5)
@@ -183,7 +183,7 @@ pub async fn choose(pool: &SqlitePool, person: &str, choice: &Choice) -> sqlx::R
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn marks(pool: &SqlitePool, person: &str, max: u32) -> sqlx::Result<HashMap<String, Mark>> {
+pub async fn marks(pool: &AnyPool, person: &str, max: u32) -> sqlx::Result<HashMap<String, Mark>> {
     let rows = sqlx::query(
         "SELECT conversation_space_id, dismissed, pinned, notes, code FROM desk_marks
          LEFT JOIN desk_codes USING (person, conversation_space_id) WHERE person = $1 ORDER BY changed_us DESC LIMIT $2",
@@ -192,7 +192,7 @@ pub async fn marks(pool: &SqlitePool, person: &str, max: u32) -> sqlx::Result<Ha
     .bind(i64::from(max))
     .fetch_all(pool)
     .await?;
-    let mark = |row: &SqliteRow| {
+    let mark = |row: &AnyRow| {
         let mark = Mark {
             dismissed: row.try_get::<i64, _>("dismissed")? != 0,
             pinned: row.try_get::<i64, _>("pinned")? != 0,
@@ -208,13 +208,7 @@ pub async fn marks(pool: &SqlitePool, person: &str, max: u32) -> sqlx::Result<Ha
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn mark(
-    pool: &SqlitePool,
-    person: &str,
-    call: &str,
-    mark: &Mark,
-    now: Timestamp,
-) -> sqlx::Result<()> {
+pub async fn mark(pool: &AnyPool, person: &str, call: &str, mark: &Mark, now: Timestamp) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
     sqlx::query(
         "INSERT INTO desk_marks (person, conversation_space_id, dismissed, pinned, notes, changed_us)
@@ -246,7 +240,7 @@ pub async fn mark(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn reached(pool: &SqlitePool, number: &str, at: Timestamp) -> sqlx::Result<()> {
+pub async fn reached(pool: &AnyPool, number: &str, at: Timestamp) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO desk_reached (number, at_us) VALUES ($1, $2)
          ON CONFLICT (number) DO UPDATE SET at_us = excluded.at_us",
@@ -262,13 +256,13 @@ pub async fn reached(pool: &SqlitePool, number: &str, at: Timestamp) -> sqlx::Re
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn all_reached(pool: &SqlitePool, since: Timestamp) -> sqlx::Result<Vec<(String, Timestamp)>> {
+pub async fn all_reached(pool: &AnyPool, since: Timestamp) -> sqlx::Result<Vec<(String, Timestamp)>> {
     sqlx::query("DELETE FROM desk_reached WHERE at_us < $1")
         .bind(since.as_microsecond())
         .execute(pool)
         .await?;
     let rows = sqlx::query("SELECT number, at_us FROM desk_reached").fetch_all(pool).await?;
-    let of_row = |row: &SqliteRow| {
+    let of_row = |row: &AnyRow| {
         let at = Timestamp::from_microsecond(row.try_get("at_us")?).unwrap_or(Timestamp::UNIX_EPOCH);
         Ok((row.try_get("number")?, at))
     };

@@ -1,6 +1,6 @@
 //! The language that each person has chosen at the screen pop.
 
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use ui::Lang;
 
 /// Table of the languages; run at each start.
@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS desk_languages (
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn chosen(pool: &SqlitePool, person: &str) -> sqlx::Result<Option<Lang>> {
+pub async fn chosen(pool: &AnyPool, person: &str) -> sqlx::Result<Option<Lang>> {
     let chosen = sqlx::query_scalar("SELECT language FROM desk_languages WHERE person = $1");
     let key: Option<String> = chosen.bind(person).fetch_optional(pool).await?;
     Ok(key.and_then(|key| Lang::of_key(&key)))
@@ -23,7 +23,7 @@ pub async fn chosen(pool: &SqlitePool, person: &str) -> sqlx::Result<Option<Lang
 
 /// # Errors
 /// When the database refuses.
-pub async fn choose(pool: &SqlitePool, person: &str, lang: Lang) -> sqlx::Result<()> {
+pub async fn choose(pool: &AnyPool, person: &str, lang: Lang) -> sqlx::Result<()> {
     let sql = "INSERT INTO desk_languages (person, language) VALUES ($1, $2)
          ON CONFLICT (person) DO UPDATE SET language = excluded.language";
     let mut transaction = super::write(pool).await?;

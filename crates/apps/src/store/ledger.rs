@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use sdk::pull::{Span, Watermark};
 use serde::Serialize;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyPool, AssertSqlSafe, Row, any::AnyRow};
 
 /// Tables of the ledger; run at each start.
 pub const SCHEMA: &str = "
@@ -90,12 +90,12 @@ pub struct Known {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn known(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<Known>> {
+pub async fn known(pool: &AnyPool, account_key: &str) -> sqlx::Result<Option<Known>> {
     let row = sqlx::query("SELECT through_us, begun_us FROM watermarks WHERE account_key = $1")
         .bind(account_key)
         .fetch_optional(pool)
         .await?;
-    let known = |row: SqliteRow| {
+    let known = |row: AnyRow| {
         Ok(Known { watermark: Watermark::new(instant(row.try_get(0)?)), begun: instant(row.try_get(1)?) })
     };
     row.map(known).transpose()
@@ -106,12 +106,7 @@ pub async fn known(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn begin(
-    pool: &SqlitePool,
-    account_key: &str,
-    now: Timestamp,
-    slices: &[Span],
-) -> sqlx::Result<()> {
+pub async fn begin(pool: &AnyPool, account_key: &str, now: Timestamp, slices: &[Span]) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
     let begun = slices.last().map_or(now, |oldest| oldest.from);
     sqlx::query(
@@ -147,13 +142,17 @@ pub async fn begin(
     transaction.commit().await
 }
 
-/// Until when every call that ended is known to be known: the accounts' earliest watermark. `None` for a store that
-/// has no account yet.
+/// Those whose accounts are collected; see [`super::left`].
+const COLLECTED: &str = "account_key NOT IN (SELECT account_key FROM accounts_left)";
+
+/// Until when every call that ended is known to be known: the earliest watermark of the accounts that are collected.
+/// `None` for a store that has none yet.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn known_through(pool: &SqlitePool) -> sqlx::Result<Option<Timestamp>> {
-    let row = sqlx::query("SELECT min(through_us) FROM watermarks").fetch_one(pool).await?;
+pub async fn known_through(pool: &AnyPool) -> sqlx::Result<Option<Timestamp>> {
+    let text = format!("SELECT min(through_us) FROM watermarks WHERE {COLLECTED}");
+    let row = sqlx::query(AssertSqlSafe(text)).fetch_one(pool).await?;
     Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
 }
 
@@ -161,7 +160,7 @@ pub async fn known_through(pool: &SqlitePool) -> sqlx::Result<Option<Timestamp>>
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn accounts(pool: &SqlitePool) -> sqlx::Result<u64> {
+pub async fn accounts(pool: &AnyPool) -> sqlx::Result<u64> {
     let row = sqlx::query("SELECT count(*) FROM watermarks").fetch_one(pool).await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
@@ -170,7 +169,7 @@ pub async fn accounts(pool: &SqlitePool) -> sqlx::Result<u64> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn next_slice(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<(Span, u64)>> {
+pub async fn next_slice(pool: &AnyPool, account_key: &str) -> sqlx::Result<Option<(Span, u64)>> {
     let row = sqlx::query(
         "SELECT from_us, to_us, (SELECT count(*) FROM backfill_slices WHERE account_key = $1)
          FROM backfill_slices WHERE account_key = $1 ORDER BY from_us DESC LIMIT 1",
@@ -188,7 +187,7 @@ pub async fn next_slice(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Op
 /// # Errors
 /// When the database refuses.
 pub async fn slice_done(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     account_key: &str,
     slice: Span,
     reports: usize,
@@ -225,14 +224,14 @@ pub async fn slice_done(
 /// # Errors
 /// When the database refuses.
 pub async fn looked(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     account_key: &str,
     watermark: Watermark,
     close: Option<Timestamp>,
     reports: usize,
 ) -> sqlx::Result<u64> {
     let mut transaction = super::write(pool).await?;
-    sqlx::query("UPDATE watermarks SET through_us = max(through_us, $2) WHERE account_key = $1")
+    sqlx::query("UPDATE watermarks SET through_us = $2 WHERE account_key = $1 AND through_us < $2")
         .bind(account_key)
         .bind(watermark.through().as_microsecond())
         .execute(&mut *transaction)
@@ -259,7 +258,7 @@ pub async fn looked(
 /// # Errors
 /// When the database refuses.
 pub async fn open_gap(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     account_key: &str,
     kind: GapKind,
     subject: &str,
@@ -272,7 +271,7 @@ pub async fn open_gap(
 }
 
 async fn insert_gap(
-    transaction: &mut sqlx::SqliteTransaction<'_>,
+    transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
     account_key: &str,
     kind: GapKind,
     subject: &str,
@@ -293,33 +292,32 @@ async fn insert_gap(
     Ok(())
 }
 
-/// How many gaps are open.
+/// How many gaps of the accounts that are collected are open.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn open_gaps(pool: &SqlitePool) -> sqlx::Result<u64> {
-    let row = sqlx::query("SELECT count(*) FROM gaps WHERE closed_us IS NULL").fetch_one(pool).await?;
+pub async fn open_gaps(pool: &AnyPool) -> sqlx::Result<u64> {
+    let text = format!("SELECT count(*) FROM gaps WHERE closed_us IS NULL AND {COLLECTED}");
+    let row = sqlx::query(AssertSqlSafe(text)).fetch_one(pool).await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
-/// Gaps in order of opening; only those that are open unless `all`. A keyset page after the number `after`.
+/// Gaps in order of opening; only those that are open, of accounts that are collected, unless `all`. A keyset page after
+/// the number `after`.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn gaps(pool: &SqlitePool, all: bool, after: i64, count: u32) -> sqlx::Result<Vec<Gap>> {
-    let rows = sqlx::query(
+pub async fn gaps(pool: &AnyPool, all: bool, after: i64, count: u32) -> sqlx::Result<Vec<Gap>> {
+    let text = format!(
         "SELECT number, account_key, kind, subject, reason, from_us, to_us, closed_us, reports FROM gaps
-         WHERE number > $1 AND ($2 OR closed_us IS NULL) ORDER BY number LIMIT $3",
-    )
-    .bind(after)
-    .bind(all)
-    .bind(count)
-    .fetch_all(pool)
-    .await?;
+         WHERE number > $1 AND ($2 OR (closed_us IS NULL AND {COLLECTED})) ORDER BY number LIMIT $3"
+    );
+    let rows =
+        sqlx::query(AssertSqlSafe(text)).bind(after).bind(all).bind(i64::from(count)).fetch_all(pool).await?;
     rows.iter().map(gap).collect()
 }
 
-fn gap(row: &SqliteRow) -> sqlx::Result<Gap> {
+fn gap(row: &AnyRow) -> sqlx::Result<Gap> {
     Ok(Gap {
         number: row.try_get(0)?,
         account_key: row.try_get(1)?,
@@ -342,7 +340,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::Store;
+    use crate::store::testing;
 
     const ACCOUNT: &str = "4827193056281740395";
 
@@ -350,8 +348,8 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
-    async fn open(folder: &tempfile::TempDir) -> SqlitePool {
-        Store::open(folder.path()).await.unwrap().pool
+    async fn open(folder: &tempfile::TempDir) -> AnyPool {
+        testing::open(folder.path()).await.pool
     }
 
     #[tokio::test]

@@ -1,39 +1,45 @@
-//! What the apps keep: one SQLite file in the state folder. All SQL of the apps stands in this folder.
+//! What the apps keep: a SQLite file in the state folder, or a PostgreSQL database. All SQL of the apps stands in this
+//! folder, in words that both databases know.
 //!
 //! `synchronous=FULL`: what was committed survives a power cut.
 
 pub mod changes;
 pub mod claims;
 pub mod contacts;
+mod database;
 pub mod desks;
+mod folder;
 pub mod languages;
 pub mod ledger;
+pub mod left;
 pub mod lookup;
 pub mod privacy;
+mod refusal;
 pub mod reports;
 pub mod reports_table;
 pub mod retention;
 pub mod revisions;
 pub mod screen_pop;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod trace;
 mod upgrade;
 pub mod wall_links;
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlitePool, SqliteTransaction};
+use sqlx::AnyPool;
 
-use crate::limits;
-
-const FILE: &str = "callfeed.db";
+pub(crate) use database::{is_sqlite, write};
+pub use folder::{OneApp, OneOnDatabase, use_database};
+pub use refusal::Refusal;
 
 /// The open store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub pool: SqlitePool,
+    pub pool: AnyPool,
+    refusals: refusal::Refusals,
 }
 
 /// Why the store cannot be opened.
@@ -43,50 +49,22 @@ pub enum OpenError {
     Folder { path: PathBuf, error: io::Error },
     #[error("another {app} uses {path} as its state folder: stop that one, or choose another with --state")]
     InUse { app: &'static str, path: PathBuf },
+    #[error(
+        "another {app} uses this database, perhaps on another machine: stop that one, or give this one its own"
+    )]
+    DatabaseInUse { app: &'static str },
     #[error("there is no store in {path}: name the folder that callfeed reports was started with")]
     NoStore { path: PathBuf },
     #[error("cannot open the store {path}: {error}")]
     Database { path: PathBuf, error: sqlx::Error },
-}
-
-/// One app of a kind per state folder: two would take each other's channel away. Held as long as the app runs; a
-/// crash lets go of it.
-#[derive(Debug)]
-pub struct OneApp {
-    _file: File,
-}
-
-impl OneApp {
-    /// # Errors
-    /// [`OpenError::InUse`] when another process holds it; [`OpenError::Folder`].
-    pub fn take(folder: &Path, app: &'static str) -> Result<Self, OpenError> {
-        let failed = |error| OpenError::Folder { path: folder.to_owned(), error };
-        let path = folder.join(format!("{app}.lock"));
-        prepare(folder, &path).map_err(failed)?;
-        let file = File::open(&path).map_err(failed)?;
-        let mut looks = 1;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                // It may be the short look of `is_running`.
-                Err(TryLockError::WouldBlock) if looks < limits::APP_LOCK_LOOKS => {
-                    looks += 1;
-                    std::thread::sleep(limits::APP_LOCK_LOOK);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(OpenError::InUse { app, path: folder.to_owned() });
-                }
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-        }
-    }
-
-    /// Whether an app runs on this folder, in whatever process.
-    #[must_use]
-    pub fn is_running(folder: &Path, app: &'static str) -> bool {
-        let Ok(file) = File::open(folder.join(format!("{app}.lock"))) else { return false };
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
-    }
+    #[error(
+        "cannot open the store on PostgreSQL: {0}; look at the server, and at the address in the state folder's file \"database\""
+    )]
+    Server(sqlx::Error),
+    #[error("--database must begin with postgres://; without it the store is a file of the state folder")]
+    NoDatabase,
+    #[error("the store of {path} is in {place}: leave --database out, or choose another folder with --state")]
+    StoreThere { path: PathBuf, place: String },
 }
 
 impl Store {
@@ -95,84 +73,66 @@ impl Store {
     /// # Errors
     /// [`OpenError`], naming the path.
     pub async fn open_existing(folder: &Path) -> Result<Self, OpenError> {
-        if folder.join(FILE).is_file() {
+        if folder::address(folder)?.is_some() || folder.join(folder::FILE).is_file() {
             return Self::open(folder).await;
         }
         Err(OpenError::NoStore { path: folder.to_owned() })
     }
 
-    /// Opens `folder`/callfeed.db, making both if need be: the folder with mode 0700, the file with 0600.
+    /// Opens the database that `folder` names (see [`use_database`]), else `folder`/callfeed.db, making what is not there:
+    /// the folder with mode 0700, the file with 0600.
     ///
     /// # Errors
     /// [`OpenError`], naming the path.
     pub async fn open(folder: &Path) -> Result<Self, OpenError> {
-        let path = folder.join(FILE);
-        prepare(folder, &path).map_err(|error| OpenError::Folder { path: folder.to_owned(), error })?;
-        match connect(&path, SqliteSynchronous::Full).await {
-            Ok(pool) => Ok(Self { pool }),
-            Err(error) => Err(OpenError::Database { path, error }),
+        match folder::address(folder)? {
+            Some(url) => Self::open_server(&url).await.map_err(OpenError::Server),
+            None => {
+                let path = folder::file(folder)?;
+                Self::open_file(&path, true).await.map_err(|error| OpenError::Database { path, error })
+            }
         }
     }
-}
 
-#[cfg(test)]
-impl Store {
-    /// The same for tests that kill no machine: nothing waits for the disk.
-    pub(crate) async fn open_in_haste(folder: &Path) -> Self {
-        Self { pool: connect(&folder.join(FILE), SqliteSynchronous::Off).await.unwrap() }
+    /// Whether the PostgreSQL database that a folder names can be used; `None` where the store is a file.
+    ///
+    /// # Errors
+    /// [`OpenError::Server`] when it cannot be reached or its user may not write.
+    pub async fn answers(folder: &Path) -> Result<Option<()>, OpenError> {
+        let Some(url) = folder::address(folder)? else { return Ok(None) };
+        let store = Self::open_server(&url).await.map_err(OpenError::Server)?;
+        let writes = write(&store.pool).await.map_err(OpenError::Server)?;
+        writes.rollback().await.map_err(OpenError::Server)?;
+        Ok(Some(()))
     }
-}
 
-/// A transaction that writes. It takes its turn at the start: SQLite refuses one that reads first and finds at its
-/// first write that another has written meanwhile ("database is locked"), however long it would wait.
-pub(crate) async fn write(pool: &SqlitePool) -> sqlx::Result<SqliteTransaction<'static>> {
-    pool.begin_with("BEGIN IMMEDIATE").await
-}
+    async fn open_file(path: &Path, safe: bool) -> sqlx::Result<Self> {
+        Self::prepared(database::open_file(path, safe).await?).await
+    }
 
-async fn connect(path: &Path, synchronous: SqliteSynchronous) -> sqlx::Result<SqlitePool> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(synchronous)
-        // What is erased is overwritten.
-        .pragma("secure_delete", "ON")
-        .busy_timeout(limits::DATABASE_BUSY_TIMEOUT);
-    let pool =
-        SqlitePoolOptions::new().max_connections(limits::DATABASE_CONNECTIONS).connect_with(options).await?;
-    let reports = [reports::SCHEMA, revisions::SCHEMA, ledger::SCHEMA, changes::SCHEMA, privacy::SCHEMA];
-    for schema in reports.into_iter().chain([
-        retention::SCHEMA,
-        screen_pop::SCHEMA,
-        contacts::SCHEMA,
-        desks::SCHEMA,
-        languages::SCHEMA,
-        claims::SCHEMA,
-        wall_links::SCHEMA,
-    ]) {
-        sqlx::raw_sql(schema).execute(&pool).await?;
+    async fn open_server(url: &str) -> sqlx::Result<Self> {
+        Self::prepared(database::open_server(url).await?).await
     }
-    upgrade::upgrade(&pool).await?;
-    Ok(pool)
-}
 
-/// The database's side files get the mode of the database, so that one is made before SQLite makes it.
-fn prepare(folder: &Path, file: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        builder.mode(0o700);
-        options.mode(0o600);
+    async fn prepared(pool: AnyPool) -> sqlx::Result<Self> {
+        let schemas = [
+            reports::SCHEMA,
+            revisions::SCHEMA,
+            ledger::SCHEMA,
+            changes::SCHEMA,
+            privacy::SCHEMA,
+            refusal::SCHEMA,
+            left::SCHEMA,
+            retention::SCHEMA,
+            screen_pop::SCHEMA,
+            contacts::SCHEMA,
+            desks::SCHEMA,
+            claims::SCHEMA,
+            wall_links::SCHEMA,
+            languages::SCHEMA,
+        ];
+        database::make_tables(&pool, &schemas).await?;
+        upgrade::upgrade(&pool).await?;
+        Ok(Self { pool, refusals: refusal::Refusals::default() })
     }
-    let is_new = !folder.exists();
-    builder.create(folder)?;
-    if is_new {
-        // Tokens and numbers are kept here; the folder may lie in somebody's repository.
-        std::fs::write(folder.join(".gitignore"), "*\n")?;
-    }
-    options.open(file).map(|_| ())
 }

@@ -3,7 +3,7 @@
 //! An erased call leaves its id behind, so that a later look does not fetch it again.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqlitePool};
+use sqlx::{AnyPool, Row};
 
 /// Table of the calls that were erased; run at each start.
 pub const SCHEMA: &str = "
@@ -26,7 +26,7 @@ pub struct Candidate {
 /// # Errors
 /// When the database refuses.
 pub async fn candidates(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     digits: &str,
     after: &str,
     calls: u32,
@@ -37,13 +37,13 @@ pub async fn candidates(
              UNION ALL SELECT conversation_space_id, report FROM report_revisions),
          calls AS (
              SELECT DISTINCT conversation_space_id FROM texts
-             WHERE conversation_space_id > $2 AND instr(report, $1) > 0 ORDER BY 1 LIMIT $3)
+             WHERE conversation_space_id > $2 AND report LIKE '%' || $1 || '%' ORDER BY 1 LIMIT $3)
          SELECT conversation_space_id, report FROM texts JOIN calls USING (conversation_space_id)
          ORDER BY conversation_space_id",
     )
     .bind(digits)
     .bind(after)
-    .bind(calls)
+    .bind(i64::from(calls))
     .fetch_all(pool)
     .await?;
     rows.iter()
@@ -55,7 +55,7 @@ pub async fn candidates(
 ///
 /// # Errors
 /// When the database refuses; then nothing is erased.
-pub async fn erase_call(pool: &SqlitePool, conversation_space_id: &str, now: Timestamp) -> sqlx::Result<()> {
+pub async fn erase_call(pool: &AnyPool, conversation_space_id: &str, now: Timestamp) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
     sqlx::query(
         "INSERT INTO erased_calls (conversation_space_id, erased_us) VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -85,7 +85,7 @@ pub async fn erase_call(pool: &SqlitePool, conversation_space_id: &str, now: Tim
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn erase_caller(pool: &SqlitePool, caller_key: &str) -> sqlx::Result<u64> {
+pub async fn erase_caller(pool: &AnyPool, caller_key: &str) -> sqlx::Result<u64> {
     for statement in [
         "DELETE FROM desk_marks WHERE conversation_space_id IN
              (SELECT conversation_space_id FROM screen_pop_calls WHERE caller_key = $1 OR dialled_number = $1)",
@@ -100,10 +100,14 @@ pub async fn erase_caller(pool: &SqlitePool, caller_key: &str) -> sqlx::Result<u
     Ok(done.rows_affected())
 }
 
-/// Takes what was deleted out of the files, too: out of the write-ahead log into the pages, which are overwritten.
+/// Takes what was deleted out of SQLite's files, too: out of the write-ahead log into the pages, which are overwritten.
+/// PostgreSQL does so in its own time (VACUUM).
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn sweep(pool: &SqlitePool) -> sqlx::Result<()> {
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await.map(|_| ())
+pub async fn sweep(pool: &AnyPool) -> sqlx::Result<()> {
+    if super::is_sqlite(pool) {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await?;
+    }
+    Ok(())
 }

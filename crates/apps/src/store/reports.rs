@@ -3,7 +3,7 @@
 //! Instants are microseconds since 1970. A report's text is kept as it came.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
 
 use super::{changes, revisions};
 
@@ -57,7 +57,7 @@ pub struct Pending {
 /// # Errors
 /// When the database refuses.
 pub async fn announce(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     account_key: &str,
     conversation_space_id: &str,
     now: Timestamp,
@@ -66,7 +66,7 @@ pub async fn announce(
 }
 
 async fn announce_in(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     account_key: &str,
     conversation_space_id: &str,
     now: Timestamp,
@@ -90,7 +90,7 @@ async fn announce_in(
 /// # Errors
 /// When the database refuses; then none is remembered.
 pub async fn announce_all(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     account_key: &str,
     conversation_space_ids: impl Iterator<Item = &str>,
     now: Timestamp,
@@ -109,7 +109,7 @@ pub async fn announce_all(
 /// # Errors
 /// When the database refuses.
 pub async fn announce_again(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     account_key: &str,
     conversation_space_id: &str,
     now: Timestamp,
@@ -131,7 +131,7 @@ pub async fn announce_again(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn waiting(pool: &SqlitePool, account_key: &str) -> sqlx::Result<u64> {
+pub async fn waiting(pool: &AnyPool, account_key: &str) -> sqlx::Result<u64> {
     let row = sqlx::query("SELECT count(*) FROM reports_pending WHERE account_key IN ($1, '')")
         .bind(account_key)
         .fetch_one(pool)
@@ -139,14 +139,15 @@ pub async fn waiting(pool: &SqlitePool, account_key: &str) -> sqlx::Result<u64> 
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
-/// How many reports of an account, or of all, are known of and not there; those that are there and looked at again are
+/// How many reports of an account, or of all that are collected, are known of and not there; those that are there and looked at again are
 /// not counted.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn missing(pool: &SqlitePool, account_key: Option<&str>) -> sqlx::Result<u64> {
+pub async fn missing(pool: &AnyPool, account_key: Option<&str>) -> sqlx::Result<u64> {
     let row = sqlx::query(
-        "SELECT count(*) FROM reports_pending AS pending WHERE ($1 IS NULL OR account_key IN ($1, '')) AND NOT EXISTS
+        "SELECT count(*) FROM reports_pending AS pending WHERE CASE WHEN $1 IS NULL THEN account_key NOT IN (SELECT account_key FROM accounts_left)
+                 ELSE account_key IN ($1, '') END AND NOT EXISTS
              (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id)",
     )
     .bind(account_key)
@@ -160,7 +161,7 @@ pub async fn missing(pool: &SqlitePool, account_key: Option<&str>) -> sqlx::Resu
 /// # Errors
 /// When the database refuses.
 pub async fn due(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     account_key: &str,
     now: Timestamp,
     count: usize,
@@ -181,11 +182,7 @@ pub async fn due(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn next_try(
-    pool: &SqlitePool,
-    account_key: &str,
-    now: Timestamp,
-) -> sqlx::Result<Option<Timestamp>> {
+pub async fn next_try(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx::Result<Option<Timestamp>> {
     let row = sqlx::query(
         "SELECT min(next_try_us) FROM reports_pending WHERE next_try_us > $1 AND account_key IN ($2, '')",
     )
@@ -200,7 +197,7 @@ pub async fn next_try(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn postpone(pool: &SqlitePool, conversation_space_id: &str, next: Timestamp) -> sqlx::Result<()> {
+pub async fn postpone(pool: &AnyPool, conversation_space_id: &str, next: Timestamp) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2 WHERE conversation_space_id = $1",
     )
@@ -215,22 +212,24 @@ pub async fn postpone(pool: &SqlitePool, conversation_space_id: &str, next: Time
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn hurry(pool: &SqlitePool, account_key: &str, now: Timestamp) -> sqlx::Result<()> {
+pub async fn hurry(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx::Result<()> {
+    // Many rows: in its turn, so that it and a commit never wait for each other.
+    let mut transaction = super::write(pool).await?;
     sqlx::query(
         "UPDATE reports_pending SET next_try_us = $1 WHERE next_try_us > $1 AND account_key IN ($2, '')",
     )
     .bind(now.as_microsecond())
     .bind(account_key)
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    transaction.commit().await
 }
 
 /// Gives a report up.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn give_up(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Result<()> {
+pub async fn give_up(pool: &AnyPool, conversation_space_id: &str) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM reports_pending WHERE conversation_space_id = $1")
         .bind(conversation_space_id)
         .execute(pool)
@@ -242,7 +241,7 @@ pub async fn give_up(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Re
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn last_seen(pool: &SqlitePool, account_key: &str) -> sqlx::Result<Option<Timestamp>> {
+pub async fn last_seen(pool: &AnyPool, account_key: &str) -> sqlx::Result<Option<Timestamp>> {
     // As text instants of UTC sort only if they have the same number of digits; as numbers they always do.
     let rows =
         sqlx::query("SELECT call_ended FROM reports WHERE account_key = $1 ORDER BY rowid DESC LIMIT 100")
@@ -273,7 +272,7 @@ pub enum Saved {
 /// # Errors
 /// When the database refuses.
 pub async fn save(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     report: &sdk::wire::report::Report,
     raw: &str,
     now: Timestamp,
@@ -327,7 +326,7 @@ pub async fn save(
 }
 
 async fn insert(
-    transaction: &mut sqlx::SqliteTransaction<'_>,
+    transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
     report: &sdk::wire::report::Report,
     raw: &str,
     now: Timestamp,
@@ -351,19 +350,19 @@ async fn insert(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn list(pool: &SqlitePool, after: i64, count: u32) -> sqlx::Result<Vec<StoredReport>> {
+pub async fn list(pool: &AnyPool, after: i64, count: u32) -> sqlx::Result<Vec<StoredReport>> {
     let rows = sqlx::query(
         "SELECT rowid, conversation_space_id, account_key, call_created, call_ended, stored_us, report FROM reports
          WHERE rowid > $1 ORDER BY rowid LIMIT $2",
     )
     .bind(after)
-    .bind(count)
+    .bind(i64::from(count))
     .fetch_all(pool)
     .await?;
     rows.iter().map(stored).collect()
 }
 
-pub(super) fn stored(row: &SqliteRow) -> sqlx::Result<StoredReport> {
+pub(super) fn stored(row: &AnyRow) -> sqlx::Result<StoredReport> {
     Ok(StoredReport {
         number: row.try_get(0)?,
         conversation_space_id: row.try_get(1)?,
@@ -375,7 +374,7 @@ pub(super) fn stored(row: &SqliteRow) -> sqlx::Result<StoredReport> {
     })
 }
 
-fn pending(row: &SqliteRow) -> sqlx::Result<Pending> {
+fn pending(row: &AnyRow) -> sqlx::Result<Pending> {
     Ok(Pending {
         conversation_space_id: row.try_get(0)?,
         announced: instant(row.try_get(1)?),

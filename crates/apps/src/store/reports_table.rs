@@ -137,14 +137,14 @@ fn time(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Store, changes, reports as table};
+    use crate::store::{changes, reports as table, testing};
 
     /// On the PostgreSQL of the tests; without one there is nothing to ask.
     #[tokio::test]
     async fn the_newest_text_of_a_call_is_one_row() {
         let Ok(url) = std::env::var("CALLFEED_TEST_POSTGRES") else { return };
         let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let pool = testing::open(folder.path()).await.pool;
         let account = format!("test-{}", fastrand::u64(..));
         for reason in ["", "order\\u0000"] {
             let raw = format!(

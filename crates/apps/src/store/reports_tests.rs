@@ -1,8 +1,8 @@
 //! What the store keeps of reports, and of those that are still to be fetched.
 
 use super::*;
-use crate::store::Store;
 use crate::store::revisions::{Revision, revisions};
+use crate::store::testing;
 
 fn report(id: &str) -> (sdk::wire::report::Report, String) {
     let raw = format!(
@@ -19,7 +19,7 @@ fn at(seconds: i64) -> Timestamp {
 #[tokio::test]
 async fn an_announced_report_waits_until_it_is_stored_once() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open(folder.path()).await.pool;
     announce(&pool, "17", "a", at(10)).await.unwrap();
     announce(&pool, "17", "a", at(11)).await.unwrap();
     postpone(&pool, "a", at(20)).await.unwrap();
@@ -40,7 +40,7 @@ async fn an_announced_report_waits_until_it_is_stored_once() {
 #[tokio::test]
 async fn an_incomplete_report_is_kept_and_fetched_again_and_what_changed_is_known() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open(folder.path()).await.pool;
     announce(&pool, "17", "a", at(10)).await.unwrap();
     let (typed, raw) = report("a");
     assert_eq!(save(&pool, &typed, &raw, at(11), Some(at(20))).await.unwrap(), Saved::New);
@@ -67,7 +67,7 @@ async fn an_incomplete_report_is_kept_and_fetched_again_and_what_changed_is_know
 #[tokio::test]
 async fn the_calls_of_this_moment_come_before_those_of_last_month() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open(folder.path()).await.pool;
     for (id, second) in [("old", 10), ("new", 20)] {
         announce(&pool, "17", id, at(second)).await.unwrap();
     }
@@ -79,7 +79,7 @@ async fn the_calls_of_this_moment_come_before_those_of_last_month() {
 #[tokio::test]
 async fn what_one_account_waits_for_is_not_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open(folder.path()).await.pool;
     // Of a version that kept no account: whoever comes first.
     for (account, id, second) in [("17", "a", 10), ("18", "b", 30), ("", "c", 10)] {
         announce(&pool, account, id, at(10)).await.unwrap();
@@ -105,7 +105,7 @@ async fn what_one_account_waits_for_is_not_the_others() {
 #[tokio::test]
 async fn reports_are_listed_in_order_of_storing() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open(folder.path()).await.pool;
     for id in ["c", "a", "b"] {
         let (typed, raw) = report(id);
         save(&pool, &typed, &raw, at(1), None).await.unwrap();
@@ -124,7 +124,7 @@ async fn reports_are_listed_in_order_of_storing() {
 #[tokio::test]
 async fn many_writers_at_once_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Store::open(folder.path()).await.unwrap().pool;
+    let pool = testing::open(folder.path()).await.pool;
     let mut writers = tokio::task::JoinSet::new();
     for number in 0..60 {
         let pool = pool.clone();

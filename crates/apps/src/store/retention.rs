@@ -3,7 +3,7 @@
 //! The text of an instant is compared up to its seconds: all are UTC and begin alike (spec/errors-and-limits.md, Formats).
 
 use jiff::Timestamp;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 use super::reports_table::ReportsTable;
 use super::{changes, privacy};
@@ -38,7 +38,7 @@ fn second(at: Timestamp) -> String {
 /// # Errors
 /// When the database refuses.
 pub async fn with_field(
-    pool: &SqlitePool,
+    pool: &AnyPool,
     field: &str,
     before: Timestamp,
     count: u32,
@@ -51,7 +51,7 @@ pub async fn with_field(
     )
     .bind(second(before))
     .bind(field)
-    .bind(count)
+    .bind(i64::from(count))
     .fetch_all(pool)
     .await?;
     let mut all = Vec::new();
@@ -62,7 +62,7 @@ pub async fn with_field(
                 .bind(&id)
                 .fetch_all(pool)
                 .await?;
-        let text = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        let text = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
         let earlier = earlier.iter().map(text).collect::<sqlx::Result<_>>()?;
         all.push(Old { conversation_space_id: id, raw: row.try_get(1)?, earlier });
     }
@@ -74,7 +74,7 @@ pub async fn with_field(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn redact(pool: &SqlitePool, field: &str, before: &Old, after: &Old) -> sqlx::Result<()> {
+pub async fn redact(pool: &AnyPool, field: &str, before: &Old, after: &Old) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
     let id = &before.conversation_space_id;
     let done = sqlx::query("UPDATE reports SET report = $2 WHERE conversation_space_id = $1 AND report = $3")
@@ -108,13 +108,13 @@ pub async fn redact(pool: &SqlitePool, field: &str, before: &Old, after: &Old) -
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn forget(pool: &SqlitePool, before: Timestamp, now: Timestamp, count: u32) -> sqlx::Result<usize> {
+pub async fn forget(pool: &AnyPool, before: Timestamp, now: Timestamp, count: u32) -> sqlx::Result<usize> {
     let rows = sqlx::query(
         "SELECT conversation_space_id FROM reports WHERE substr(call_ended, 1, 19) < $1
          ORDER BY substr(call_ended, 1, 19) LIMIT $2",
     )
     .bind(second(before))
-    .bind(count)
+    .bind(i64::from(count))
     .fetch_all(pool)
     .await?;
     for row in &rows {
@@ -128,7 +128,7 @@ impl ReportsTable {
     ///
     /// # Errors
     /// When the database cannot be reached or refuses.
-    pub async fn replace(&mut self, pool: &SqlitePool, id: &str, raw: &str) -> sqlx::Result<()> {
+    pub async fn replace(&mut self, pool: &AnyPool, id: &str, raw: &str) -> sqlx::Result<()> {
         let Some(mut change) = changes::last_of(pool, id).await? else { return Ok(()) };
         raw.clone_into(&mut change.report.raw);
         self.write(&[change]).await
@@ -138,12 +138,12 @@ impl ReportsTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Store, reports};
+    use crate::store::{reports, testing};
 
     #[tokio::test]
     async fn a_rule_meets_each_call_once_and_again_when_it_has_changed() {
         let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let pool = testing::open(folder.path()).await.pool;
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let save = async |id: &str, ended: &str, reason: &str| {
             let raw = format!(

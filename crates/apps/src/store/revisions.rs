@@ -2,7 +2,7 @@
 //! Notification), and what changed when is part of the record.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 use super::reports::{Saved, instant};
 
@@ -34,7 +34,7 @@ pub struct Revision {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn revisions(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::Result<Vec<Revision>> {
+pub async fn revisions(pool: &AnyPool, conversation_space_id: &str) -> sqlx::Result<Vec<Revision>> {
     let rows = sqlx::query(
         "SELECT revision, replaced_us, changed, report FROM report_revisions
          WHERE conversation_space_id = $1 ORDER BY revision",
@@ -42,7 +42,7 @@ pub async fn revisions(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::
     .bind(conversation_space_id)
     .fetch_all(pool)
     .await?;
-    let revision = |row: &SqliteRow| {
+    let revision = |row: &AnyRow| {
         Ok(Revision {
             revision: row.try_get(0)?,
             replaced: instant(row.try_get(1)?),
@@ -54,7 +54,7 @@ pub async fn revisions(pool: &SqlitePool, conversation_space_id: &str) -> sqlx::
 }
 
 pub(super) async fn revise(
-    transaction: &mut sqlx::SqliteTransaction<'_>,
+    transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
     report: &sdk::wire::report::Report,
     raw: &str,
     now: Timestamp,

@@ -3,7 +3,7 @@
 //! Instants are microseconds since 1970. Callers who withhold their number have no `caller_key` and never match.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
 
 use crate::{
     people::number::{Home, Number},
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS screen_pop_talked (
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn save(connection: &mut SqliteConnection, call: &Call) -> sqlx::Result<()> {
+pub async fn save(connection: &mut AnyConnection, call: &Call) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO screen_pop_calls (conversation_space_id, created_us, caller_key, caller_number, caller_name,
              dialled_number, dialled_label, rang, answered_by, answered_us, voicemail, ended_us, outcome)
@@ -87,7 +87,7 @@ pub async fn save(connection: &mut SqliteConnection, call: &Call) -> sqlx::Resul
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn history(pool: &SqlitePool, call: &Call, day_start: Timestamp) -> sqlx::Result<Option<History>> {
+pub async fn history(pool: &AnyPool, call: &Call, day_start: Timestamp) -> sqlx::Result<Option<History>> {
     let Some(key) = call.caller.key() else { return Ok(None) };
     let created = call.created.as_microsecond();
     let last = sqlx::query(
@@ -118,7 +118,7 @@ pub async fn history(pool: &SqlitePool, call: &Call, day_start: Timestamp) -> sq
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn recent(pool: &SqlitePool, now: Timestamp, max: u32) -> sqlx::Result<Vec<Call>> {
+pub async fn recent(pool: &AnyPool, now: Timestamp, max: u32) -> sqlx::Result<Vec<Call>> {
     let rows = sqlx::query(
         "SELECT screen_pop_calls.*, screen_pop_talked.lines AS talked FROM screen_pop_calls
          LEFT JOIN screen_pop_talked USING (conversation_space_id)
@@ -134,7 +134,7 @@ pub async fn recent(pool: &SqlitePool, now: Timestamp, max: u32) -> sqlx::Result
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn answered_and_missed(pool: &SqlitePool, since: Timestamp) -> sqlx::Result<(u64, u64)> {
+pub async fn answered_and_missed(pool: &AnyPool, since: Timestamp) -> sqlx::Result<(u64, u64)> {
     let row = sqlx::query(
         "SELECT count(answered_us) AS answered, count(CASE WHEN outcome = 'MISSED' THEN 1 END) AS missed
          FROM screen_pop_calls WHERE created_us >= $1",
@@ -151,14 +151,14 @@ pub async fn answered_and_missed(pool: &SqlitePool, since: Timestamp) -> sqlx::R
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn forget_old(pool: &SqlitePool, now: Timestamp) -> sqlx::Result<()> {
+pub async fn forget_old(pool: &AnyPool, now: Timestamp) -> sqlx::Result<()> {
     let oldest = now.as_microsecond() - SEEN_KEPT_DAYS * 24 * 3600 * 1_000_000;
     sqlx::query("DELETE FROM screen_pop_calls WHERE created_us < $1").bind(oldest).execute(pool).await?;
     sqlx::query("DELETE FROM screen_pop_talked WHERE created_us < $1").bind(oldest).execute(pool).await?;
     Ok(())
 }
 
-fn last_call(row: &SqliteRow) -> sqlx::Result<LastCall> {
+fn last_call(row: &AnyRow) -> sqlx::Result<LastCall> {
     let lines = lines_of(row.try_get("answered_by")?);
     Ok(LastCall {
         created: instant(row.try_get("created_us")?),
@@ -167,7 +167,7 @@ fn last_call(row: &SqliteRow) -> sqlx::Result<LastCall> {
     })
 }
 
-fn call_of(row: &SqliteRow, now: Timestamp) -> sqlx::Result<Call> {
+fn call_of(row: &AnyRow, now: Timestamp) -> sqlx::Result<Call> {
     let rang = lines_of(row.try_get("rang")?);
     // Numbers are stored as E.164, so the region decides only how they are written.
     let home = Home::of(row.try_get("dialled_number")?).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! All that the store knows of one call.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 use super::reports::instant;
 
@@ -63,7 +63,7 @@ pub struct Delivery {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn of(pool: &SqlitePool, id: &str) -> sqlx::Result<Trace> {
+pub async fn of(pool: &AnyPool, id: &str) -> sqlx::Result<Trace> {
     let stored = sqlx::query("SELECT stored_us, call_ended FROM reports WHERE conversation_space_id = $1")
         .bind(id)
         .fetch_optional(pool)
@@ -88,11 +88,11 @@ pub async fn of(pool: &SqlitePool, id: &str) -> sqlx::Result<Trace> {
     })
 }
 
-fn stored_at(row: &SqliteRow) -> sqlx::Result<StoredAt> {
+fn stored_at(row: &AnyRow) -> sqlx::Result<StoredAt> {
     Ok(StoredAt { at: instant(row.try_get(0)?), call_ended: row.try_get(1)? })
 }
 
-fn pending_until(row: &SqliteRow) -> sqlx::Result<PendingUntil> {
+fn pending_until(row: &AnyRow) -> sqlx::Result<PendingUntil> {
     Ok(PendingUntil {
         announced: instant(row.try_get(0)?),
         attempts: row.try_get(1)?,
@@ -100,25 +100,25 @@ fn pending_until(row: &SqliteRow) -> sqlx::Result<PendingUntil> {
     })
 }
 
-async fn changes(pool: &SqlitePool, id: &str) -> sqlx::Result<Vec<ChangedIn>> {
+async fn changes(pool: &AnyPool, id: &str) -> sqlx::Result<Vec<ChangedIn>> {
     let rows = sqlx::query(
         "SELECT revision, changed FROM report_changes WHERE conversation_space_id = $1 ORDER BY revision",
     )
     .bind(id)
     .fetch_all(pool)
     .await?;
-    let change = |row: &SqliteRow| Ok(ChangedIn { revision: row.try_get(0)?, changed: row.try_get(1)? });
+    let change = |row: &AnyRow| Ok(ChangedIn { revision: row.try_get(0)?, changed: row.try_get(1)? });
     rows.iter().map(change).collect()
 }
 
-async fn gaps(pool: &SqlitePool, id: &str) -> sqlx::Result<Vec<Missing>> {
+async fn gaps(pool: &AnyPool, id: &str) -> sqlx::Result<Vec<Missing>> {
     let rows = sqlx::query(
         "SELECT from_us, closed_us, reason FROM gaps WHERE kind = 'report' AND subject = $1 ORDER BY number",
     )
     .bind(id)
     .fetch_all(pool)
     .await?;
-    let missing = |row: &SqliteRow| {
+    let missing = |row: &AnyRow| {
         Ok(Missing {
             from: instant(row.try_get(0)?),
             closed: row.try_get::<Option<i64>, _>(1)?.map(instant),
@@ -128,10 +128,10 @@ async fn gaps(pool: &SqlitePool, id: &str) -> sqlx::Result<Vec<Missing>> {
     rows.iter().map(missing).collect()
 }
 
-async fn deliveries(pool: &SqlitePool, id: &str) -> sqlx::Result<Vec<Delivery>> {
+async fn deliveries(pool: &AnyPool, id: &str) -> sqlx::Result<Vec<Delivery>> {
     let rows = sqlx::query(
-        "SELECT output.name, change.revision, change.number <= output.cursor,
-             change.number <= output.begun, dead.reason,
+        "SELECT output.name, change.revision, CASE WHEN change.number <= output.cursor THEN 1 ELSE 0 END,
+             CASE WHEN change.number <= output.begun THEN 1 ELSE 0 END, dead.reason,
              CASE WHEN output.failing_since_us IS NULL THEN NULL ELSE output.failure END
          FROM report_changes AS change CROSS JOIN outputs AS output
          LEFT JOIN dead_letters AS dead ON dead.output = output.name AND dead.number = change.number
@@ -140,7 +140,7 @@ async fn deliveries(pool: &SqlitePool, id: &str) -> sqlx::Result<Vec<Delivery>> 
     .bind(id)
     .fetch_all(pool)
     .await?;
-    let delivery = |row: &SqliteRow| {
+    let delivery = |row: &AnyRow| {
         Ok(Delivery {
             output: row.try_get(0)?,
             revision: row.try_get(1)?,

@@ -1,26 +1,53 @@
 //! Brings a store of an earlier version forward, once: each step has a number, which the file keeps.
 
-use sqlx::{Row, SqlitePool, SqliteTransaction};
+use sqlx::{Any, AnyPool, Row, Transaction};
 
 use super::changes::TERMINAL;
 
+/// The version that this program brings a store to.
+const CURRENT: i64 = 2;
+
+/// Table of the version on PostgreSQL; SQLite has a place for it in the file. Run at each start.
+const POSTGRES: &str = "CREATE TABLE IF NOT EXISTS store_version (version bigint NOT NULL)";
+
 /// Runs the steps that the store has not seen, after the tables are made.
-pub(super) async fn upgrade(pool: &SqlitePool) -> sqlx::Result<()> {
-    let version: i64 = sqlx::query("PRAGMA user_version").fetch_one(pool).await?.try_get(0)?;
-    if version >= 2 {
+pub(super) async fn upgrade(pool: &AnyPool) -> sqlx::Result<()> {
+    let is_file = super::is_sqlite(pool);
+    if is_file && version(pool).await? >= CURRENT {
         return Ok(());
     }
     let mut transaction = super::write(pool).await?;
-    if version < 1 {
-        reports_become_changes(&mut transaction).await?;
+    if is_file {
+        // Read again: another program may have done it meanwhile.
+        let row = sqlx::query("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+        let version: i64 = row.try_get(0)?;
+        if version < 1 {
+            reports_become_changes(&mut transaction).await?;
+        }
+        if version < 2 {
+            pending_reports_have_accounts(&mut transaction).await?;
+        }
+        let now = format!("PRAGMA user_version = {CURRENT}");
+        sqlx::query(sqlx::AssertSqlSafe(now)).execute(&mut *transaction).await?;
+    } else {
+        // No store of an earlier version was there.
+        sqlx::query(POSTGRES).execute(&mut *transaction).await?;
+        sqlx::query(
+            "INSERT INTO store_version (version) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM store_version)",
+        )
+        .bind(CURRENT)
+        .execute(&mut *transaction)
+        .await?;
     }
-    pending_reports_have_accounts(&mut transaction).await?;
-    sqlx::query("PRAGMA user_version = 2").execute(&mut *transaction).await?;
     transaction.commit().await
 }
 
+async fn version(pool: &AnyPool) -> sqlx::Result<i64> {
+    sqlx::query("PRAGMA user_version").fetch_one(pool).await?.try_get(0)
+}
+
 /// What it printed is printed.
-async fn reports_become_changes(transaction: &mut SqliteTransaction<'_>) -> sqlx::Result<()> {
+async fn reports_become_changes(transaction: &mut Transaction<'_, Any>) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO report_changes (conversation_space_id, revision, changed)
          SELECT conversation_space_id, 1 + (SELECT count(*) FROM report_revisions AS earlier
@@ -42,7 +69,7 @@ async fn reports_become_changes(transaction: &mut SqliteTransaction<'_>) -> sqlx
 }
 
 /// Earlier versions collected one account.
-async fn pending_reports_have_accounts(transaction: &mut SqliteTransaction<'_>) -> sqlx::Result<()> {
+async fn pending_reports_have_accounts(transaction: &mut Transaction<'_, Any>) -> sqlx::Result<()> {
     let columns = "SELECT 1 FROM pragma_table_info('reports_pending') WHERE name = 'account_key'";
     if sqlx::query(columns).fetch_optional(&mut **transaction).await?.is_none() {
         let column = "ALTER TABLE reports_pending ADD COLUMN account_key text NOT NULL DEFAULT ''";
@@ -61,12 +88,12 @@ async fn pending_reports_have_accounts(transaction: &mut SqliteTransaction<'_>) 
 mod tests {
     use jiff::Timestamp;
 
-    use crate::store::{Store, ledger, reports};
+    use crate::store::{ledger, reports, testing};
 
     #[tokio::test]
     async fn what_waited_in_a_store_of_one_account_is_that_accounts() {
         let folder = tempfile::tempdir().unwrap();
-        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let pool = testing::open_file(folder.path()).await.pool;
         let now = Timestamp::from_second(10).unwrap();
         ledger::begin(&pool, "17", now, &[]).await.unwrap();
         reports::announce(&pool, "", "a", now).await.unwrap();
@@ -74,7 +101,7 @@ mod tests {
             sqlx::query(step).execute(&pool).await.unwrap();
         }
         pool.close().await;
-        let pool = Store::open(folder.path()).await.unwrap().pool;
+        let pool = testing::open_file(folder.path()).await.pool;
         assert_eq!(reports::due(&pool, "17", now, 9).await.unwrap().len(), 1);
         assert_eq!(reports::due(&pool, "18", now, 9).await.unwrap().len(), 0);
     }

@@ -1,7 +1,7 @@
 //! Read-only links of the wallboard, each by the digest of its token. Instants are microseconds since 1970.
 
 use jiff::Timestamp;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 /// Table of the links; run at each start.
 pub const SCHEMA: &str = "
@@ -25,7 +25,7 @@ pub struct WallLink {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn add(pool: &SqlitePool, digest: &str, by: &str, now: Timestamp, max: u32) -> sqlx::Result<bool> {
+pub async fn add(pool: &AnyPool, digest: &str, by: &str, now: Timestamp, max: u32) -> sqlx::Result<bool> {
     let added = sqlx::query(
         "INSERT INTO desk_wall_links (digest, person, made_us)
          SELECT $1, $2, $3 WHERE (SELECT count(*) FROM desk_wall_links) < $4",
@@ -41,14 +41,14 @@ pub async fn add(pool: &SqlitePool, digest: &str, by: &str, now: Timestamp, max:
 
 /// # Errors
 /// When the database refuses.
-pub async fn end(pool: &SqlitePool, digest: &str) -> sqlx::Result<()> {
+pub async fn end(pool: &AnyPool, digest: &str) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM desk_wall_links WHERE digest = $1").bind(digest).execute(pool).await?;
     Ok(())
 }
 
 /// # Errors
 /// When the database refuses.
-pub async fn holds(pool: &SqlitePool, digest: &str) -> sqlx::Result<bool> {
+pub async fn holds(pool: &AnyPool, digest: &str) -> sqlx::Result<bool> {
     let found = sqlx::query("SELECT 1 FROM desk_wall_links WHERE digest = $1").bind(digest);
     Ok(found.fetch_optional(pool).await?.is_some())
 }
@@ -57,9 +57,9 @@ pub async fn holds(pool: &SqlitePool, digest: &str) -> sqlx::Result<bool> {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn all(pool: &SqlitePool) -> sqlx::Result<Vec<WallLink>> {
+pub async fn all(pool: &AnyPool) -> sqlx::Result<Vec<WallLink>> {
     let rows = sqlx::query("SELECT digest, person, made_us FROM desk_wall_links ORDER BY made_us DESC");
-    let link = |row: &SqliteRow| {
+    let link = |row: &AnyRow| {
         let made = Timestamp::from_microsecond(row.try_get("made_us")?).unwrap_or(Timestamp::UNIX_EPOCH);
         Ok(WallLink { digest: row.try_get("digest")?, by: row.try_get("person")?, made })
     };

@@ -82,7 +82,7 @@ struct Row {
 /// # Errors
 /// [`ImportError`]; what was there before stays as it was.
 pub async fn import(
-    pool: &sqlx::SqlitePool,
+    pool: &sqlx::AnyPool,
     options: Options,
     progress: impl Fn(u64) + Send + 'static,
 ) -> Result<Imported, ImportError> {

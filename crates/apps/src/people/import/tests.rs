@@ -13,7 +13,7 @@ use crate::{
         limits::IMPORT_CHUNK_ROWS,
         number::{Home, Number},
     },
-    store::{Store, contacts as store},
+    store::{Store, contacts as store, testing},
 };
 
 struct Shop {
@@ -24,7 +24,7 @@ struct Shop {
 impl Shop {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
+        let store = testing::open(folder.path()).await;
         Self { folder, store }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::UNIX_EPOCH};
 
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 
 use super::config::{Kind, Source};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 
 /// Imports the files among `sources` that are newer than their last import, one after the other; a file that cannot be
 /// imported is told in the log and the contacts of before stay. Reports of bad rows go to `state_dir`.
-pub async fn import_all(pool: SqlitePool, sources: Vec<Source>, home: Option<Home>, state_dir: PathBuf) {
+pub async fn import_all(pool: AnyPool, sources: Vec<Source>, home: Option<Home>, state_dir: PathBuf) {
     let is_file = |source: &&Source| matches!(source.kind, Kind::Csv | Kind::Vcard);
     if !sources.iter().any(|source| is_file(&source)) {
         return;
@@ -59,7 +59,7 @@ pub async fn import_all(pool: SqlitePool, sources: Vec<Source>, home: Option<Hom
     }
 }
 
-async fn is_current(pool: &SqlitePool, name: &str, file: &std::path::Path) -> sqlx::Result<bool> {
+async fn is_current(pool: &AnyPool, name: &str, file: &std::path::Path) -> sqlx::Result<bool> {
     let modified = std::fs::metadata(file).and_then(|data| data.modified()).map_err(sqlx::Error::Io)?;
     let modified_us = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
     let imports = store::imports(pool).await?;

@@ -16,7 +16,7 @@ use std::{
 
 use futures_util::Stream;
 use secrecy::SecretString;
-use sqlx::SqlitePool;
+use sqlx::AnyPool;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -76,7 +76,7 @@ pub struct Answer {
 /// All sources of an app. Cheap to clone.
 #[derive(Clone)]
 pub struct Lookup {
-    pool: SqlitePool,
+    pool: AnyPool,
     services: Arc<Vec<Arc<Guarded>>>,
 }
 
@@ -136,7 +136,7 @@ impl Lookup {
     /// # Errors
     /// When a client cannot be made or a database's URL cannot be read.
     pub fn new(
-        pool: SqlitePool,
+        pool: AnyPool,
         sources: &[Source],
         environment: impl Fn(&str) -> Option<String>,
     ) -> anyhow::Result<Self> {

@@ -22,7 +22,7 @@ use crate::{
         contact::{Contact, rank},
         number::{Home, Number},
     },
-    store::Store,
+    store::testing,
 };
 
 const NUMBER: &str = "+13125550147";
@@ -69,7 +69,7 @@ fn phone() -> Number {
 async fn lookup(folder: &Path, toml: &str) -> Lookup {
     let environment = |name: &str| (name == "CRM_TOKEN").then(|| "t0ken".to_owned());
     let sources = config::read(toml, folder, environment).unwrap().sources;
-    let store = Store::open(folder).await.unwrap();
+    let store = testing::open(folder).await;
     Lookup::new(store.pool, &sources, environment).unwrap()
 }
 

@@ -10,10 +10,11 @@ use crate::limits;
 use crate::store::changes::Change;
 
 /// Our own secrets are none of the command's business.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "OAUTH_CLIENT_SECRET",
     "CALLFEED_TOKEN_KEY",
     "CALLFEED_TOKEN_KEY_FILE",
+    "CALLFEED_DATABASE",
     "CALLFEED_POSTGRES",
     "CALLFEED_WEBHOOK_SECRET",
 ];

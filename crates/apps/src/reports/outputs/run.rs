@@ -27,6 +27,16 @@ pub(in crate::reports) struct Runner {
     pub from_now: bool,
     /// Changes when something was stored.
     pub stored: watch::Receiver<()>,
+    /// What the output took and the store does not know yet: a store that refuses makes nobody get anything twice.
+    pub untold: Option<Untold>,
+}
+
+/// What an output took.
+pub(in crate::reports) struct Untold {
+    place: Place,
+    count: usize,
+    /// The number of what was delivered again.
+    replayed: Option<i64>,
 }
 
 /// Failures in a row.
@@ -95,7 +105,7 @@ impl Runner {
     async fn step(&mut self, trouble: &mut Trouble) -> anyhow::Result<Next> {
         match self.try_step(trouble).await {
             Err(Failure::Store(error)) => {
-                tracing::error!("output {}: the store failed: {error}", self.name);
+                self.store.refused(&error);
                 Ok(Next::Pause(limits::STORE_RETRY_PAUSE))
             }
             Err(Failure::Terminal(error)) => Err(error),
@@ -104,6 +114,7 @@ impl Runner {
     }
 
     async fn try_step(&mut self, trouble: &mut Trouble) -> Result<Next, Failure> {
+        self.tell().await?;
         let pool = &self.store.pool;
         let place = changes::place(pool, &self.name, self.from_now).await?;
         let again = changes::replays(pool, &self.name, 1).await?;
@@ -117,10 +128,9 @@ impl Runner {
         match taken {
             Taken::All(position) => {
                 let cursor = if is_replay { place.cursor } else { last.number };
-                changes::took(pool, &self.name, &Place { cursor, position }, batch.len()).await?;
-                if is_replay {
-                    changes::replayed(pool, &self.name, first.number).await?;
-                }
+                let (count, replayed) = (batch.len(), is_replay.then_some(first.number));
+                self.untold = Some(Untold { place: Place { cursor, position }, count, replayed });
+                self.tell().await?;
                 self.well(trouble);
                 Ok(Next::Again)
             }
@@ -135,6 +145,18 @@ impl Runner {
                 Ok(Next::End)
             }
         }
+    }
+
+    async fn tell(&mut self) -> Result<(), Failure> {
+        if let Some(Untold { place, count, replayed }) = &self.untold {
+            let pool = &self.store.pool;
+            changes::took(pool, &self.name, place, *count).await?;
+            if let Some(number) = *replayed {
+                changes::replayed(pool, &self.name, number).await?;
+            }
+            self.untold = None;
+        }
+        Ok(())
     }
 
     fn well(&self, trouble: &mut Trouble) {

@@ -28,6 +28,7 @@ use crate::{
     store::{
         Store,
         desks::{self, Session},
+        testing,
     },
 };
 
@@ -52,7 +53,7 @@ impl App {
     /// A board that asks who comes; these people have signed in at one browser each ([`cookie`]).
     pub async fn closed(people: &[Person]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
+        let store = testing::open(folder.path()).await;
         let ends = "2999-01-01T00:00:00Z".parse().unwrap();
         for person in people {
             let session = Session { person: person.clone(), ends };
@@ -66,7 +67,7 @@ impl App {
         let hub = Hub::with_outcomes(TimeZone::UTC, vec!["Sold".to_owned()]);
         let (pop_sender, pops) = mpsc::channel(1000);
         let screen = "http://localhost:5000/".to_owned();
-        let store = Store::open(folder.path()).await.unwrap();
+        let store = testing::open(folder.path()).await;
         let lookup = Lookup::new(store.pool.clone(), &[], |_| None).unwrap();
         let callers = Callers::new(Arc::clone(&hub), store.pool.clone(), lookup, None);
         let pool = store.pool.clone();
