@@ -3,7 +3,7 @@
 const RECORDS_MAX = 1000;
 const RETRY_MS = 1000;
 const OK_MAX = 399;
-// So much of a call's id tells it from its neighbours.
+// So much of a call's id, from its end, tells it from its neighbours.
 const CALL_SHOWN = 8;
 
 const byId = (id) => document.getElementById(id);
@@ -60,6 +60,7 @@ function button(label, what, action) {
 function mood(record) {
   if (String(record.why ?? "").startsWith("fault:")) return "fault";
   if (typeof record.status === "number") return record.status <= OK_MAX ? "well" : "ill";
+  if (record.status === "kept") return "waits";
   return record.status.startsWith("sent") ? "well" : "ill";
 }
 
@@ -106,7 +107,7 @@ function row(record) {
   const head = element("summary");
   const at = element("time", "", record.at.slice(11, 23));
   at.dateTime = record.at;
-  const about = [record.why, record.call && `call ${record.call.slice(0, CALL_SHOWN)}…`, record.nickname || record.channel];
+  const about = [record.why, record.call && `call …${record.call.slice(-CALL_SHOWN)}`, record.nickname || record.channel];
   head.append(at, element("span", "badge", String(record.status)), element("span", "what", record.what), element("span", "about", about.filter(Boolean).join(" · ")));
   item.append(head);
   // Bodies are made when somebody looks: a burst stays cheap.
