@@ -173,6 +173,12 @@ async fn every_text_of_the_repository_is_a_page_and_every_link_between_them_lead
         assert!(known.contains(&format!("/docs/{name}")), "{name} is not among {known:?}");
     }
     nobody.get("/docs/none").await.error(404, "NOT_FOUND");
+    let browser =
+        |path: &str| http().get(format!("{}{path}", platform.base)).header("accept", "text/html,*/*");
+    let page = Answer::of("/docs/none", browser("/docs/none")).await.is(404);
+    assert!(page.text.contains("All texts are listed at /docs"), "{}", page.text);
+    let login = Answer::of("/login", browser("/login")).await.is(302);
+    assert_eq!(login.header("location"), "/clients");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::calls::{self, Channel};
-use crate::harness::portal::{CLIENTS, Portal};
+use crate::harness::portal::{CLIENTS, Portal, form_for};
 use crate::harness::socket::space_of;
 use crate::harness::{App, LATER, Person, Platform, Session, http, ports};
 
@@ -56,6 +56,17 @@ async fn set_password(platform: &Platform, email: &str, password: &str) -> (bool
     });
     let output = output.await.unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// What `callfeed check-config` prints for this platform with this office file.
+async fn check(platform: &Platform, file: &std::path::Path) -> String {
+    let data = platform.env_file().with_file_name("").to_string_lossy().into_owned();
+    let (file, database) = (file.to_string_lossy().into_owned(), platform.database());
+    let mut arguments = vec!["check-config", "--data", &data, "--office", &file];
+    if database.starts_with("postgres") {
+        arguments.extend(["--database", &database]);
+    }
+    App::run(&arguments, &platform.folder("check")).await.stdout.join("\n")
 }
 
 async fn log_in(platform: &Platform, email: &str) -> u16 {
@@ -150,6 +161,8 @@ async fn who_leaves_the_file_cannot_sign_in_and_returns_with_the_old_password() 
     // Owen's phones become Helen's.
     let without = whole.replace(&admin, "").replace(OWEN, HELEN);
     std::fs::write(&path, without).unwrap();
+    let told = check(&platform, &path).await;
+    assert!(told.contains("; one person would be removed"), "{told}");
     platform.kill9().await;
     platform.restart().await;
     assert_eq!(log_in(&platform, OWEN).await, 401);
@@ -159,6 +172,17 @@ async fn who_leaves_the_file_cannot_sign_in_and_returns_with_the_old_password() 
         401,
         "the leaver's client opens nothing"
     );
+    // An admin sees it, and can make it hers.
+    let admins = Portal::open(&platform, &Person::new(HELEN, PASSWORD)).await;
+    let own = format!("/clients/{}", client.id);
+    admins.get(&own).await.is(404);
+    let page = admins.get("/clients").await.is(200);
+    let form = form_for(&page, &format!("{own}/take-over"));
+    let proof = form.controls.iter().find(|control| control.name == "proof").expect("a proof");
+    admins.post(&format!("{own}/take-over"), &[("proof", &proof.value)]).await.is(303);
+    admins.get(&own).await.is(200);
+    assert_eq!(read_log(&platform, &client.id, &client.secret).await, 200, "the client is an admin's");
+    assert!(!admins.get("/clients").await.text.contains("take-over"));
     let (done, error) = set_password(&platform, OWEN, PASSWORD).await;
     assert!(!done && error.contains("taken out"), "{error}");
     std::fs::write(&path, whole).unwrap();

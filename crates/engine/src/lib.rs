@@ -26,6 +26,7 @@ mod scenario;
 mod situation;
 mod systems;
 mod transitions;
+mod words;
 
 pub use call::{Call, instant};
 pub use command::{Command, CommandError, Consultation, PlanExit, PlanNode, Target, Who};

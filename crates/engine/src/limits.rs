@@ -29,3 +29,6 @@ pub const EXTENSION_DIGITS: std::ops::RangeInclusive<usize> = 2..=10;
 
 /// Bytes of an e-mail address in an office file (RFC 5321 §4.5.3.1); more are refused.
 pub const OFFICE_EMAIL_BYTES_MAX: usize = 254;
+
+/// Misspelt words of an office file that are told of at once; behind them the file is not read.
+pub const MISSPELT_WORDS_MAX: usize = 50;

@@ -8,10 +8,11 @@ use toml::Spanned;
 use uuid::{Builder, Uuid};
 
 use crate::ids::{derived, derived_key};
-use crate::limits;
 use crate::office::{
     CallQueue, CompanyNumber, Customer, Device, DialPlan, Line, Node, Office, RingGroup, Route, User,
 };
+use crate::words::line_at;
+use crate::{limits, words};
 
 /// The example office, as `callfeed serve --example` makes it.
 const EXAMPLE: &str = include_str!("../example-office.toml");
@@ -133,17 +134,16 @@ impl Office {
     /// `secret` of an office that was made before is its `organization_id` as a number.
     ///
     /// # Errors
-    /// Every problem of the file with its line; when it is no TOML, the first one.
+    /// Every problem of the file with its line; when it is no TOML or lacks a member, those up to there.
     pub fn from_file(text: &str, secret: u128) -> Result<Self, OfficeFileError> {
         if text.len() > limits::OFFICE_BYTES_MAX {
             let problem = format!("the file is larger than {} bytes", limits::OFFICE_BYTES_MAX);
             return Err(OfficeFileError { problems: vec![problem] });
         }
-        let file: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_at(text, span.start));
-            OfficeFileError { problems: vec![format!("line {line}: {}", error.message())] }
-        })?;
-        let mut reader = Reader::new(text, secret);
+        let (file, mended, misspelt) = words::read::<File>(text);
+        let Some(file) = file else { return Err(OfficeFileError { problems: misspelt }) };
+        let mut reader = Reader::new(&mended, secret);
+        reader.problems = misspelt;
         let office = reader.office(&file);
         if reader.problems.is_empty() {
             Ok(office)
@@ -161,10 +161,6 @@ impl Office {
     pub fn example(secret: u128) -> Self {
         Self::from_file(EXAMPLE, secret).expect("the example office is read by this crate's tests")
     }
-}
-
-fn line_at(text: &str, place: usize) -> usize {
-    text.bytes().take(place).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// Makes the office and collects what is wrong with the file.
@@ -453,7 +449,14 @@ impl<'a> Reader<'a> {
         let fits = (8..=15).contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && !digits.starts_with('0');
-        if !fits {
+        // The North American plan has one length (NANP: country code 1, then ten digits).
+        if fits && digits.starts_with('1') && digits.len() != 11 {
+            let behind = digits.len() - 1;
+            self.problem(
+                number,
+                &format!("number {text:?} has {behind} digits behind +1, where there are 10"),
+            );
+        } else if !fits {
             let what =
                 format!("number {text:?} must be a plus sign, the country code and the rest in digits");
             self.problem(number, &what);

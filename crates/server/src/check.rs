@@ -52,7 +52,8 @@ pub async fn check(config: &Config, listen: SocketAddr) -> Vec<Finding> {
     let locked = lock_state(&config.data_dir);
     let mut found = vec![folder(&config.data_dir), space(&config.data_dir), one_platform(config, &locked)];
     found.push(database(config).await);
-    found.extend(account(config).await);
+    let there = account_state(&config.data_dir, config.database.as_deref(), example::FILE).await.ok();
+    found.extend(there.as_ref().and_then(|there| account(config, there)));
     found.push(port("--listen", listen, &locked));
     if let Some(address) = config.metrics_listen {
         found.push(metrics_port(address, listen, &locked));
@@ -62,7 +63,7 @@ pub async fn check(config: &Config, listen: SocketAddr) -> Vec<Finding> {
     found.push(public_url(config, listen));
     found.extend(proxy(config, listen));
     found.push(webhooks(config, listen.ip()));
-    found.extend(config.office.as_deref().map(office));
+    found.extend(config.office.as_deref().map(|file| office(file, there.as_ref())));
     if config.example && !listen.ip().is_loopback() {
         found.push(problem("--example", crate::Error::ExampleNotLoopback(listen).to_string()));
     }
@@ -169,10 +170,9 @@ async fn database(config: &Config) -> Finding {
 }
 
 /// Without an account the platform starts, and lets nobody in; with one of another kind it does not start.
-async fn account(config: &Config) -> Option<Finding> {
+fn account(config: &Config, there: &AccountState) -> Option<Finding> {
     let subject = "account";
     let secrets = config.data_dir.join(example::FILE);
-    let there = account_state(&config.data_dir, config.database.as_deref(), example::FILE).await.ok()?;
     match there {
         AccountState::None if !config.example && config.office.is_none() => Some(warning(
             subject,
@@ -181,7 +181,7 @@ async fn account(config: &Config) -> Option<Finding> {
         AccountState::Other { .. } if config.office.is_some() => {
             Some(problem(subject, directory::office::OfficeError::Taken.to_string()))
         }
-        AccountState::FromFile | AccountState::Other { secrets_inside: false }
+        AccountState::FromFile(_) | AccountState::Other { secrets_inside: false }
             if config.example && !secrets.exists() =>
         {
             Some(problem(subject, StoreError::SecretsElsewhere(secrets.display().to_string()).to_string()))
@@ -190,12 +190,31 @@ async fn account(config: &Config) -> Option<Finding> {
     }
 }
 
-fn office(file: &Path) -> Finding {
+/// What the file says, and whom the next start would take out.
+fn office(file: &Path, there: Option<&AccountState>) -> Finding {
     let subject = "office file";
-    match directory::office::read(file, 0) {
+    let known = match there {
+        Some(AccountState::FromFile(known)) => Some(known),
+        _ => None,
+    };
+    let secret = known.and_then(|known| uuid::Uuid::parse_str(&known.organization_id).ok());
+    match directory::office::read(file, secret.map_or(0, |secret| secret.as_u128())) {
         Ok(office) => {
             let (people, lines) = (office.users.len(), office.lines.len());
-            ok(subject, format!("{}: {people} people, {lines} lines", file.display()))
+            let shown = format!("{}: {people} people, {lines} lines", file.display());
+            let stays = |user: &&engine::User| office.users.iter().any(|person| person.key == user.key);
+            let before = known.map(|known| known.users.as_slice()).unwrap_or_default();
+            match before.len() - before.iter().filter(stays).count() {
+                0 => ok(subject, shown),
+                1 => warning(
+                    subject,
+                    format!("{shown}; one person would be removed, whose access ends at the start"),
+                ),
+                more => warning(
+                    subject,
+                    format!("{shown}; {more} people would be removed, whose access ends at the start"),
+                ),
+            }
         }
         Err(error) => problem(subject, error.to_string()),
     }

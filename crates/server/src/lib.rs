@@ -150,13 +150,32 @@ async fn run_with(
     };
     let in_time = tokio::time::timeout(limits::SHUTDOWN_GRACE, ended).await.is_ok();
     let cut_off = if in_time { 0 } else { connections.len() };
-    store.put_cursors(&app.hub.take_dirty_cursors()).await?;
+    if let Err(error) = store.put_cursors(&app.hub.take_dirty_cursors()).await {
+        // Readers hear a little twice when they come back, and nothing is lost.
+        tracing::warn!("how far readers have come is not stored: {error}");
+    }
+    let (last_try, is_failing) = (app.log.last_try(), app.log.is_failing());
     drop(app);
-    // Appends that wait are written; the writer ends when its last handle is gone.
-    let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, writer).await;
+    end_log(writer, last_try, is_failing).await;
     store.close().await;
     tracing::info!(cut_off, "stopped; {cut_off} requests did not end in time and were cut off");
     Ok(())
+}
+
+/// Appends that wait are written; the writer ends when its last handle is gone. Where the log cannot be written it ends
+/// all the same: a writer that waits for its next try must not outlive the runtime.
+async fn end_log(mut writer: JoinHandle<()>, last_try: CancellationToken, is_failing: bool) {
+    if is_failing {
+        tracing::error!(
+            "the event log cannot be written: what waits for it is lost. Calls that this cuts off are ended at the next \
+             start"
+        );
+        last_try.cancel();
+    }
+    if tokio::time::timeout(limits::SHUTDOWN_GRACE, &mut writer).await.is_err() {
+        last_try.cancel();
+        let _ = tokio::time::timeout(limits::SHUTDOWN_GRACE, writer).await;
+    }
 }
 
 /// Everything up to the first request: schema, example office, calls that a crash cut off.

@@ -48,6 +48,8 @@ pub struct ClientList {
     pub visitor: Visitor,
     pub account_key: String,
     pub clients: Vec<ClientLine>,
+    /// Of people who left; empty for who is no admin.
+    pub leavers: Vec<ClientLine>,
     /// What has just been done.
     pub notice: Option<String>,
 }

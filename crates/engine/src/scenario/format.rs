@@ -4,8 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer};
 use wire::report::CallerOutcome;
 
-use super::words;
-use crate::limits;
+use crate::{limits, words};
 
 /// A scenario file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -227,7 +226,7 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
     if text.len() > limits::SCENARIO_BYTES_MAX {
         return Err(format!("a file has at most {} bytes", limits::SCENARIO_BYTES_MAX));
     }
-    let file: File = toml::from_str(text).map_err(|error| words::with_meant(error.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|error| words::with_meant(&error.to_string()))?;
     let times = file.repeat.as_ref().map_or(1, |repeat| repeat.times);
     let steps = file.steps.len();
     if steps == 0 || steps > limits::SCENARIO_STEPS_MAX {

@@ -10,7 +10,6 @@ mod playback;
 mod request;
 mod script;
 mod steps;
-mod words;
 
 use std::fmt;
 use std::str::FromStr;

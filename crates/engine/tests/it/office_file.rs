@@ -94,4 +94,20 @@ fn every_mistake_is_named_with_its_line() {
 fn all_mistakes_are_told_at_once() {
     let bad = GOOD.replace("\"US\"", "\"us\"").replace("+1312", "1312");
     assert_eq!(Office::from_file(&bad, 7).expect_err("two mistakes").problems.len(), 2);
+    // Misspelt words hide nothing: with one that is meant, with a strange one, with one that is there already.
+    let bad = GOOD.replace("first-name", "frist-name").replace("+1312555", "+131255");
+    let bad = bad.replace("name = \"Desk\"", "name = \"Desk\"\nname2 = 1\ncolour = \"red\"");
+    let problems = Office::from_file(&bad, 7).expect_err("four mistakes").problems;
+    let begins = [
+        "line 5: unknown field `frist-name`",
+        "line 18: unknown field `name2`",
+        "line 19: unknown field `colour`",
+        "line 34: number \"+1312550100\" has 9 digits behind +1",
+    ];
+    assert_eq!(problems.len(), begins.len(), "{problems:#?}");
+    for begin in begins {
+        assert!(problems.iter().any(|problem| problem.starts_with(begin)), "{begin}: {problems:#?}");
+    }
+    let meant = problems.iter().any(|problem| problem.ends_with("did you mean `first-name`?"));
+    assert!(meant, "{problems:#?}");
 }

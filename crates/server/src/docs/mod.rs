@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ui::Docs;
+use ui::{Docs, Message};
 
 use crate::app::App;
 use crate::extract::Path;
 use crate::openapi::Document;
+use crate::router::is_browser;
 
 /// `GET /docs`.
 pub async fn tutorials(State(app): State<Arc<App>>) -> Response {
@@ -23,9 +24,14 @@ pub async fn tutorials(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `GET /docs/{name}`: a text of the repository.
-pub async fn guide(Path(name): Path<String>) -> Response {
+pub async fn guide(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match guide::of(&name) {
         Some(guide) => ui::page(StatusCode::OK, &guide, &[]).into_response(),
+        None if is_browser(&headers) => {
+            let text = "There is no text of this name. All texts are listed at /docs.";
+            let page = Message::new("There is nothing here", text);
+            ui::page(StatusCode::NOT_FOUND, &page, &[]).into_response()
+        }
         None => crate::error::ApiError::not_found().into_response(),
     }
 }

@@ -41,7 +41,10 @@ enum Goal {
 
 /// `GET /login?service=…`.
 pub async fn form(State(app): State<Arc<App>>, params: Params) -> Response {
-    let service = params.one("service").unwrap_or_default();
+    let Some(service) = params.one("service") else {
+        // A person who typed the address: the portal's page leads back here, with where to go afterwards.
+        return found("/clients");
+    };
     match goal_of(&app, service).await {
         Ok(goal) => show_form(&goal, StatusCode::OK, service, "", None),
         Err(response) => *response,

@@ -84,6 +84,7 @@ pub fn pages() -> Router<Arc<App>> {
         .route("/clients/new", get(clients::new_form))
         .route("/clients/sign-out", post(session::sign_out))
         .route("/clients/{id}", get(clients::show).post(clients::change))
+        .route("/clients/{id}/take-over", post(clients::take_over))
         .route("/clients/{id}/secret", post(clients::rotate))
         .route("/clients/{id}/old-secrets", post(clients::end_old_secrets))
         .route("/clients/{id}/delete", get(clients::confirm_delete).post(clients::delete))
@@ -100,13 +101,16 @@ pub fn pages() -> Router<Arc<App>> {
 
 /// Who opens the platform in a browser is led to the documentation; to programs it is a path like any unknown one.
 async fn home(method: Method, headers: HeaderMap) -> Response {
-    let kinds = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let is_browser =
-        kinds.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with("text/html"));
-    if is_browser && (method == Method::GET || method == Method::HEAD) {
+    if is_browser(&headers) && (method == Method::GET || method == Method::HEAD) {
         return Redirect::to("/docs").into_response();
     }
     ApiError::not_found().into_response()
+}
+
+/// Whether a person will read the answer.
+pub fn is_browser(headers: &HeaderMap) -> bool {
+    let kinds = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    kinds.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with("text/html"))
 }
 
 /// A missing asset is answered like every other unknown path.

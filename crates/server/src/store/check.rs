@@ -48,11 +48,11 @@ pub async fn database_state(folder: &Path, database: Option<&str>) -> StoreResul
 }
 
 /// What a database holds of accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum AccountState {
     None,
-    /// Made from an office file.
-    FromFile,
+    /// Made from an office file, which came to this at the last start.
+    FromFile(Box<engine::Office>),
     /// Such as the example office; a backup may hold its secrets.
     Other {
         secrets_inside: bool,
@@ -81,7 +81,7 @@ pub async fn account_state(
             let mut from_file = offices.iter().map(|office| serde_json::from_str::<engine::Office>(office));
             match from_file.next().transpose()? {
                 None => AccountState::None,
-                Some(office) if office.from_file => AccountState::FromFile,
+                Some(office) if office.from_file => AccountState::FromFile(Box::new(office)),
                 Some(_) => {
                     // An older schema may not have the table: the start will see.
                     let current = matches!(known, DatabaseState::Current(_));

@@ -2,6 +2,7 @@
 
 use sqlx::AnyConnection;
 
+use super::office::REMOVED;
 use super::rows::Row;
 use super::{Store, StoreResult, channels, words};
 
@@ -72,6 +73,22 @@ impl Store {
         let text =
             "select * from clients where owner_user_key = $1 order by created_us desc, client_id limit $2";
         self.select(text, &[owner_user_key.into(), limit.into()], ClientRow::read).await
+    }
+
+    /// The clients of people who have left the account, newest first, at most `limit`.
+    pub async fn clients_of_leavers(&self, account_key: &str, limit: i64) -> StoreResult<Vec<ClientRow>> {
+        let text = "select clients.* from clients join users on users.user_key = clients.owner_user_key
+             where users.account_key = $1 and substr(users.password_hash, 1, 1) = $2
+             order by clients.created_us desc, clients.client_id limit $3";
+        let removed = REMOVED.to_string();
+        self.select(text, &[account_key.into(), removed.as_str().into(), limit.into()], ClientRow::read).await
+    }
+
+    /// Gives a client to somebody else. False, and nothing changed, if it is not this owner's any more.
+    pub async fn hand_client_over(&self, client_id: &str, from: &str, to: &str) -> StoreResult<bool> {
+        let text = "update clients set owner_user_key = $1 where client_id = $2 and owner_user_key = $3";
+        let handed = sqlx::query(text).bind(to).bind(client_id).bind(from).execute(&self.write).await?;
+        Ok(handed.rows_affected() == 1)
     }
 
     /// False if there is a client of this id already.

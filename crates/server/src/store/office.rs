@@ -9,7 +9,7 @@ use super::{Account, Store, StoreResult, User};
 
 /// Stands before the password's hash of somebody who was taken out of the file, as in `/etc/shadow`: it fits no
 /// password, and taking the mark away brings the old one back.
-const REMOVED: char = '!';
+pub(super) const REMOVED: char = '!';
 
 impl User {
     /// Was taken out of the office file.

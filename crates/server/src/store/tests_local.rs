@@ -73,3 +73,25 @@ async fn a_transaction_that_a_full_disk_ended_leaves_the_connection_as_it_was() 
     let seen: i64 = count.fetch_one(&store.read).await.expect("a count").try_get("n").expect("a number");
     assert_eq!(seen, 1, "others see what was committed");
 }
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_gives_up_when_it_is_told_to() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let (log, writer) = LogWriter::start(store.clone(), |_| {});
+    sqlx::query("alter table log rename to hidden").execute(&store.write).await.expect("the table is there");
+    let append = played(&office, &Request::new(scenario("answered"), 1), 1, 0);
+    let waiting = log.clone();
+    let appended = tokio::spawn(async move { waiting.append(append).await });
+    while !log.is_failing() {
+        tokio::task::yield_now().await;
+    }
+    log.look_again(&store).await;
+    assert!(log.is_failing(), "it still cannot");
+    log.last_try().cancel();
+    assert!(appended.await.expect("no panic").is_err(), "it says that nothing was written");
+    sqlx::query("alter table hidden rename to log").execute(&store.write).await.expect("it is there");
+    log.look_again(&store).await;
+    assert!(!log.is_failing());
+    drop(log);
+    writer.await.expect("it ends without a panic");
+}

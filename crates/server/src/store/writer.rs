@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use sqlx::Any;
 use sqlx::pool::PoolConnection;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use wire::Extra;
 use wire::call_events::CallEvent;
 use wire::call_history::HistoryCall;
@@ -81,6 +82,7 @@ pub(super) struct NewReport {
 pub struct LogWriter {
     jobs: mpsc::Sender<Job>,
     failing: Arc<AtomicBool>,
+    last_try: CancellationToken,
 }
 
 impl LogWriter {
@@ -104,7 +106,9 @@ impl LogWriter {
         // SQLite is spoken to where the writer runs, which therefore has a thread of its own.
         let own_thread = store.local.is_some();
         let failing = Arc::new(AtomicBool::new(false));
-        let log = Log { store, turn: None, connection: None, meter, failing: Arc::clone(&failing) };
+        let last_try = CancellationToken::new();
+        let (told, asked) = (Arc::clone(&failing), last_try.clone());
+        let log = Log { store, turn: None, connection: None, meter, failing: told, last_try: asked };
         let writing = write_all(log, inbox, publish);
         let task = if own_thread {
             let runtime = tokio::runtime::Handle::current();
@@ -112,7 +116,12 @@ impl LogWriter {
         } else {
             tokio::spawn(writing)
         };
-        (Self { jobs, failing }, task)
+        (Self { jobs, failing, last_try }, task)
+    }
+
+    /// Once it is cancelled nothing is tried again: what waits has one try each, so that the task ends soon.
+    pub fn last_try(&self) -> CancellationToken {
+        self.last_try.clone()
     }
 
     /// Whether the last try to write was in vain.
@@ -123,7 +132,7 @@ impl LogWriter {
     /// Where the last try was in vain, looks whether it can be written now: nobody else may try for long.
     pub async fn look_again(&self, store: &Store) {
         if self.is_failing() && store.takes_entries().await.is_ok() {
-            self.failing.store(false, Ordering::Release);
+            works_again(&self.failing);
         }
     }
 
@@ -255,6 +264,14 @@ struct Log {
     connection: Option<rusqlite::Connection>,
     meter: LogMeter,
     failing: Arc<AtomicBool>,
+    last_try: CancellationToken,
+}
+
+/// Said once, by whoever finds out first.
+fn works_again(failing: &AtomicBool) {
+    if failing.swap(false, Ordering::AcqRel) {
+        tracing::info!("event log: it can be written again");
+    }
 }
 
 async fn write_all(
@@ -309,10 +326,13 @@ async fn commit_with_retries(log: &mut Log, batch: &[Job], tries_max: u32) -> St
         tries += 1;
         let started = Instant::now();
         let committed = log.commit(batch).await;
-        log.failing.store(committed.is_err(), Ordering::Release);
         match &committed {
-            Ok(entries) => log.meter.committed(batch.len(), entries.len(), started),
+            Ok(entries) => {
+                works_again(&log.failing);
+                log.meter.committed(batch.len(), entries.len(), started);
+            }
             Err(_) => {
+                log.failing.store(true, Ordering::Release);
                 log.meter.failed();
                 // Others may write, and look whether anything can be written, while this one waits.
                 log.turn = None;
@@ -320,9 +340,10 @@ async fn commit_with_retries(log: &mut Log, batch: &[Job], tries_max: u32) -> St
         }
         match committed {
             Ok(entries) => return Ok(entries),
-            Err(error) if tries < tries_max => {
+            Err(error) if tries < tries_max && !log.last_try.is_cancelled() => {
                 tracing::warn!(tries, "event log: commit failed, trying again: {error}");
-                tokio::time::sleep(limits::LOG_COMMIT_RETRY * tries).await;
+                let pause = tokio::time::sleep(limits::LOG_COMMIT_RETRY * tries);
+                log.last_try.run_until_cancelled(pause).await;
             }
             Err(error) => {
                 tracing::error!(batch = batch.len(), "event log: commit failed: {error}");

@@ -1,4 +1,5 @@
-//! The clients of a person: list, make, change, new secrets, delete. Nobody but the owner sees one.
+//! The clients of a person: list, make, change, new secrets, delete. Nobody but the owner sees one, and an admin those
+//! of people who left.
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::store::{ClientRow, StoreResult};
 /// `GET /clients`.
 pub async fn list(State(app): State<Arc<App>>, session: Session, params: Params) -> Answer {
     let clients = app.store.clients_of(&session.user.user_key, row_limit()).await?;
+    let leavers = leavers(&app, &session).await?;
     let line = |client: ClientRow| ClientLine {
         id: client.client_id,
         name: client.name,
@@ -31,9 +33,32 @@ pub async fn list(State(app): State<Arc<App>>, session: Session, params: Params)
         visitor: session.visitor(),
         account_key: session.user.account_key.clone(),
         clients: clients.into_iter().map(line).collect(),
+        leavers: leavers.into_iter().map(line).collect(),
         notice: params.one("deleted").map(|_| "The client is deleted.".into()),
     };
     Ok(ui::page(StatusCode::OK, &page, &[]).into_response())
+}
+
+/// What people left behind, for an admin: programs may still go on with it, and nobody else can end them.
+async fn leavers(app: &App, session: &Session) -> StoreResult<Vec<ClientRow>> {
+    if !session.user.super_admin {
+        return Ok(Vec::new());
+    }
+    app.store.clients_of_leavers(&session.user.account_key, row_limit()).await
+}
+
+/// `POST /clients/{id}/take-over`: a client of somebody who left becomes the admin's, who can then change and delete it.
+pub async fn take_over(
+    State(app): State<Arc<App>>,
+    session: Session,
+    Path(id): Path<String>,
+    body: Body,
+) -> Answer {
+    session.fields(&body, ANY)?;
+    let client = leavers(&app, &session).await?.into_iter().find(|client| client.client_id == id);
+    let client = client.ok_or(PortalError::NotFound)?;
+    app.store.hand_client_over(&id, &client.owner_user_key, &session.user.user_key).await?;
+    Ok(see_other(&format!("/clients/{id}?done=taken")))
 }
 
 fn row_limit() -> i64 {
@@ -152,6 +177,7 @@ pub async fn show(
     page.credentials = Some(credentials(&app, &session, &id).await?);
     page.notice = match params.one("done") {
         Some("saved") => Some("Saved.".into()),
+        Some("taken") => Some("This client is yours now. Its program goes on as before.".into()),
         Some("ended") => Some("The older secrets have ended. Only the newest works.".into()),
         _ => None,
     };

@@ -1,9 +1,14 @@
-//! Misspelt words of a scenario file: what was meant is named, so that nobody looks for a wrong letter in a list.
+//! Misspelt words of scenario and office files: what was meant is named, so that nobody looks for a wrong letter in a
+//! list, and one misspelt word hides no other mistake.
+
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
 
 use wire::call_events::Status;
 use wire::report::CallerOutcome;
 
-use super::Expectation;
+use crate::{Expectation, limits};
 
 /// `callerOutcome` of calls that scenarios can play.
 const OUTCOMES: [&str; 7] =
@@ -26,7 +31,7 @@ const STATUSES: [&str; 8] = [
 ///
 /// # Errors
 /// The first word that no call can come to, with the one that is meant.
-pub(super) fn check(expected: &Expectation) -> Result<(), String> {
+pub(crate) fn check(expected: &Expectation) -> Result<(), String> {
     if let CallerOutcome::Other(word) = &expected.outcome {
         return Err(unknown("outcome", word, &OUTCOMES));
     }
@@ -42,20 +47,65 @@ fn unknown(member: &str, word: &str, known: &[&str]) -> String {
     format!("`{member}` of an expect knows no {word:?}: {meant}It knows {}", known.join(", "))
 }
 
-/// A message of the reader of the file, with the word that is meant where it names the possible ones.
-pub(super) fn with_meant(message: String) -> String {
-    let Some((_, told)) =
-        ["unknown variant ", "unknown field "].iter().find_map(|mark| message.split_once(mark))
-    else {
-        return message;
-    };
+/// A message of the reader of a file, with the word that is meant where it names the possible ones.
+pub(crate) fn with_meant(message: &str) -> String {
+    match misspelt(message).and_then(|(_, meant)| meant) {
+        Some(meant) => format!("{}; did you mean `{meant}`?", message.trim_end()),
+        None => message.to_owned(),
+    }
+}
+
+/// The word that a message calls unknown, and the one that is meant.
+fn misspelt(message: &str) -> Option<(&str, Option<&str>)> {
+    let marks = ["unknown variant ", "unknown field "];
+    let (_, told) = marks.iter().find_map(|mark| message.split_once(mark))?;
     // What stands between backticks: the word, then those that are possible.
     let mut words = told.split('`').skip(1).step_by(2);
-    let Some(word) = words.next() else { return message };
-    match nearest(word, &words.collect::<Vec<_>>()) {
-        Some(meant) => format!("{}\ndid you mean `{meant}`?", message.trim_end()),
-        None => message,
+    let word = words.next()?;
+    Some((word, nearest(word, &words.collect::<Vec<_>>())))
+}
+
+/// Reads a file on behind its misspelt words: each is a problem, and the file is read as if it had the one that is meant,
+/// or as if the line were not there. Returns what could be read, the text that it was read from, whose lines are those of
+/// the file, and the problems, each with its line.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, String, Vec<String>) {
+    let (mut text, mut problems) = (text.to_owned(), Vec::new());
+    while problems.len() < limits::MISSPELT_WORDS_MAX {
+        let error = match toml::from_str(&text) {
+            Ok(file) => return (Some(file), text, problems),
+            Err(error) => error,
+        };
+        let span = error.span().unwrap_or(0..0);
+        problems.push(format!("line {}: {}", line_at(&text, span.start), with_meant(error.message())));
+        let Some(mended) =
+            misspelt(error.message()).and_then(|(word, meant)| mend(&text, &span, word, meant))
+        else {
+            break;
+        };
+        text = mended;
     }
+    (None, text, problems)
+}
+
+/// The text without the misspelt word.
+fn mend(text: &str, span: &Range<usize>, word: &str, meant: Option<&str>) -> Option<String> {
+    let place = span.start + text.get(span.clone())?.find(word)?;
+    if let Some(meant) = meant {
+        let mended = format!("{}{meant}{}", &text[..place], &text[place + word.len()..]);
+        let twice = toml::from_str::<toml::Table>(&mended).is_err();
+        if !twice {
+            return Some(mended);
+        }
+    }
+    // A line of its own becomes a comment.
+    let begin = text[..place].rfind('\n').map_or(0, |end| end + 1);
+    let alone = text[begin..place].trim().is_empty();
+    let mended = format!("{}#{}", &text[..begin], &text[begin..]);
+    (alone && toml::from_str::<toml::Table>(&mended).is_ok()).then_some(mended)
+}
+
+pub(crate) fn line_at(text: &str, place: usize) -> usize {
+    text.bytes().take(place).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// The known word that is written most like this one, if it is like it: a third of its letters may differ.
@@ -113,8 +163,8 @@ mod tests {
 
     #[test]
     fn a_message_without_a_word_stays_as_it_is() {
-        assert_eq!(with_meant("missing field `rows`".to_owned()), "missing field `rows`");
-        let told = with_meant("unknown variant `rang`, expected one of `ring`, `answer`".to_owned());
-        assert!(told.ends_with("\ndid you mean `ring`?"), "{told}");
+        assert_eq!(with_meant("missing field `rows`"), "missing field `rows`");
+        let told = with_meant("unknown variant `rang`, expected one of `ring`, `answer`\n");
+        assert!(told.ends_with("`answer`; did you mean `ring`?"), "{told}");
     }
 }
