@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::faults::{add, clear_all};
 use crate::harness::{App, LATER, Person, Platform, SCOPES, Session, apps, eventually, seed};
@@ -31,6 +32,63 @@ const FAULTS: [&str; 9] = [
     "server-error",
     "rate-limited",
 ];
+
+/// Two sockets of one collector may live side by side while one takes over from the other, which takes as long as a socket
+/// may take to open, and no longer.
+const OVERLAP_MAX: Duration = sdk::limits::SOCKET_OPEN_TIMEOUT;
+/// Between two looks at the platform's channels.
+const LOOK: Duration = Duration::from_millis(200);
+/// After a longer pause two looks are not taken for one observation: the machine was busy.
+const LOOK_GAP_MAX: Duration = Duration::from_secs(3);
+
+/// Looks at the platform's channels all the while, and keeps the longest time for which two of them were connected.
+struct Overlap {
+    longest: watch::Receiver<Duration>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Overlap {
+    fn watch(session: &Session) -> Self {
+        let (seen, longest) = watch::channel(Duration::ZERO);
+        let session = session.clone();
+        let task = tokio::spawn(async move {
+            let (mut since, mut last) = (None, Instant::now());
+            loop {
+                // Between two looks that lie far apart anything may have been.
+                since = since.filter(|_| last.elapsed() < LOOK_GAP_MAX);
+                last = Instant::now();
+                since = match connected(&session).await {
+                    Some(sockets) if sockets > 1 => {
+                        let since = since.unwrap_or_else(Instant::now);
+                        seen.send_if_modified(|longest| {
+                            let longer = since.elapsed() > *longest;
+                            *longest = (*longest).max(since.elapsed());
+                            longer
+                        });
+                        Some(since)
+                    }
+                    // A platform that is away has no sockets.
+                    _ => None,
+                };
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        Self { longest, task }
+    }
+
+    fn ends(self) -> Duration {
+        self.task.abort();
+        *self.longest.borrow()
+    }
+}
+
+/// How many sockets live; nothing while the platform does not answer.
+async fn connected(session: &Session) -> Option<usize> {
+    let answer = session.request(http::Method::GET, "/notification-channel/v1/channels").send().await.ok()?;
+    let channels: Value = answer.json().await.ok()?;
+    let live = |channel: &&Value| channel["channelData"]["isConnected"] == true;
+    Some(channels["items"].as_array()?.iter().filter(live).count())
+}
 
 struct Stage {
     platform: Platform,
@@ -113,6 +171,8 @@ async fn kills_and_faults_lose_no_report_and_repeat_none() {
     let wanted = std::env::var("CALLFEED_CHAOS_CALLS").ok();
     let wanted = wanted.map_or(CALLS, |text| text.parse().expect("CALLFEED_CHAOS_CALLS is a number"));
     let mut stage = Stage::open(fastrand::Rng::with_seed(seed())).await;
+    let session = Person::admin(&stage.platform).grant(&stage.platform, SCOPES).await.session;
+    let overlap = Overlap::watch(&session);
     for _ in 0..wanted.div_ceil(ROUND) {
         stage.round().await;
     }
@@ -121,7 +181,6 @@ async fn kills_and_faults_lose_no_report_and_repeat_none() {
     stage.app.kill9().await;
     stage.app = collector(&stage.platform);
     let Stage { platform, app, .. } = stage;
-    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
     let state = platform.folder("state");
     let folder = state.to_string_lossy().into_owned();
     let deadline = LATER + Duration::from_secs(wanted as u64 / 4);
@@ -144,7 +203,9 @@ async fn kills_and_faults_lose_no_report_and_repeat_none() {
     .await;
     let distinct: BTreeSet<&String> = written.iter().collect();
     assert_eq!(distinct.len(), written.len(), "no text is in the files twice");
-    eprintln!("{} calls, each collected exactly once", truth.len());
+    let overlap = overlap.ends();
+    assert!(overlap <= OVERLAP_MAX, "two sockets lived side by side for {overlap:?}");
+    eprintln!("{} calls, each collected exactly once; two sockets for {overlap:?} at most", truth.len());
     app.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use sdk::{Hosts, KeySource};
+use sdk::{Hosts, KeySource, Keyring};
 use secrecy::SecretString;
 use url::Url;
 
@@ -34,7 +34,7 @@ pub struct Settings {
     pub show_debug_logs: bool,
     /// `GOTO_AUTH_URL`, `GOTO_API_URL`, `GOTO_CHANNEL_URL`, `GOTO_ADMIN_URL`; the real GoTo Connect unless set.
     pub hosts: Hosts,
-    /// `CALLFEED_TOKEN_KEY` or `CALLFEED_TOKEN_KEY_FILE`; a key file in the state folder unless set.
+    /// `CALLFEED_TOKEN_KEY` (32 bytes in base64, or the word keyring) or `CALLFEED_TOKEN_KEY_FILE`; a key file in the state folder unless set.
     pub token_key: Option<KeySource>,
     /// `GOTO_RATE_LIMIT`: requests a second that the service allows to each API; GoTo Connect's 10 unless set.
     pub rate_limit: Option<u32>,
@@ -292,7 +292,11 @@ impl<E: Fn(&str) -> Option<String>> Reader<E> {
             return Some(KeySource::File(path.into()));
         }
         let name = "CALLFEED_TOKEN_KEY";
-        let key = KeySource::given(&self.value(name)?);
+        let value = self.value(name)?;
+        if value == "keyring" {
+            return Some(KeySource::Keyring(Keyring::default()));
+        }
+        let key = KeySource::given(&value);
         key.map_err(|error| self.wrong(name, &error.message)).ok()
     }
 

@@ -1,10 +1,6 @@
 //! The second tutorial: print each state of each call while it goes on. Settings come from the environment.
-use std::collections::HashMap;
-
 use sdk::wire::scope::TUTORIALS as SCOPES;
 use sdk::{Client, Config, Feed, FeedConfig, FeedEvent, Hosts, TokenFile};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,9 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         hosts: own.transpose()?.map_or_else(Hosts::default, Hosts::single),
     };
     let client = Client::new(config, TokenFile::new("example-tokens.json"))?;
-    if !client.is_signed_in() {
-        sign_in(&client).await?;
-    }
+    client.sign_in(&SCOPES, |address| eprintln!("Sign in at {address}")).await?;
     let config = FeedConfig {
         nickname: "example-calls".to_owned(),
         account_keys: vec![setting("ACCOUNT_KEY")?],
@@ -37,21 +31,4 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
-}
-
-async fn sign_in(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
-    let authorization = client.authorization(&SCOPES).await?;
-    eprintln!("Sign in at {}", authorization.login_url);
-    let redirect = client.redirect_uri();
-    let listener = TcpListener::bind(&*redirect.socket_addrs(|| None)?).await?;
-    loop {
-        let (mut stream, _) = listener.accept().await?;
-        let request = BufReader::new(&mut stream).lines().next_line().await?.unwrap_or_default();
-        let back = redirect.join(request.split(' ').nth(1).unwrap_or_default())?;
-        let query: HashMap<_, _> = back.query_pairs().into_owned().collect();
-        if query.get("state") == Some(&authorization.state) {
-            client.exchange(query.get("code").ok_or("access was not allowed")?).await?;
-            return Ok(stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nYou are signed in.\n").await?);
-        }
-    }
 }

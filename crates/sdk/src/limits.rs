@@ -77,6 +77,20 @@ pub const PINGS_OUTSTANDING_MAX: u64 = 3;
 pub const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause before a reconnect.
 pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The system's keyring may ask a person to unlock it; after this it counts as not there …
+pub const KEYRING_WAIT: Duration = Duration::from_secs(60);
+/// … and between two looks whether it has answered.
+pub const KEYRING_LOOK: Duration = Duration::from_millis(5);
+/// The first line of what comes back from a sign-in; a longer one is somebody else's …
+pub const REDIRECT_LINE_BYTES: u64 = 8 * 1024;
+/// … and so is one that takes longer.
+pub const REDIRECT_LINE_WAIT: Duration = Duration::from_secs(5);
+/// A report that is not ready is asked for again this long …
+pub const REPORT_WAIT: Duration = Duration::from_secs(120);
+/// … with pauses that begin with this and double …
+pub const REPORT_PAUSE: Duration = Duration::from_millis(500);
+/// … up to this.
+pub const REPORT_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Opening a socket; then the attempt failed.
 pub const SOCKET_OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Writing one frame to a socket; then the socket is dead.

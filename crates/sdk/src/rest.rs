@@ -258,6 +258,28 @@ impl Client {
         self.pages("listing the reports of a time", url).await
     }
 
+    /// The same for a report that was announced: asked for again while it is not ready, or the service is away, for at
+    /// most [`limits::REPORT_WAIT`].
+    ///
+    /// # Errors
+    /// The last one, when that time is over, and what no waiting mends at once.
+    pub async fn report_when_ready(&self, conversation_space_id: &str) -> Result<(Report, String), Error> {
+        let deadline = tokio::time::Instant::now() + limits::REPORT_WAIT;
+        let mut pause = limits::REPORT_PAUSE;
+        loop {
+            let error = match self.report(conversation_space_id).await {
+                Ok(report) => return Ok(report),
+                Err(error) => error,
+            };
+            let may_come = error.kind == ErrorKind::NotFound || error.is_temporary();
+            if !may_come || tokio::time::Instant::now() + pause > deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            pause = (pause * 2).min(limits::REPORT_PAUSE_MAX);
+        }
+    }
+
     /// The full report of a finished call, and its JSON text as it came.
     ///
     /// # Errors

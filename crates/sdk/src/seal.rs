@@ -2,7 +2,8 @@
 //!
 //! What each key protects from: a key file beside the tokens keeps them from whoever gets the token file alone, not
 //! from whoever copies the whole folder; a key file elsewhere keeps backups and copies of the state folder useless;
-//! a key from the environment (a secret store of the service manager) leaves nothing on the disk that opens them.
+//! a key from the environment (a secret store of the service manager) leaves nothing on the disk that opens them; the
+//! system's keyring opens them while its person is signed in to the machine.
 //! None helps against the user that the program runs as, or the administrator.
 
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::files;
+use crate::keyring::Keyring;
 
 const KEY_BYTES: usize = 32;
 /// Binds the sealed bytes to what they are.
@@ -27,6 +29,8 @@ const PURPOSE: &[u8] = b"callfeed tokens 1";
 pub enum KeySource {
     /// A private file, made at the first save: 32 random bytes in base64.
     File(PathBuf),
+    /// The keyring of the system, which makes the key at the first save.
+    Keyring(Keyring),
     /// See [`KeySource::given`].
     Given(Key),
 }
@@ -50,6 +54,12 @@ impl KeySource {
     pub(crate) fn existing(&self) -> Result<Key, Error> {
         match self {
             Self::Given(key) => Ok(key.clone()),
+            Self::Keyring(keyring) => keyring.find()?.ok_or_else(|| {
+                Error::local(
+                    "the system's keyring has no key of Callfeed, without which the tokens cannot be read: put it back, or \
+                     delete the token file and sign in again",
+                )
+            }),
             Self::File(path) => read_key(path)?.ok_or_else(|| {
                 Error::local(format!(
                     "the key file {} is missing, without which the tokens cannot be read: put it back, or delete the \
@@ -61,15 +71,24 @@ impl KeySource {
     }
 
     pub(crate) fn existing_or_new(&self) -> Result<Key, Error> {
-        let Self::File(path) = self else { return self.existing() };
-        if let Some(key) = read_key(path)? {
+        let there = match self {
+            Self::Given(_) => return self.existing(),
+            Self::Keyring(keyring) => keyring.find()?,
+            Self::File(path) => read_key(path)?,
+        };
+        if let Some(key) = there {
             return Ok(key);
         }
         let mut bytes = [0; KEY_BYTES];
         random(&mut bytes)?;
-        // Another process may be first: then its key counts.
-        files::write_private_new(path, format!("{}\n", STANDARD.encode(bytes)).as_bytes())
-            .map_err(|error| key_error("write", path, &error))?;
+        let text = STANDARD.encode(bytes);
+        match self {
+            Self::Given(_) => {}
+            Self::Keyring(keyring) => keyring.keep(&text)?,
+            // Another process may be first: then its key counts.
+            Self::File(path) => files::write_private_new(path, format!("{text}\n").as_bytes())
+                .map_err(|error| key_error("write", path, &error))?,
+        }
         self.existing()
     }
 }
@@ -90,6 +109,7 @@ impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
+            Self::Keyring(_) => f.write_str("the system's keyring"),
             Self::Given(_) => f.write_str("the environment"),
         }
     }
@@ -101,8 +121,14 @@ impl fmt::Debug for KeySource {
     }
 }
 
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
+
 impl Key {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = STANDARD_NO_PAD.decode(text.trim().trim_end_matches('=')).ok()?;
         let bytes: [u8; KEY_BYTES] = bytes.try_into().ok()?;
         Some(Self(std::sync::Arc::new(SecretBox::new(Box::new(bytes)))))

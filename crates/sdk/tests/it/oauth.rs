@@ -201,3 +201,29 @@ async fn the_end_of_the_sign_in_is_known_and_moves_with_a_new_refresh_token() {
     client.ready().await.unwrap();
     assert!(fake.log().pop().unwrap().contains("refresh_token=refresh-2"));
 }
+
+#[tokio::test]
+async fn a_program_without_pages_waits_for_the_browser_itself() {
+    let fake = Fake::start().await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let redirect = format!("http://{free}/app/redirect");
+    let config = sdk::Config { redirect_uri: redirect.parse().unwrap(), ..fake.config() };
+    let client =
+        sdk::Client::new(config, sdk::TokenFile::new(fake.folder.path().join("tokens.json"))).unwrap();
+    let (told, address) = tokio::sync::oneshot::channel();
+    let signing_in = tokio::spawn({
+        let client = client.clone();
+        async move { client.sign_in(&["cr.v1.read"], |address| drop(told.send(address.clone()))).await }
+    });
+    assert_eq!(address.await.unwrap().path(), "/login");
+    let state = fake.log().iter().find_map(|line| Some(line.split_once("state=")?.1.to_owned())).unwrap();
+    let state = &state[..30];
+    let back = async |query: String| reqwest::get(format!("{redirect}?{query}")).await.unwrap();
+    assert_eq!(back("state=guessed&code=code-0".to_owned()).await.status(), 404);
+    let page = back(format!("state={state}&code=code-1")).await.text().await.unwrap();
+    assert!(page.contains("You are signed in"), "{page}");
+    signing_in.await.unwrap().unwrap();
+    assert!(client.is_signed_in());
+    let nobody = client.sign_in(&[], |_| panic!("nobody is asked")).await;
+    assert!(nobody.is_ok());
+}
