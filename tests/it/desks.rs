@@ -8,14 +8,14 @@ use crate::harness::calls::{first_space, play};
 use crate::harness::{Answer, App, Browser, LATER, Log, Person, Platform, SOON, apps, eventually, ports};
 
 /// A platform with a screen pop that hears its calls.
-struct Team {
-    platform: Platform,
-    app: App,
-    page: String,
+pub struct Team {
+    pub platform: Platform,
+    pub app: App,
+    pub page: String,
 }
 
 impl Team {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let platform = Platform::start().await;
         let listen = format!("localhost:{}", ports::free());
         let app =
@@ -28,14 +28,14 @@ impl Team {
     }
 
     /// The person with this number in `example.env`: 1 is the admin, 2 to 6 have the lines 1001 to 1005.
-    fn person(&self, number: usize) -> Person {
+    pub fn person(&self, number: usize) -> Person {
         let suffix = if number == 1 { String::new() } else { format!("_{number}") };
         let setting = |name: &str| self.platform.setting(&format!("{name}{suffix}"));
         Person::new(setting("CALLFEED_USER"), setting("CALLFEED_PASSWORD"))
     }
 
     /// A browser without JavaScript that is signed in and listens.
-    async fn desk(&self, number: usize) -> Desk {
+    pub async fn desk(&self, number: usize) -> Desk {
         let person = self.person(number);
         person.sign_in_at_desk(&self.page).await;
         let answer = person.requests().get(format!("{}/events", self.page));
@@ -63,7 +63,7 @@ async fn follow(answer: reqwest::Response, log: Log<(String, Value)>) {
     log.close();
 }
 
-struct Desk {
+pub struct Desk {
     person: Person,
     page: String,
     events: Log<(String, Value)>,
@@ -79,7 +79,7 @@ impl Desk {
     }
 
     /// Waits for the card of a call with these words on it.
-    async fn card(&self, space: &str, words: &str) -> Value {
+    pub async fn card(&self, space: &str, words: &str) -> Value {
         let has = |card: &Value| {
             card["id"] == space && card["html"].as_str().is_some_and(|html| html.contains(words))
         };
@@ -95,13 +95,26 @@ impl Desk {
         self.person.read(&format!("{}{path}", self.page)).await
     }
 
+    /// Proof of the session, as the page has it.
+    async fn proof(&self) -> String {
+        let html = self.get("/").await.text;
+        let (_, rest) = html.split_once("data-proof=\"").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+
+    /// Closes the card of a call.
+    pub async fn dismiss(&self, space: &str) {
+        let status = self.post(&format!("/calls/{space}/close"), &self.page, &self.proof().await).await;
+        assert_eq!(status, 204);
+    }
+
     async fn post(&self, path: &str, origin: &str, proof: &str) -> u16 {
         let request = self.person.requests().post(format!("{}{path}", self.page)).form(&[("pinned", "true")]);
         Answer::of(path, request.header("origin", origin).header("x-callfeed-proof", proof)).await.status
     }
 }
 
-const CALLER: [&str; 4] = ["--from", "+13125550147", "--from-name", "Ada Example"];
+pub const CALLER: [&str; 4] = ["--from", "+13125550147", "--from-name", "Ada Example"];
 
 #[tokio::test]
 async fn a_ring_group_of_three_pops_on_three_of_eight_desks() {
@@ -176,9 +189,8 @@ async fn nobody_gets_at_the_calls_of_others() {
         assert_eq!(answer.status(), 401, "{path}");
     }
 
-    let html = mine.get("/").await.text;
-    let (_, rest) = html.split_once("data-proof=\"").unwrap();
-    let proof = rest.split_once('"').unwrap().0;
+    let proof = mine.proof().await;
+    let proof = proof.as_str();
     let pin = format!("{path}/pin");
     assert_eq!(mine.post(&pin, "https://evil.example", proof).await, 403, "forged origin");
     assert_eq!(mine.post(&pin, &team.page, "guessed").await, 403, "no proof");

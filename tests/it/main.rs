@@ -4,6 +4,7 @@
 
 mod accounts;
 mod accounts_several;
+mod axe;
 mod backfill;
 mod backup;
 mod bench;
@@ -22,6 +23,7 @@ mod connections;
 mod console;
 mod crash;
 mod demo;
+mod desk_pages;
 mod desks;
 mod directory;
 mod docs;

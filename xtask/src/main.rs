@@ -5,8 +5,10 @@
 //!   collector, and `cargo xtask backfill` gives it a past of 90 days.
 //! - `cargo xtask tidy` checks the rules of the house that no compiler knows.
 //! - `cargo xtask schemathesis` sends the running platform what its OpenAPI document allows, and what it does not.
+//! - `cargo xtask axe` installs axe-core, with which a story looks at every page.
 //! - `cargo xtask postgres COMMAND…` runs a command with a PostgreSQL of its own.
 
+mod axe;
 mod postgres;
 mod schemathesis;
 mod setup;
@@ -32,6 +34,7 @@ cargo xtask chaos [--calls N] [--seed S] [--release]
 cargo xtask backfill [--calls N] [--seed S] [--release]
                                 N calls (59000) of the last 90 days, fetched by a first start; see tests/it/backfill.rs
 cargo xtask schemathesis        hundreds of requests for each operation of the OpenAPI document
+cargo xtask axe                 axe-core from npm, for the story that looks at every page
 cargo xtask tidy                only the rules that no compiler knows
 cargo xtask postgres COMMAND…   runs COMMAND with a fresh PostgreSQL in CALLFEED_TEST_POSTGRES
                                 and CALLFEED_TEST_DATABASE=postgres
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         ["chaos", flags @ ..] => long_form("collector_chaos::", CHAOS_CALLS, flags),
         ["backfill", flags @ ..] => long_form("backfill::", BACKFILL_CALLS, flags),
         ["schemathesis"] => requests(),
+        ["axe"] => axe::prepare(root()),
         ["tidy"] => tidy::check(root()),
         ["postgres", command @ ..] if !command.is_empty() => with_postgres(command),
         _ => {
@@ -94,7 +98,7 @@ fn cargo(arguments: &[&str]) -> Command {
 
 fn test(with_postgres: bool) -> Result<()> {
     let mut steps = Steps::new();
-    steps.run("set-up", || setup::prepare(with_postgres))?;
+    steps.run("set-up", || setup::prepare(with_postgres).and_then(|()| axe::prepare_if_possible(root())))?;
     steps.run("tidy", || tidy::check(root()))?;
     steps.command("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];

@@ -40,6 +40,13 @@ const PYTHON: Need = Need {
     homebrew: "brew install python",
 };
 
+const NPM: Need = Need {
+    program: "npm",
+    found: || on_path("npm").is_some(),
+    debian: &["npm"],
+    homebrew: "brew install node",
+};
+
 /// Everything for the whole test run.
 ///
 /// # Errors
@@ -55,6 +62,14 @@ pub fn prepare(with_postgres: bool) -> Result<()> {
 /// Names what is missing and how to install it.
 pub fn python() -> Result<()> {
     satisfy(&[PYTHON])
+}
+
+/// What installs packages of JavaScript.
+///
+/// # Errors
+/// Names what is missing and how to install it.
+pub fn npm() -> Result<()> {
+    satisfy(&[NPM])
 }
 
 /// PostgreSQL alone.

@@ -210,7 +210,7 @@ function show(state) {
   });
   fill("calls", state.calls, (call) => {
     const line = mini(call.call, `${call.direction} · since ${String(call.since).slice(11, 19)}`, element("span", "badge", call.state));
-    line.querySelector(".row-main").append(button("Only this", `Show only call ${call.call}`, () => only(call.call)));
+    line.querySelector(".row-main").append(button("Only this", `Only this: call ${call.call}`, () => only(call.call)));
     return line;
   });
   fill("faults", state.faults, (fault) => {

@@ -124,6 +124,38 @@ impl Browser {
         self.sees(&["Live", "Sign out"]).await;
     }
 
+    /// A command of the Chrome DevTools Protocol.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let session = self.page.session_id().await.ok().flatten().expect("the session is open");
+        let url = format!("{}/session/{session}/goog/cdp/execute", self.driver);
+        let body = json!({"cmd": command, "params": parameters});
+        let answer = http().post(url).json(&body).send().await.expect("chromedriver answers");
+        let status = answer.status();
+        let body: Value = answer.json().await.expect("chromedriver answers JSON");
+        assert!(status.is_success(), "{command}: {body}");
+        body["value"].clone()
+    }
+
+    /// The page in a window of this width, for eyes that want it light or dark.
+    pub async fn looks(&self, width_px: u32, scheme: &str) {
+        // A telephone's scroll bars take no room.
+        let is_phone = width_px < 500;
+        let size = json!({"width": width_px, "height": 900, "deviceScaleFactor": 1, "mobile": is_phone});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Waits until an expression of JavaScript holds on the page.
+    pub async fn until(&self, what: &str, expression: &str) {
+        let script = format!("return Boolean({expression})");
+        eventually(what, SOON, async || {
+            let found = self.page.execute(&script, Vec::new()).await.ok()?;
+            (found == true).then_some(())
+        })
+        .await;
+    }
+
     /// Console messages of level SEVERE so far, and requests to anywhere but these origins.
     pub async fn complaints(&self, origins: &[&str]) -> Vec<String> {
         let console = self.log("browser").await;

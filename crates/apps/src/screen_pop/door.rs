@@ -1,7 +1,7 @@
 //! Who comes in: each browser signs in with the phone system once and has a session of its own from then on.
 //!
 //! Of a sign-in only the identity is kept: address, user key, lines, whether an admin. The tokens are dropped, since
-//! calls come by the app's own sign-in. The cookie is 256 bits of chance, of which the store has the digest.
+//! calls come by the app's own sign-in; those of admins stay in memory ([`super::rights`]). The cookie is 256 bits of chance, of which the store has the digest.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,6 +18,7 @@ use url::Url;
 
 use super::{
     limits::{LANGUAGE_KEPT, SESSION_LIFE, SESSIONS_MAX, SIGN_IN_LIFE, SIGN_INS_MAX},
+    rights::is_admin,
     secrets::{digest, token},
     sight::{Directory, Person},
 };
@@ -56,15 +57,17 @@ struct Pending {
 
 pub struct Door {
     client: Option<Client>,
-    account_key: String,
+    pub(super) account_key: String,
     access: Access,
-    pool: AnyPool,
+    pub(super) pool: AnyPool,
     /// Browsers keep one jar for all ports of a host.
     suffix: String,
     secure: bool,
     // Std mutexes: held for a look, never over an await.
     pending: Mutex<HashMap<String, Pending>>,
-    sessions: Mutex<HashMap<String, Session>>,
+    pub(super) sessions: Mutex<HashMap<String, Session>>,
+    /// Clients of admins, by session, to ask whether they still are.
+    pub(super) clients: Mutex<HashMap<String, Client>>,
     /// User keys that the phone system has named in this run.
     named: Mutex<HashSet<String>>,
 }
@@ -92,6 +95,7 @@ impl Door {
             secure: page.scheme() == "https",
             pending: Mutex::default(),
             sessions: Mutex::new(sessions),
+            clients: Mutex::default(),
             named: Mutex::default(),
         })
     }
@@ -234,6 +238,9 @@ impl Door {
             // It holds until the next start.
             tracing::warn!(%error, "a session could not be stored");
         }
+        if person.admin && !operator {
+            lock(&self.clients).insert(key.clone(), client.clone());
+        }
         self.remember(key, session).await;
         let mut cookie = self.cookie("session", cookie);
         cookie.set_max_age(Some(SESSION_LIFE.try_into().unwrap_or_default()));
@@ -290,13 +297,12 @@ impl Door {
                 .map(|account| account.lines.iter().map(|line| line.id.clone()).collect())
                 .unwrap_or_default(),
             member,
-            admin: in_record
-                .is_some_and(|account| account.entitlements.iter().any(|word| word == "acctadmin")),
+            admin: record.as_ref().is_some_and(|record| is_admin(record, &self.account_key)),
         })
     }
 
     /// The app's own sign-in is this person's.
-    fn is_operator(&self, address: &str) -> bool {
+    pub(super) fn is_operator(&self, address: &str) -> bool {
         let operator = self.client.as_ref().and_then(Client::principal);
         operator.is_some_and(|operator| operator.eq_ignore_ascii_case(address))
     }
@@ -340,6 +346,6 @@ fn chance() -> Result<String, Error> {
 }
 
 // What the mutexes guard is whole after every step, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

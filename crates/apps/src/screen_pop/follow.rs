@@ -20,7 +20,7 @@ use super::{
     hub::{Hub, Problem, SignIn},
     limits::{DIRECTORY_EVERY, HISTORIES_MAX, SIGN_IN_RETRY, STALE_CHECK},
     routes::Code,
-    sight::Directory,
+    sight::{Directory, Person},
 };
 use crate::SCOPES;
 
@@ -41,11 +41,23 @@ pub struct Source {
 
 /// Work done beside the feed, so that a slow answer holds up no call.
 enum Done {
-    Compared { suspects: Vec<String>, live: Result<Vec<CallEvent>, Error> },
-    History { id: String, gone: bool, events: Result<Vec<CallEvent>, Error> },
+    Compared {
+        suspects: Vec<String>,
+        live: Result<Vec<CallEvent>, Error>,
+    },
+    History {
+        id: String,
+        gone: bool,
+        events: Result<Vec<CallEvent>, Error>,
+    },
     Asked(Authorization),
     People(Result<Vec<User>, Error>),
-    Exchanged { result: Result<(), Error>, done: oneshot::Sender<Result<(), String>> },
+    /// Admins who are none any more.
+    Demoted(Vec<Person>),
+    Exchanged {
+        result: Result<(), Error>,
+        done: oneshot::Sender<Result<(), String>>,
+    },
 }
 
 struct Follower {
@@ -177,6 +189,7 @@ impl Follower {
                 }
                 self.hub.set_directory(directory);
             }
+            Done::Demoted(people) => people.iter().for_each(|person| self.hub.vacate(person)),
             // Without it names of lines come from the calls, and lines of people from their sign-in.
             Done::People(Err(error)) => tracing::info!("{error}"),
             Done::Exchanged { result, done } => {
@@ -194,6 +207,8 @@ impl Follower {
         let client = self.source.client.clone();
         let Some(key) = self.source.account_keys.first().cloned() else { return };
         self.work.spawn(async move { Done::People(client.account_users(&key).await) });
+        let door = Arc::clone(&self.source.door);
+        self.work.spawn(async move { Done::Demoted(door.recheck().await) });
     }
 
     fn compare(&mut self) {

@@ -244,7 +244,7 @@ impl Hub {
         self.lock().seats.get(&person.id).is_some_and(|seat| seat.person == *person)
     }
 
-    /// The person's newest sign-in told other lines or rights: the seat is prepared anew.
+    /// The person has other lines or rights now: the seat is prepared anew, and their pages come back to it by themselves.
     pub fn vacate(&self, person: &Person) {
         self.lock().seats.remove(&person.id);
     }

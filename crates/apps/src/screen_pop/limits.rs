@@ -53,6 +53,9 @@ pub const SIGN_INS_MAX: usize = 500;
 pub const SIGN_IN_LIFE: Duration = Duration::from_secs(600);
 /// How often people and lines are read anew: so soon who has left the phone system loses their session.
 pub const DIRECTORY_EVERY: Duration = Duration::from_secs(120);
+/// How long after the sign-in a right to see all calls holds that a restart of the app has parted from its tokens; while
+/// the app runs it is asked about as often as people and lines are read.
+pub const RIGHT_UNASKED_MAX: Duration = Duration::from_secs(12 * 3600);
 /// Changes waiting for one page; when full the page is closed, comes back and gets a fresh snapshot.
 pub const PAGE_QUEUE_MAX: usize = 128;
 /// How soon a page that lost its connection tries again.

@@ -19,6 +19,7 @@ pub mod hub;
 mod language;
 pub mod limits;
 mod paint;
+mod rights;
 pub mod routes;
 pub mod seat;
 pub mod secrets;

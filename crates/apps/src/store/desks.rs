@@ -123,6 +123,15 @@ pub async fn end_session(pool: &AnyPool, digest: &str) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// The person's sessions are no admin's any more.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn demote(pool: &AnyPool, person: &str) -> sqlx::Result<()> {
+    sqlx::query("UPDATE desk_sessions SET admin = 0 WHERE person = $1").bind(person).execute(pool).await?;
+    Ok(())
+}
+
 /// What a person has chosen; the usual if nothing.
 ///
 /// # Errors

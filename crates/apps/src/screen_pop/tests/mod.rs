@@ -5,6 +5,7 @@ mod callers;
 mod doors;
 mod languages;
 mod pages;
+mod rights;
 mod sights;
 mod walls;
 

@@ -1,0 +1,131 @@
+//! Signing in against a phone system that changes its mind: who belongs to the account, and who is its admin.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Json, Router,
+    extract::{RawQuery, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use sdk::{Client, Config, Hosts, TokenFile};
+use serde_json::json;
+use url::Url;
+
+use crate::{
+    screen_pop::door::{Access, Door},
+    store::testing,
+};
+
+const ACCOUNT: &str = "4827193056281740395";
+
+/// What the phone system says of whoever asks.
+struct Says {
+    account: &'static str,
+    entitlements: Vec<&'static str>,
+    status: StatusCode,
+}
+
+type Shared = Arc<Mutex<Says>>;
+
+async fn record(State(says): State<Shared>) -> Response {
+    let says = says.lock().unwrap();
+    let account = json!({"value": says.account, "display": "Example", "entitlements": says.entitlements});
+    let body = json!({"id": "1", "userName": "Admin@Example.com",
+        "urn:scim:schemas:extension:getgo:1.0": {"accounts": [account]}});
+    (says.status, Json(body)).into_response()
+}
+
+async fn start() -> (Url, Shared) {
+    let says = Says { account: ACCOUNT, entitlements: vec!["acctadmin"], status: StatusCode::OK };
+    let says = Arc::new(Mutex::new(says));
+    let login = |RawQuery(query): RawQuery| async move {
+        (StatusCode::FOUND, [(header::LOCATION, format!("/login?{}", query.unwrap_or_default()))])
+    };
+    let tokens =
+        || async { Json(json!({"access_token": "a", "expires_in": 3600, "scope": "identity:scim.me"})) };
+    let refused = || async { StatusCode::FORBIDDEN };
+    let router = Router::new()
+        .route("/oauth/authorize", get(login))
+        .route("/oauth/token", post(tokens))
+        .route("/identity/v1/Users/me", get(record))
+        .route("/users/v1/me", get(refused))
+        .with_state(Arc::clone(&says));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (base, says)
+}
+
+struct House {
+    door: Door,
+    _folder: tempfile::TempDir,
+}
+
+async fn house(base: &Url) -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let store = testing::open(folder.path()).await;
+    let page: Url = "http://localhost:5000/".parse().unwrap();
+    let config = Config {
+        client_id: "client".into(),
+        client_secret: "secret".into(),
+        redirect_uri: page.join("app/redirect").unwrap(),
+        hosts: Hosts::single(base.clone()),
+    };
+    let client = Client::new(config, TokenFile::new(folder.path().join("tokens.json"))).unwrap();
+    let (access, pool) = (Access::SignedIn, store.pool.clone());
+    let door = Door::open(Some(client), ACCOUNT.to_owned(), access, pool, &page).await.unwrap();
+    House { door, _folder: folder }
+}
+
+impl House {
+    /// Signs in; the headers of that browser from then on.
+    async fn sign_in(&self) -> Result<HeaderMap, sdk::Error> {
+        let (login, browser) = self.door.begin().await?;
+        let state = login.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        assert!(self.door.expects(&headers(&browser.to_string()), &state));
+        let (_, cookie) = self.door.finish(&state, "code").await?;
+        Ok(headers(&cookie.to_string()))
+    }
+
+    fn is_admin(&self, browser: &HeaderMap) -> bool {
+        self.door.visitor(browser).expect("the session holds").person.admin
+    }
+}
+
+fn headers(cookie: &str) -> HeaderMap {
+    let pair = cookie.split(';').next().unwrap_or_default();
+    HeaderMap::from_iter([(header::COOKIE, pair.parse().unwrap())])
+}
+
+#[tokio::test]
+async fn who_is_no_admin_any_more_sees_only_their_own_calls_from_then_on() {
+    let (base, says) = start().await;
+    let house = house(&base).await;
+    let (first, second) = (house.sign_in().await.unwrap(), house.sign_in().await.unwrap());
+    assert!(house.is_admin(&first) && house.is_admin(&second));
+    assert!(house.door.recheck().await.is_empty(), "still an admin");
+    says.lock().unwrap().status = StatusCode::SERVICE_UNAVAILABLE;
+    assert!(house.door.recheck().await.is_empty(), "no answer takes nothing away");
+    assert!(house.is_admin(&first));
+
+    *says.lock().unwrap() = Says { account: ACCOUNT, entitlements: vec!["other"], status: StatusCode::OK };
+    let lost = house.door.recheck().await;
+    assert_eq!(lost.iter().map(|person| person.id.as_str()).collect::<Vec<_>>(), ["admin@example.com"]);
+    assert!(!house.is_admin(&first) && !house.is_admin(&second), "in every browser");
+    assert!(house.door.recheck().await.is_empty(), "told once");
+    let stored = crate::store::desks::sessions(&house.door.pool, jiff::Timestamp::now()).await.unwrap();
+    assert!(stored.len() == 2 && stored.values().all(|session| !session.person.admin), "kept over a restart");
+}
+
+#[tokio::test]
+async fn who_belongs_to_another_account_gets_no_session() {
+    let (base, says) = start().await;
+    let house = house(&base).await;
+    says.lock().unwrap().account = "1111111111111111111";
+    let refused = house.sign_in().await.unwrap_err();
+    assert!(refused.to_string().contains("do not belong to the account"), "{refused}");
+    let stored = crate::store::desks::sessions(&house.door.pool, jiff::Timestamp::now()).await.unwrap();
+    assert!(stored.is_empty());
+}
