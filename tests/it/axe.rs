@@ -170,11 +170,19 @@ async fn no_page_keeps_anybody_out() {
     look.browser.until("the cards are there", "document.querySelector('[data-phase=ringing]')").await;
     desk(&mut look, "pt").await;
     look.page("wallboard-pt", &format!("{page}/wallboard")).await;
+    look.browser.press("Tela cheia").await;
+    look.browser.until("the wall fills the screen", "document.fullscreenElement").await;
+    look.at("wallboard-full").await;
 
     platform(&mut look, &base, &admin).await;
+    look.browser.open(&page).await;
+    look.browser.until("the cards are there", "document.querySelector('.card')").await;
+    look.show("document.getElementById('operator').hidden = false").await;
+    team.app.stop().await;
+    look.browser.until("the page has noticed", "!document.getElementById('lost').hidden").await;
+    look.at("desk-alone").await;
     assert!(look.violations.is_empty(), "{}", look.violations.join("\n"));
     look.browser.close().await;
-    team.app.stop().await;
 }
 
 /// The platform's own pages.
