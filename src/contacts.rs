@@ -1,9 +1,8 @@
 //! `callfeed contacts`: who may call. Imports files, finds the owner of a number, lists what is there.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use apps::people::{
     compare::Level,
     contact::{Candidate, rank},
@@ -49,12 +48,6 @@ enum Command {
     List,
     /// How many contacts there are, and from where.
     Stats,
-    /// Measure an import and look-ups, in a store of its own.
-    #[command(hide = true)]
-    Bench {
-        #[arg(long, default_value_t = 1_000_000)]
-        rows: u64,
-    },
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -66,7 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             let name = name.unwrap_or(stem);
             let told = columns::told(&map)?;
             let rejects = args.state.join("contacts-rejected.txt");
-            let options = Options { file, name, told, home: args.region, rejects };
+            let options = Options { file, name, told, chosen: None, home: args.region, rejects };
             let shows = std::io::stderr().is_terminal();
             let imported = import::import(&store.pool, options, move |rows| {
                 if shows {
@@ -93,7 +86,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Command::Find { number } => find(&args.state, &number, args.region, args.json).await,
         Command::List => list(&args.state, args.json).await,
         Command::Stats => stats(&args.state, args.json).await,
-        Command::Bench { rows } => bench(rows, args.region).await,
     }
 }
 
@@ -160,45 +152,6 @@ async fn stats(state: &std::path::Path, json: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-async fn bench(rows: u64, home: Home) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("customers.csv");
-    let mut out = std::io::BufWriter::new(std::fs::File::create(&file)?);
-    writeln!(out, "Id,First name,Last name,Company,Phone,Email,Tier,City")?;
-    for n in 0..rows {
-        let number = 2_000_000_000 + n * 7_919 % 7_000_000_000;
-        writeln!(
-            out,
-            "{n},Person,Number {n},Company {},+1{number},person{n}@example.com,Gold,Chicago",
-            n % 5_000
-        )?;
-    }
-    out.into_inner().context("the file could not be written")?;
-    let store = Store::open(&folder.path().join("state")).await?;
-    for round in ["first import", "import in its place"] {
-        let rejects = folder.path().join("rejected.txt");
-        let options =
-            Options { file: file.clone(), name: "customers".into(), told: Vec::new(), home, rejects };
-        let start = std::time::Instant::now();
-        let imported = import::import(&store.pool, options, |_| {}).await?;
-        let (took, count) = (start.elapsed(), imported.contacts);
-        print(&format!("{round}: {count} contacts in {:.1} s", took.as_secs_f64()))?;
-    }
-    let mut times = Vec::new();
-    for n in 0..10_000 {
-        let text = format!("+1{}", 2_000_000_000 + (n * 104_729 % rows) * 7_919 % 7_000_000_000);
-        let start = std::time::Instant::now();
-        let number = Number::read(&text, home);
-        let picked = store::picked(&store.pool, &number).await?;
-        let found = rank(&number, store::candidates(&store.pool, &number).await?, picked.as_deref(), home);
-        times.push(start.elapsed());
-        anyhow::ensure!(!found.is_empty() || rows == 0, "{text} is not found");
-    }
-    times.sort_unstable();
-    let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1e6;
-    print(&format!("look-up: p50 {:.0} µs, p95 {:.0} µs, p99 {:.0} µs", at(50), at(95), at(99)))
 }
 
 /// A line on stdout; a reader that has gone ends the command.

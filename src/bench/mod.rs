@@ -4,6 +4,7 @@
 //! as its client: it is kept cheap, and what a platform itself uses is read from the system.
 
 mod channels;
+mod desk;
 mod fan_out;
 mod figures;
 mod frames;
@@ -44,7 +45,8 @@ pub struct Args {
     /// Small and short: shows that everything works, measures nothing well.
     #[arg(long)]
     quick: bool,
-    /// Only these: calls, latency, fan-out, idle, reads, log, start.
+    /// Only these: calls, latency, fan-out, idle, reads, log, start. Card, desks and contacts measure the screen pop, when
+    /// they are named.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<Name>,
 }
@@ -58,10 +60,33 @@ enum Name {
     Reads,
     Log,
     Start,
+    /// From a call to its card, painted in Chromium.
+    Card,
+    /// 500 desks and 50 calls a second.
+    Desks,
+    /// A million contacts.
+    Contacts,
 }
 
-const ALL: [Name; 7] =
-    [Name::Calls, Name::Latency, Name::FanOut, Name::Idle, Name::Reads, Name::Log, Name::Start];
+impl Name {
+    /// Those that take minutes or want a browser run when they are named.
+    fn is_usual(self) -> bool {
+        !matches!(self, Self::Card | Self::Desks | Self::Contacts)
+    }
+}
+
+const ALL: [Name; 10] = [
+    Name::Calls,
+    Name::Latency,
+    Name::FanOut,
+    Name::Idle,
+    Name::Reads,
+    Name::Log,
+    Name::Start,
+    Name::Card,
+    Name::Desks,
+    Name::Contacts,
+];
 
 /// How much is measured, and who is told of it meanwhile.
 pub struct Bench {
@@ -125,7 +150,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 async fn measure(bench: &Bench, only: &[Name], figures: &mut Vec<Figure>) -> Vec<String> {
     let mut failed = Vec::new();
     for name in ALL {
-        if !only.is_empty() && !only.contains(&name) {
+        if !only.contains(&name) && !(only.is_empty() && name.is_usual()) {
             continue;
         }
         // On the heap: together they would be a large future.
@@ -137,6 +162,9 @@ async fn measure(bench: &Bench, only: &[Name], figures: &mut Vec<Figure>) -> Vec
             Name::Reads => Box::pin(reads::measure(bench)).await,
             Name::Log => Box::pin(ingest::measure(bench)).await,
             Name::Start => Box::pin(start::measure(bench)).await,
+            Name::Card => Box::pin(desk::card::measure(bench)).await,
+            Name::Desks => Box::pin(desk::many::measure(bench)).await,
+            Name::Contacts => Box::pin(desk::contacts::measure(bench)).await,
         };
         match measured {
             Ok(measured) => figures.extend(measured),

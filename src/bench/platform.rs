@@ -23,6 +23,9 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// Between two looks; short, since the cold start is measured by them.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// The office file of a platform that has one, in its folder.
+const OFFICE: &str = "office.toml";
+
 pub struct Platform {
     pub address: SocketAddr,
     pub pid: u32,
@@ -51,6 +54,23 @@ impl Platform {
         Self::start_in(folder, free_address().await?).await
     }
 
+    /// The company of an office file; its people have the password `password`.
+    pub async fn start_office(office: &str, password: &str, people: &[&str]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        std::fs::write(folder.path().join(OFFICE), office)?;
+        let platform = Self::start_in(folder, free_address().await?).await?;
+        for email in people {
+            let data = platform.folder.path().join("data");
+            server::set_password(&data, None, email, password.to_owned()).await?;
+        }
+        Ok(platform)
+    }
+
+    /// Where it is, for browsers and apps.
+    pub fn url(&self) -> anyhow::Result<Url> {
+        Ok(Url::parse(&format!("http://{}", self.address))?)
+    }
+
     /// A platform that has somebody signed in and was started again since: checking a password takes 19 MiB, which the
     /// allocator keeps and hands to what comes next, so that it would hide that much of what is measured.
     pub async fn start_signed_in() -> anyhow::Result<(Self, Access)> {
@@ -62,8 +82,13 @@ impl Platform {
     async fn start_in(folder: TempDir, address: SocketAddr) -> anyhow::Result<Self> {
         let log = std::fs::File::create(folder.path().join("serve.log"))?;
         let mut command = Command::new(std::env::current_exe()?);
+        let office = folder.path().join(OFFICE);
+        match office.is_file() {
+            true => command.args(["serve", "--office"]).arg(office),
+            false => command.args(["serve", "--example"]),
+        };
         command
-            .args(["serve", "--example", "--rate-limit", "off", "--log-level", "warn"])
+            .args(["--rate-limit", "off", "--log-level", "warn"])
             .args(["--listen", &address.to_string(), "--data"])
             .arg(folder.path().join("data"))
             .stdin(Stdio::null())
@@ -92,8 +117,7 @@ impl Platform {
 
     /// Signs in as the super admin, through the pages, as everybody does.
     pub async fn sign_in(&self) -> anyhow::Result<Access> {
-        let url = Url::parse(&format!("http://{}", self.address))?;
-        let (settings, login) = office::settings(&self.env_file(), &url)?;
+        let (settings, login) = self.settings()?;
         crate::simulator::client()?;
         let secret = settings.client_secret.expose_secret();
         let basic = format!("Basic {}", STANDARD.encode(format!("{}:{secret}", settings.client_id)));
@@ -102,6 +126,11 @@ impl Platform {
         access.token = access.fetch_token(&login).await.context("signing in failed")?;
         access.bearer = format!("Bearer {}", access.token);
         Ok(access)
+    }
+
+    /// Of the example office: what a program needs, and the super admin's login.
+    pub fn settings(&self) -> anyhow::Result<(Settings, person::Login)> {
+        office::settings(&self.env_file(), &self.url()?)
     }
 
     fn env_file(&self) -> PathBuf {

@@ -63,7 +63,7 @@ pub fn query(url: &Url, name: &str) -> Option<String> {
 }
 
 /// Value of a hidden field of our own page, which holds base64url only.
-fn hidden<'a>(html: &'a str, name: &str) -> Option<&'a str> {
+pub fn hidden<'a>(html: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = html.split_once(&format!("name=\"{name}\""))?;
     let (_, rest) = rest.split_once("value=\"")?;
     rest.split_once('"').map(|(value, _)| value)

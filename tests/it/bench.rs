@@ -66,3 +66,20 @@ fn figures_agree(figures: &[Value]) {
         assert_eq!(met, least && most, "{figure}");
     }
 }
+
+#[tokio::test]
+async fn a_quick_bench_of_the_screen_pop_loses_no_pop() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let ended = App::run(&["bench", "--quick", "--json", "--only", "desks,contacts"], folder.path()).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.errors());
+    let document: Value = serde_json::from_str(&ended.stdout.join("\n")).unwrap();
+    let figures = document["figures"].as_array().unwrap();
+    let value = |name: &str| {
+        let figure = figures.iter().find(|figure| figure["name"] == name);
+        figure
+            .and_then(|figure| figure["value"].as_f64())
+            .unwrap_or_else(|| panic!("no {name}: {document:#}"))
+    };
+    assert_eq!((value("desks_calls"), value("desks_lost"), value("desks_foreign")), (100.0, 0.0, 0.0));
+    assert!(value("contacts_import_s") > 0.0 && value("contacts_p50_us") > 0.0);
+}

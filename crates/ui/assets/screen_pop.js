@@ -188,7 +188,7 @@ function focusOn(card) {
   const at = document.activeElement;
   if (at === card) return (next) => next;
   if (!card.contains(at)) return null;
-  for (const part of ["[data-dismiss]", "[data-pin]", "[data-claim]", "[data-code]", "[data-notes]", "summary"]) {
+  for (const part of ["[data-dismiss]", "[data-pin]", "[data-claim]", "[data-log]", "[data-code]", "[data-notes]", "summary"]) {
     if (at.matches(part)) return (next) => next.querySelector(part) ?? next;
   }
   const same = (other) => other.name === at.name && (at.localName !== "button" || other.value === at.value);
@@ -294,6 +294,10 @@ function settingsFrom({ ticks, from, to }) {
   settings.elements.from.value = from;
   settings.elements.to.value = to;
   board.toggleAttribute("data-sound", set.has("sound=on"));
+}
+
+async function logAgain(card) {
+  if (!(await send(`/calls/${encodeURIComponent(card.dataset.call)}/log`, {})).kept) notKept();
 }
 
 async function claim(card, wanted) {
@@ -404,6 +408,7 @@ calls.addEventListener("click", (event) => {
   if (event.target.closest("[data-pin]")) pin(card);
   const taking = event.target.closest("[data-claim]");
   if (taking) claim(card, taking.dataset.claim);
+  if (event.target.closest("[data-log]")) logAgain(card);
 });
 document.getElementById("close-all").addEventListener("click", async () => {
   if (!(await send("/calls/close-finished", {})).kept) notKept();

@@ -83,6 +83,14 @@ pub struct DeskSignIn {
     pub texts: Arc<Texts>,
 }
 
+/// Whether a call is in the CRM, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedLine {
+    pub text: String,
+    /// It is not, and a person can have it tried again.
+    pub failed: bool,
+}
+
 /// Where on the page a card stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tab {
@@ -218,6 +226,10 @@ pub struct Card {
     pub codes: Vec<Code>,
     /// What the person wrote down.
     pub notes: String,
+    /// Name of the CRM that gets the notes with the call; without one they are this person's alone.
+    pub notes_go_to: Option<String>,
+    /// Whether the call is in that CRM.
+    pub logged: Option<LoggedLine>,
     /// When the call came in, milliseconds since 1970.
     pub created_ms: i64,
     /// Calls with the same one are the same caller's; none when the number is withheld.

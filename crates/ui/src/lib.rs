@@ -6,6 +6,7 @@
 mod assets;
 mod board;
 mod console;
+mod contacts;
 mod docs;
 mod lang;
 mod pages;
@@ -17,10 +18,11 @@ mod wall;
 
 pub use assets::{asset, assets};
 pub use board::{
-    Card, Claim, Code, Desk, DeskDay, DeskHours, DeskLine, DeskSignIn, Dialled, Fact, Link, MatchLine, Phase,
-    ScreenPop, Tab,
+    Card, Claim, Code, Desk, DeskDay, DeskHours, DeskLine, DeskSignIn, Dialled, Fact, Link, LoggedLine,
+    MatchLine, Phase, ScreenPop, Tab,
 };
 pub use console::{Console, ConsoleFault};
+pub use contacts::{ContactColumn, ContactList, ContactsPage, FieldChoice, Mapping};
 pub use docs::{
     AnswerLine, Block, Docs, Group, Guide, GuideLink, OperationPage, ParameterLine, Reference, Span, Step,
     Tutorial,

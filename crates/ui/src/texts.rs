@@ -142,6 +142,7 @@ pub struct BoardTexts {
     pub close_finished: Text,
     pub calls: Text,
     pub to_wallboard: Text,
+    pub to_contacts: Text,
 }
 
 /// What keys do.
@@ -196,6 +197,11 @@ pub struct CardTexts {
     pub how_often: Text,
     pub notes: Text,
     pub notes_hint: Text,
+    pub notes_go_to: Text,
+    pub logged: Text,
+    pub not_logged: Text,
+    pub not_logged_yet: Text,
+    pub log_again: Text,
     pub outcome: Text,
     pub who_is_it: Text,
     pub new_contact: Text,
@@ -304,6 +310,7 @@ pub struct FailureTexts {
     pub status: Text,
     pub database: Text,
     pub unreadable: Text,
+    pub not_set_up: Text,
 }
 
 /// The wallboard.
@@ -347,6 +354,7 @@ pub struct ErrorsTexts {
     pub contacts: Said,
     pub dead_link: Said,
     pub admins_only: Said,
+    pub contacts_admins: Said,
     pub many_links: Said,
     pub no_answer: Said,
     pub refused: Said,

@@ -31,6 +31,14 @@ pub const IMPORT_CHUNKS_WAITING: usize = 4;
 pub const IMPORT_COMMIT_ROWS: usize = 50_000;
 /// Contacts dropped in one transaction.
 pub const IMPORT_DELETE_ROWS: i64 = 50_000;
+/// Rows that a look at a file checks before it is imported; how many more there are is not known then.
+pub const CHECK_ROWS_MAX: u64 = 20_000;
+/// Rows that a look at a file takes examples from.
+pub const EXAMPLE_ROWS_MAX: usize = 200;
+/// Examples of a column.
+pub const EXAMPLES_MAX: usize = 3;
+/// Columns of a file that the page maps; one with more is refused there.
+pub const COLUMNS_MAX: usize = 200;
 /// KiB of the database's pages kept in memory during an import.
 pub const IMPORT_CACHE_KIB: i64 = 64_000;
 /// Contacts read from the store at a time.
@@ -64,6 +72,19 @@ pub const ANSWERS_WAITING: usize = 16;
 /// Connections to a database among the sources; a further look-up waits, and its deadline runs.
 pub const SOURCE_CONNECTIONS: u32 = 4;
 
+/// Time that a CRM has to take a call; then the call is looked for there and, if it is not there, written again.
+pub const WRITE_DEADLINE: std::time::Duration = std::time::Duration::from_secs(15);
+/// A call is written so long after its last change, so that a note is sent when it is written, not at each key.
+pub const WRITE_SETTLES: std::time::Duration = std::time::Duration::from_secs(5);
+/// Wait before the second try to write a call; it doubles with each further one. Longer than services take until their
+/// search finds what they have taken …
+pub const WRITE_RETRY_FIRST: std::time::Duration = std::time::Duration::from_secs(60);
+/// … up to this.
+pub const WRITE_RETRY_MAX: std::time::Duration = std::time::Duration::from_secs(3_600);
+/// Tries to write a call, some 20 hours; then its card says that it is not there, and a person can have it tried again.
+pub const WRITE_TRIES_MAX: i64 = 25;
+/// Calls written in one round.
+pub const WRITES_AT_ONCE: u32 = 8;
 /// Words for what came of a call; a longer list is refused at the start.
 pub const OUTCOMES_MAX: usize = 40;
 /// Characters of each; a longer one is refused at the start.

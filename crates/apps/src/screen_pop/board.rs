@@ -14,7 +14,7 @@ use wire::{Direction, call_events::CallEvent};
 use crate::people::parties::{Account, in_talk, parties};
 
 use super::{
-    call::{Call, History, Outcome, Stage},
+    call::{Call, History, Logged, Outcome, Stage},
     callers::Known,
     elsewhere::Elsewhere,
     limits::{FINISHED_CARDS_MAX, FORGOTTEN_IDS_MAX, LIVE_CARDS_MAX, STALE_AFTER, WANTED_MAX},
@@ -223,6 +223,12 @@ impl Board {
         let new = call.known != known;
         call.known = known;
         new
+    }
+
+    /// Notes how a call stands with the CRM; tells whether that is new.
+    pub fn set_logged(&mut self, id: &str, logged: Option<Logged>) -> bool {
+        let Some(call) = self.calls.iter_mut().find(|call| call.id == id) else { return false };
+        std::mem::replace(&mut call.logged, logged.clone()) != logged
     }
 
     fn insert(&mut self, call: Call) -> Applied {

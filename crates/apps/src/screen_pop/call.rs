@@ -8,6 +8,7 @@ pub use crate::people::parties::Line;
 use crate::people::{
     number::Number,
     parties::{self, Account, caller, in_talk, parties, remember},
+    sources::Failure,
     text::tidy,
 };
 
@@ -49,6 +50,8 @@ pub struct Call {
     pub history: Option<History>,
     /// What the sources say of the caller.
     pub known: Option<Known>,
+    /// How the call stands with the CRM that it is written to.
+    pub logged: Option<Logged>,
     /// Highest sequence number seen.
     pub(crate) sequence: u64,
     /// When the app heard of the call last.
@@ -92,6 +95,20 @@ pub struct History {
     pub today: u64,
 }
 
+/// How a call stands with the CRM of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// Will be there soon.
+    Waits(String),
+    There(String),
+    /// Why not, and whether it is tried again by itself.
+    Failed {
+        crm: String,
+        why: Option<Failure>,
+        again: bool,
+    },
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastCall {
     pub created: Timestamp,
@@ -127,6 +144,7 @@ impl Call {
             queue: None,
             history: None,
             known: None,
+            logged: None,
             sequence: 0,
             heard: now,
         };

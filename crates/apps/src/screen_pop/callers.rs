@@ -11,6 +11,7 @@ use super::{
     call::{Call, History},
     hub::Hub,
     limits::HISTORY_WAIT,
+    write_back::WriteBack,
 };
 use crate::{
     people::{
@@ -31,9 +32,20 @@ pub struct Known {
     pub candidates: Vec<Candidate>,
     /// All sources have answered or were given up.
     pub done: bool,
+    /// Web services are among those that were asked.
+    asked: bool,
 }
 
 impl Known {
+    /// What one source said, all others asked.
+    #[cfg(test)]
+    pub(super) fn of(answer: Answer, number: &Number, home: Home) -> Self {
+        let mut known = Self { done: true, asked: true, ..Self::default() };
+        known.answers.insert(answer.source.clone(), answer);
+        known.rank(number, home);
+        known
+    }
+
     fn rank(&mut self, number: &Number, home: Home) {
         let contacts = self.answers.values().flat_map(|answer| answer.contacts.iter().cloned()).collect();
         self.candidates = rank(number, contacts, self.picked.as_deref(), home);
@@ -51,6 +63,7 @@ pub struct Callers {
     pool: AnyPool,
     lookup: Lookup,
     home: Option<Home>,
+    write_back: Option<Arc<WriteBack>>,
 }
 
 /// What a person writes down of a caller.
@@ -64,7 +77,42 @@ pub struct Written {
 impl Callers {
     #[must_use]
     pub fn new(hub: Arc<Hub>, pool: AnyPool, lookup: Lookup, home: Option<Home>) -> Arc<Self> {
-        Arc::new(Self { hub, pool, lookup, home })
+        Self::writing(hub, pool, lookup, home, None)
+    }
+
+    /// The same, and calls are written back to the CRM of their contact.
+    #[must_use]
+    pub fn writing(
+        hub: Arc<Hub>,
+        pool: AnyPool,
+        lookup: Lookup,
+        home: Option<Home>,
+        write_back: Option<Arc<WriteBack>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { hub, pool, lookup, home, write_back })
+    }
+
+    /// Something of a call has changed that its record in the CRM tells: its end, its caller, a note.
+    pub async fn log(&self, call_id: &str) {
+        let Some(write_back) = &self.write_back else { return };
+        // A call of before a restart: web services have not been asked about it.
+        let forgotten =
+            |call: &Call| !call.is_live() && !call.known.as_ref().is_some_and(|known| known.asked);
+        if let Some(call) = self.call(call_id).filter(forgotten) {
+            self.look_up(&call).await;
+        }
+        write_back.consider(call_id).await;
+    }
+
+    /// A person wants a call written that could not be. False if there is nothing to write.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn log_again(&self, call_id: &str) -> sqlx::Result<bool> {
+        match &self.write_back {
+            Some(write_back) => write_back.again(call_id).await,
+            None => Ok(false),
+        }
     }
 
     /// Region of numbers without a country: as set, else that of the number that was called.
@@ -82,7 +130,12 @@ impl Callers {
     }
 
     async fn ask(&self, call: &Call) {
-        let mut known = Known { picked: self.picked(&call.caller).await, ..Known::default() };
+        self.look_up(call).await;
+        self.log(&call.id).await;
+    }
+
+    async fn look_up(&self, call: &Call) {
+        let mut known = Known { asked: true, picked: self.picked(&call.caller).await, ..Known::default() };
         let home = self.home(call);
         let mut answers = self.lookup.look_up(&call.caller);
         while let Some(answer) = answers.next().await {

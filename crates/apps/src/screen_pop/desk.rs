@@ -150,6 +150,10 @@ impl Desk {
             let (callers, call) = (Arc::clone(&self.callers), call.clone());
             self.filling.spawn(async move { callers.fill(&call).await });
         }
+        if change.moved && !change.new && !call.is_live() {
+            let (callers, id) = (Arc::clone(&self.callers), call.id.clone());
+            self.filling.spawn(async move { callers.log(&id).await });
+        }
         if let (true, Some(pops)) = (change.new, &self.pops) {
             let pop = Pop {
                 conversation_space_id: call.id.clone(),

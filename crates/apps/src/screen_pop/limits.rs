@@ -17,6 +17,12 @@ pub const LINES_SHOWN_MAX: usize = 12;
 
 /// Bytes of a form; a longer one is refused with 413.
 pub const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a file of contacts that the page takes; a longer one gets 413, and the command takes it.
+pub const UPLOAD_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Lists of contacts made on the page; with as many, one has to be taken away first.
+pub const CONTACT_LISTS_MAX: usize = 50;
+/// Characters of the name of such a list; a longer one is refused.
+pub const LIST_NAME_CHARS_MAX: usize = 60;
 /// Contacts offered on one card; the rest is left out.
 pub const MATCHES_SHOWN_MAX: usize = 5;
 /// Facts of a contact on one card; the rest is left out.

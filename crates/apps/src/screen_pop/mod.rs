@@ -9,6 +9,7 @@ pub mod call;
 pub mod callers;
 pub mod choice;
 mod claims;
+mod contacts_page;
 pub mod desk;
 pub mod door;
 mod elsewhere;
@@ -31,6 +32,7 @@ mod wall;
 mod wallboard;
 mod walls;
 mod when;
+mod write_back;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +47,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+pub use contacts_page::ContactFiles;
 pub use desk::Pop;
 pub use door::Access;
 pub use listen::TlsFiles;
@@ -61,6 +64,7 @@ use door::Door;
 use follow::Source;
 use hub::Hub;
 use routes::{Pages, REDIRECT_PATH};
+use write_back::WriteBack;
 
 /// Where the channel is remembered in the state folder.
 const CHANNEL_FILE: &str = "screen-pop-channel.json";
@@ -178,16 +182,24 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let store = Store::open(&options.state_dir).await?;
     let config::Setup { home, sources, outcomes } = read_sources(&options)?;
     let hub = Hub::with_outcomes(TimeZone::system(), outcomes);
+    let contacts = ContactFiles {
+        state_dir: options.state_dir.clone(),
+        home: home.unwrap_or_default(),
+        taken: sources.iter().map(|source| source.name.clone()).collect(),
+    };
     let Listening { host, listeners, page, public, secure } = options.listening;
     let read = |name: &str| std::env::var(name).ok();
     let lookup = Lookup::new(store.pool.clone(), &sources, read)?;
+    let writers = sources::writers(&sources, read)?;
+    let write_back = WriteBack::new(Arc::clone(&hub), store.pool.clone(), writers);
     let files = tokio::spawn(sources::files::import_all(
         store.pool.clone(),
         sources,
         home,
         options.state_dir.clone(),
     ));
-    let callers = Callers::new(Arc::clone(&hub), store.pool.clone(), lookup, home);
+    let callers =
+        Callers::writing(Arc::clone(&hub), store.pool.clone(), lookup, home, Some(Arc::clone(&write_back)));
     let desk = Desk::open(
         Arc::clone(&hub),
         store.pool.clone(),
@@ -196,6 +208,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
         page.to_string(),
     )
     .await?;
+    let writing = tokio::spawn(write_back.run(shutdown.clone()));
     let account_key = settings.account_key;
     let visits = Some(client.clone());
     let door = Door::open(visits, account_key.clone(), options.access, store.pool.clone(), &page).await?;
@@ -209,6 +222,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
         callers,
         door: Arc::clone(&door),
         store,
+        contacts,
         codes: codes_sender,
         host,
         public,
@@ -225,6 +239,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     };
     follow::follow(source, desk, hub, codes, shutdown).await;
     files.abort();
+    writing.abort();
     stop.cancel();
     server.await.context("the page's server failed")
 }

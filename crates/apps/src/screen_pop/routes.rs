@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     middleware,
     response::{IntoResponse, Redirect},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use futures_util::stream;
 use jiff::Timestamp;
@@ -25,6 +25,7 @@ use url::Url;
 use super::{
     callers::{Callers, Written},
     claims,
+    contacts_page::{self, ContactFiles},
     door::{Door, Visitor},
     enter,
     hub::Hub,
@@ -54,6 +55,8 @@ pub struct Pages {
     pub callers: Arc<Callers>,
     pub door: Arc<Door>,
     pub store: Store,
+    /// Where files of contacts are kept.
+    pub contacts: ContactFiles,
     /// Takes the codes of the app's own sign-ins whose state was right.
     pub codes: mpsc::Sender<Code>,
     /// Host of the listen address.
@@ -79,11 +82,15 @@ pub fn router(pages: Pages) -> Router {
         .route("/calls/{id}/code", post(code))
         .route("/calls/{id}/claim", post(claims::claim))
         .route("/calls/{id}/notes", post(notes))
+        .route("/calls/{id}/log", post(log_again))
         .route("/wallboard", get(wallboard::page))
         .route("/wallboard/events", get(wallboard::events))
         .route("/wallboard/links", post(wallboard::change_links))
         .route("/wall/{token}", get(wallboard::by_link))
         .route("/wall/{token}/events", get(wallboard::events_by_link))
+        .route("/contacts", get(contacts_page::page).post(contacts_page::map))
+        .route("/contacts/file", put(contacts_page::drop_file))
+        .route("/contacts/remove", post(contacts_page::remove))
         .route("/callers/pick", post(pick))
         .route("/callers/new", post(new_contact))
         .route("/sign-in", get(enter::begin))
@@ -266,6 +273,17 @@ async fn notes(
     change(&pages, &headers, &id, |mark| mark.notes = form.notes).await
 }
 
+/// A call that could not be written to the CRM is tried again.
+async fn log_again(State(pages): State<Pages>, headers: HeaderMap, Path(id): Path<String>) -> Response<Body> {
+    if let Err(refused) = may_tell_of(&pages, &headers, &id).await {
+        return refused;
+    }
+    match pages.callers.log_again(&id).await {
+        Ok(false) => no_such_call(),
+        tried => done(tried.map(|_| ())),
+    }
+}
+
 #[derive(Deserialize)]
 struct CodeForm {
     code: String,
@@ -309,6 +327,9 @@ async fn keep(
 ) -> sqlx::Result<bool> {
     let Some(mark) = pages.hub.mark(&visitor.person, id, change) else { return Ok(false) };
     store::mark(&pages.store.pool, &visitor.person.id, id, &mark, Timestamp::now()).await?;
+    let (callers, id) = (Arc::clone(&pages.callers), id.to_owned());
+    // The answer waits for no CRM.
+    tokio::spawn(async move { callers.log(&id).await });
     Ok(true)
 }
 

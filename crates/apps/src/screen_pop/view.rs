@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use ui::{Card, Code, Dialled, Fact, MatchLine, Phase, Texts};
 
 use super::{
-    call::{Call, Line, Outcome, Place, Stage},
+    call::{Call, Line, Logged, Outcome, Place, Stage},
     limits::{FACTS_SHOWN_MAX, FINISHED_STAYS, LINES_SHOWN_MAX, MATCHES_SHOWN_MAX, TAKEN_STAYS},
     sight::{Part, Sight, Tab},
     when::{clock, last_call, short},
@@ -63,6 +63,8 @@ pub fn card(
         claim: None,
         codes: Vec::new(),
         notes: mark.notes.clone(),
+        notes_go_to: call.logged.as_ref().map(|logged| crm(logged).to_owned()),
+        logged: logged(call, texts),
         created_ms: call.created.as_millisecond(),
         caller_key: call.caller.key().map(str::to_owned),
         call_back: call_back(call),
@@ -98,6 +100,26 @@ pub fn card(
         }),
         today: call.history.as_ref().map(|history| texts.nth(&texts.card.calls_today, history.today)),
         texts: Arc::clone(texts),
+    }
+}
+
+fn crm(logged: &Logged) -> &str {
+    match logged {
+        Logged::Waits(crm) | Logged::There(crm) | Logged::Failed { crm, .. } => crm,
+    }
+}
+
+/// Whether the call is in the CRM; nothing while it waits for its turn.
+fn logged(call: &Call, texts: &Texts) -> Option<ui::LoggedLine> {
+    let words = &texts.card;
+    match call.logged.as_ref()? {
+        Logged::Waits(_) => None,
+        Logged::There(crm) => Some(ui::LoggedLine { text: words.logged.with("crm", crm), failed: false }),
+        Logged::Failed { crm, why, again } => {
+            let why = why.as_ref().map(|why| failure(crm, why, texts)).unwrap_or_default();
+            let words = if *again { &words.not_logged_yet } else { &words.not_logged };
+            Some(ui::LoggedLine { text: words.fill(&[("crm", crm), ("why", &why)]), failed: true })
+        }
     }
 }
 
@@ -242,18 +264,26 @@ fn reason(reason: Reason, texts: &Texts) -> &ui::Text {
 
 /// Sources that have not answered, in words.
 fn failures(call: &Call, texts: &Texts) -> Vec<String> {
+    let failed = call.known.iter().flat_map(|known| known.failures());
+    failed.map(|(source, why)| failure(source, why, texts)).collect()
+}
+
+fn failure(source: &str, why: &Failure, texts: &Texts) -> String {
     let words = &texts.failure;
-    let said = |(source, failure): (&str, &Failure)| match failure {
-        Failure::Slow => words.slow.with("source", source),
-        Failure::Unreachable => words.unreachable.with("source", source),
-        Failure::Refused => words.refused.with("source", source),
-        Failure::Budget => words.budget.with("source", source),
-        Failure::Pause => words.pause.with("source", source),
-        Failure::Status(status) => words.status.fill(&[("source", &source), ("status", status)]),
-        Failure::Database => words.database.with("source", source),
-        Failure::Unreadable => words.unreadable.with("source", source),
+    let words = match why {
+        Failure::Slow => &words.slow,
+        Failure::Unreachable => &words.unreachable,
+        Failure::Refused => &words.refused,
+        Failure::Budget => &words.budget,
+        Failure::Pause => &words.pause,
+        Failure::Status(status) => {
+            return words.status.fill(&[("source", &source), ("status", status)]);
+        }
+        Failure::Database => &words.database,
+        Failure::NotSetUp => &words.not_set_up,
+        Failure::Unreadable => &words.unreadable,
     };
-    call.known.iter().flat_map(|known| known.failures()).map(said).collect()
+    words.with("source", source)
 }
 
 fn lines<'a>(call: &'a Call, texts: &Texts) -> (String, &'a [Line]) {

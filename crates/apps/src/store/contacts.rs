@@ -303,6 +303,19 @@ impl Writer {
     }
 }
 
+/// Takes the contacts of an import away.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove(pool: &AnyPool, name: &str) -> sqlx::Result<()> {
+    let mut connection = pool.acquire().await?;
+    sqlx::query("UPDATE people_imports SET active = 0 WHERE name = $1")
+        .bind(name)
+        .execute(&mut *connection)
+        .await?;
+    drop_inactive(&mut connection).await
+}
+
 fn is_sqlite(connection: &AnyConnection) -> bool {
     connection.backend_name() == "SQLite"
 }

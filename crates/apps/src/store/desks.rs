@@ -213,6 +213,21 @@ pub async fn marks(pool: &AnyPool, person: &str, max: u32) -> sqlx::Result<HashM
     rows.iter().map(mark).collect()
 }
 
+/// What people wrote of a call: person, notes and what came of it, by person; those who wrote nothing are left out.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn written(pool: &AnyPool, call: &str) -> sqlx::Result<Vec<(String, String, String)>> {
+    sqlx::query_as(
+        "SELECT person, notes, coalesce(code, '') AS code FROM desk_marks
+         LEFT JOIN desk_codes USING (person, conversation_space_id)
+         WHERE conversation_space_id = $1 AND (notes <> '' OR coalesce(code, '') <> '') ORDER BY person",
+    )
+    .bind(call)
+    .fetch_all(pool)
+    .await
+}
+
 /// Writes a mark over what was there.
 ///
 /// # Errors

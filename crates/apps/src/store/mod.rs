@@ -5,7 +5,9 @@
 
 pub mod changes;
 pub mod claims;
+pub mod contact_files;
 pub mod contacts;
+pub mod crm_log;
 mod database;
 pub mod desks;
 mod folder;
@@ -130,6 +132,8 @@ impl Store {
             claims::SCHEMA,
             wall_links::SCHEMA,
             languages::SCHEMA,
+            crm_log::SCHEMA,
+            contact_files::SCHEMA,
         ];
         database::make_tables(&pool, &schemas).await?;
         upgrade::upgrade(&pool).await?;

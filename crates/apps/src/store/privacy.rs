@@ -75,6 +75,7 @@ pub async fn erase_call(pool: &AnyPool, conversation_space_id: &str, now: Timest
         "DELETE FROM screen_pop_calls WHERE conversation_space_id = $1",
         "DELETE FROM screen_pop_talked WHERE conversation_space_id = $1",
         "DELETE FROM desk_marks WHERE conversation_space_id = $1",
+        "DELETE FROM crm_calls WHERE conversation_space_id = $1",
     ] {
         sqlx::query(statement).bind(conversation_space_id).execute(&mut *transaction).await?;
     }
@@ -88,6 +89,8 @@ pub async fn erase_call(pool: &AnyPool, conversation_space_id: &str, now: Timest
 pub async fn erase_caller(pool: &AnyPool, caller_key: &str) -> sqlx::Result<u64> {
     for statement in [
         "DELETE FROM desk_marks WHERE conversation_space_id IN
+             (SELECT conversation_space_id FROM screen_pop_calls WHERE caller_key = $1 OR dialled_number = $1)",
+        "DELETE FROM crm_calls WHERE conversation_space_id IN
              (SELECT conversation_space_id FROM screen_pop_calls WHERE caller_key = $1 OR dialled_number = $1)",
         "DELETE FROM desk_reached WHERE number = $1",
     ] {

@@ -201,6 +201,7 @@ fn call_of(row: &AnyRow, now: Timestamp) -> sqlx::Result<Call> {
         queue: None,
         history: None,
         known: None,
+        logged: None,
         sequence: 0,
         heard: now,
     })

@@ -1,7 +1,10 @@
 //! Which column of a file is what: by its heading, in several languages, or as told.
 
+use serde::{Deserialize, Serialize};
+
 /// What a column can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Field {
     Name,
     FirstName,
@@ -14,9 +17,12 @@ pub enum Field {
     Link,
     /// What the contact is known by in the system it comes from.
     Id,
+    /// Not taken.
+    Nothing,
 }
 
-const FIELDS: [(Field, &str); 10] = [
+/// All of them, with their names.
+pub const FIELDS: [(Field, &str); 11] = [
     (Field::Name, "name"),
     (Field::FirstName, "first-name"),
     (Field::LastName, "last-name"),
@@ -27,6 +33,7 @@ const FIELDS: [(Field, &str); 10] = [
     (Field::Notes, "notes"),
     (Field::Link, "link"),
     (Field::Id, "id"),
+    (Field::Nothing, "nothing"),
 ];
 
 /// Headings as exports write them: Google, Outlook, HubSpot, Salesforce, Zoho, in English, German, Portuguese, Spanish
@@ -146,20 +153,60 @@ const NO_PHONE: [&str; 4] = ["fax", "type", "label", "extension"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns(pub Vec<Option<Field>>);
 
+/// What a person chose for a column; without a field it is kept under its heading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    pub heading: String,
+    pub field: Option<Field>,
+}
+
+impl Field {
+    /// As `--map` and forms write it.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        FIELDS.iter().find(|(field, _)| *field == self).map_or("", |(_, name)| name)
+    }
+}
+
 /// Why the columns cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnError {
     #[error(
-        "--map {0} is not FIELD=COLUMN; fields are name, first-name, last-name, company, phone, email, tier, notes, link and id"
+        "--map {0} is not FIELD=COLUMN; fields are name, first-name, last-name, company, phone, email, tier, notes, link, id and nothing"
     )]
     NoPair(String),
     #[error("there is no column {column:?}; the columns are {there}")]
     NoColumn { column: String, there: String },
+    #[error("the file has other columns than those that were chosen for it: {there}; choose them anew")]
+    Changed { there: String },
     #[error("no column looks like a phone number; name one with --map phone=COLUMN; the columns are {there}")]
     NoPhone { there: String },
 }
 
 impl Columns {
+    /// By the headings alone.
+    #[must_use]
+    pub fn guessed(headings: &[String]) -> Self {
+        Self(headings.iter().map(|heading| guess(heading)).collect())
+    }
+
+    /// By their places, as a person chose on the page; the file may have changed since.
+    ///
+    /// # Errors
+    /// [`ColumnError::Changed`] when the file has other columns, [`ColumnError::NoPhone`].
+    pub fn chosen(headings: &[String], chosen: &[Choice]) -> Result<Self, ColumnError> {
+        let same = headings.len() == chosen.len()
+            && headings.iter().zip(chosen).all(|(here, then)| *here == then.heading);
+        if !same {
+            return Err(ColumnError::Changed { there: headings.join(", ") });
+        }
+        let columns = Self(chosen.iter().map(|choice| choice.field).collect());
+        if !columns.0.contains(&Some(Field::Phone)) {
+            return Err(ColumnError::NoPhone { there: headings.join(", ") });
+        }
+        Ok(columns)
+    }
+
     /// By the headings, with what is told (`phone=Main line`) in their place. Told fields are not guessed besides.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! name, in one step and only when all of it was read; rows that cannot be used are counted and kept in a report.
 
 pub mod columns;
+pub mod look;
 mod rejects;
 mod rows;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use super::{
     text::{split_numbers, tidy},
 };
 use crate::store::contacts::{self as store, NewContact};
-use columns::{ColumnError, Field};
+use columns::{Choice, ColumnError, Field};
 use rejects::Rejects;
 
 /// What to import and how.
@@ -31,6 +32,8 @@ pub struct Options {
     /// Name of the import; the next one of the same name takes its place.
     pub name: String,
     pub told: Vec<(Field, String)>,
+    /// What a person chose for each column; then nothing is guessed.
+    pub chosen: Option<Vec<Choice>>,
     pub home: Home,
     /// Where the report of unusable rows is written.
     pub rejects: PathBuf,
@@ -148,6 +151,22 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     extensions.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
+const UNREADABLE: &str = "a number that cannot be read";
+const NO_NUMBER: &str = "no number by which a call could be known";
+
+/// The numbers of a contact, as written and as read, and how many could not be read.
+fn numbers(contact: &Contact, home: Home) -> (Vec<(String, Number)>, u64) {
+    let (mut numbers, mut unreadable) = (Vec::new(), 0);
+    for text in contact.numbers.iter().flat_map(|field| split_numbers(field)) {
+        match Number::read(text, home) {
+            number @ (Number::Phone(_) | Number::Digits { .. }) => numbers.push((tidy(text), number)),
+            Number::Withheld => {}
+            Number::Text(_) => unreadable += 1,
+        }
+    }
+    (numbers, unreadable)
+}
+
 /// Takes rows one by one and hands them on in chunks.
 struct Taker<'a> {
     chunks: &'a mpsc::Sender<Vec<NewContact>>,
@@ -169,20 +188,14 @@ impl Taker<'_> {
                 return self.rejects.write(row.line, reason, &row.written);
             }
         };
-        let mut numbers = Vec::new();
-        for text in contact.numbers.iter().flat_map(|field| split_numbers(field)) {
-            match Number::read(text, self.home) {
-                number @ (Number::Phone(_) | Number::Digits { .. }) => numbers.push((tidy(text), number)),
-                Number::Withheld => {}
-                Number::Text(_) => {
-                    self.imported.unreadable_numbers += 1;
-                    self.rejects.write(row.line, "a number that cannot be read", &row.written)?;
-                }
-            }
+        let (numbers, unreadable) = numbers(&contact, self.home);
+        for _ in 0..unreadable {
+            self.imported.unreadable_numbers += 1;
+            self.rejects.write(row.line, UNREADABLE, &row.written)?;
         }
         if numbers.is_empty() {
             self.imported.rejected += 1;
-            return self.rejects.write(row.line, "no number by which a call could be known", &row.written);
+            return self.rejects.write(row.line, NO_NUMBER, &row.written);
         }
         self.imported.contacts += 1;
         self.imported.numbers += numbers.len() as u64;

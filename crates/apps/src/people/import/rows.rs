@@ -5,6 +5,7 @@ use std::{
     cell::Cell,
     fs::File,
     io::{self, BufReader, Read, Seek as _, SeekFrom},
+    path::Path,
     rc::Rc,
 };
 
@@ -36,52 +37,63 @@ impl Read for Bounded {
     }
 }
 
-/// Reads all rows.
+/// Reads all rows as contacts.
 pub fn read(
     options: &Options,
     mut take: impl FnMut(Row) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
-    let path = || options.file.clone();
-    let failed = |error| ImportError::Read { path: path(), error };
-    let mut file = File::open(&options.file).map_err(failed)?;
+    let mut columns: Option<(Vec<String>, Columns)> = None;
+    records(&options.file, |line, fields, separator| {
+        let Some((headings, columns)) = &columns else {
+            let found = match &options.chosen {
+                Some(chosen) => Columns::chosen(&fields, chosen)?,
+                None => Columns::find(&fields, &options.told)?,
+            };
+            columns = Some((fields, found));
+            return Ok(());
+        };
+        let contact = if fields.len() == headings.len() {
+            Ok(contact(headings, columns, &fields, &options.name))
+        } else {
+            Err("it has another number of fields than the headings")
+        };
+        take(Row { line, contact, written: fields.join(separator) })
+    })?;
+    columns.map(|_| ()).ok_or_else(|| ImportError::Empty { path: options.file.clone() })
+}
+
+/// Reads the rows of a file, the headings first, each with its line and what parts its fields; empty ones are left out.
+pub fn records(
+    path: &Path,
+    mut take: impl FnMut(u64, Vec<String>, &str) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let failed = |error| ImportError::Read { path: path.to_owned(), error };
+    let mut file = File::open(path).map_err(failed)?;
     let delimiter = begin(&mut file).map_err(failed)?;
+    let separator = char::from(delimiter).to_string();
     let left = Rc::new(Cell::new(IMPORT_ROW_BYTES_MAX));
     let bounded = BufReader::with_capacity(IMPORT_READ_BYTES, Bounded { file, left: Rc::clone(&left) });
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bounded);
-    let mut record = ByteRecord::new();
-    let mut columns: Option<(Vec<String>, Columns)> = None;
+    let (mut record, mut is_first) = (ByteRecord::new(), true);
     loop {
         left.set(IMPORT_ROW_BYTES_MAX);
         let line = reader.position().line();
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => return Err(reading(error, options, line)),
+            Ok(false) => return Ok(()),
+            Err(error) => return Err(reading(error, path, line)),
         }
         let fields: Vec<String> = record.iter().map(text).collect();
-        match &columns {
-            None => {
-                let found = Columns::find(&fields, &options.told)?;
-                columns = Some((fields, found));
-            }
-            Some(_) if fields.iter().all(String::is_empty) => {}
-            Some((headings, columns)) => {
-                let contact = if fields.len() == headings.len() {
-                    Ok(contact(headings, columns, &fields, &options.name))
-                } else {
-                    Err("it has another number of fields than the headings")
-                };
-                let separator = char::from(delimiter).to_string();
-                take(Row { line, contact, written: fields.join(&separator) })?;
-            }
+        if is_first || !fields.iter().all(String::is_empty) {
+            is_first = false;
+            take(line, fields, &separator)?;
         }
     }
-    columns.map(|_| ()).ok_or_else(|| ImportError::Empty { path: path() })
 }
 
-fn reading(error: csv::Error, options: &Options, line: u64) -> ImportError {
-    let path = options.file.clone();
+fn reading(error: csv::Error, path: &Path, line: u64) -> ImportError {
+    let path = path.to_owned();
     match error.into_kind() {
         csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
             ImportError::RowTooLong { path, line, max: IMPORT_ROW_BYTES_MAX }
@@ -130,6 +142,7 @@ fn contact(headings: &[String], columns: &Columns, fields: &[String], source: &s
             Some(Field::Notes) => contact.notes = tidy(value),
             Some(Field::Link) => contact.link = tidy(value),
             Some(Field::Id) => contact.reference = tidy(value),
+            Some(Field::Nothing) => {}
             None => {
                 contact.other.insert(tidy(heading), tidy(value));
             }

@@ -34,6 +34,7 @@ impl Shop {
         let options = Options {
             name: "customers".into(),
             told: columns::told(map).unwrap(),
+            chosen: None,
             home: Home::default(),
             rejects: self.folder.path().join("rejected.txt"),
             file: path,
@@ -169,6 +170,7 @@ async fn progress_is_told_and_a_company_is_found_by_its_direct_dials() {
         file: path,
         name: "h".into(),
         told: Vec::new(),
+        chosen: None,
         home: "DE".parse().unwrap(),
         rejects: shop.folder.path().join("rejected.txt"),
     };

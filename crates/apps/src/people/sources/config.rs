@@ -9,6 +9,7 @@ use std::{
 use serde::Deserialize;
 use serde_json_path::JsonPath;
 
+use super::write::{LogCalls, Write};
 use crate::people::{limits, number::Home, text::tidy};
 
 /// The file as it is written.
@@ -55,6 +56,9 @@ pub struct Source {
     pub stale_s: u64,
     #[serde(default = "requests_per_minute")]
     pub requests_per_minute: std::num::NonZeroU32,
+    /// http: write calls with its contacts back to it.
+    #[serde(default)]
+    pub log_calls: Option<LogCalls>,
 }
 
 /// What a source is.
@@ -100,6 +104,8 @@ pub struct Http {
     pub link: Option<String>,
     /// Further requests for each contact.
     pub also: Option<Vec<Also>>,
+    /// How calls are written to it.
+    pub write: Option<Write>,
 }
 
 /// A further request for a contact.
@@ -225,11 +231,13 @@ impl Source {
             [("url", http.url.is_some()), ("items", http.items.is_some()), ("fields", http.fields.is_some())];
         wrong
             .extend(needs.iter().filter(|(_, set)| !set).map(|(name, _)| format!("set {name}, or a preset")));
-        if let Some(url) = &http.url {
-            let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-            if !url.starts_with("https://") && !local.iter().any(|start| url.starts_with(start)) {
-                wrong.push("url must begin with https://, or with http:// on this machine".to_owned());
-            }
+        if http.url.as_ref().is_some_and(|url| !is_safe(url)) {
+            wrong.push("url must begin with https://, or with http:// on this machine".to_owned());
+        }
+        match (&http.write, self.log_calls) {
+            (Some(write), _) => wrong.extend(write.check()),
+            (None, Some(_)) => wrong.push("log_calls needs write, or a preset".to_owned()),
+            (None, None) => {}
         }
         let texts = [&http.url, &http.link, &http.basic].into_iter().flatten();
         let texts: Vec<&String> = texts.chain(http.headers.iter().flat_map(BTreeMap::values)).collect();
@@ -259,6 +267,12 @@ impl Source {
     }
 }
 
+/// Nothing but this machine is told anything in clear.
+pub(super) fn is_safe(url: &str) -> bool {
+    let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    url.starts_with("https://") || local.iter().any(|start| url.starts_with(start))
+}
+
 impl Http {
     /// Takes from a preset what is not set.
     fn fill(&mut self, preset: Self) {
@@ -272,5 +286,6 @@ impl Http {
         self.facts = self.facts.take().or(preset.facts);
         self.link = self.link.take().or(preset.link);
         self.also = self.also.take().or(preset.also);
+        self.write = self.write.take().or(preset.write);
     }
 }

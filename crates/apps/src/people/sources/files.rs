@@ -44,6 +44,7 @@ pub async fn import_all(pool: AnyPool, sources: Vec<Source>, home: Option<Home>,
             file,
             name: source.name.clone(),
             told,
+            chosen: None,
             home: home.unwrap_or_default(),
             rejects: state_dir.join("contacts-rejected.txt"),
         };

@@ -22,8 +22,8 @@ use crate::people::{
 
 /// A web service.
 pub struct Service {
-    source: Source,
-    client: Client,
+    pub(super) source: Source,
+    pub(super) client: Client,
     token: SecretString,
 }
 
@@ -113,7 +113,7 @@ impl Service {
         serde_json::from_slice(&bytes).map(Some).map_err(|_| Failure::Unreadable)
     }
 
-    fn authorized(&self, mut request: RequestBuilder) -> RequestBuilder {
+    pub(super) fn authorized(&self, mut request: RequestBuilder) -> RequestBuilder {
         let http = &self.source.http;
         let secret = |text: &str| {
             let user = http.user.as_deref().unwrap_or_default();
@@ -179,7 +179,7 @@ impl Service {
     }
 }
 
-fn encoded(value: &str) -> String {
+pub(super) fn encoded(value: &str) -> String {
     url::form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
@@ -196,12 +196,12 @@ fn facts(json: &Value, paths: &BTreeMap<String, String>) -> BTreeMap<String, Str
     paths.iter().filter_map(|(label, path)| Some((label.clone(), tidy(&read(path)?)))).collect()
 }
 
-fn nodes<'a>(json: &'a Value, path: &str) -> Vec<&'a Value> {
+pub(super) fn nodes<'a>(json: &'a Value, path: &str) -> Vec<&'a Value> {
     // Paths were checked when the file was read.
     JsonPath::parse(path).map(|path| path.query(json).all()).unwrap_or_default()
 }
 
-fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

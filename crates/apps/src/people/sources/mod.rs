@@ -7,6 +7,7 @@ mod guard;
 mod http;
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 use std::{
     fmt,
@@ -16,6 +17,7 @@ use std::{
 
 use futures_util::Stream;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use sqlx::AnyPool;
 use tokio::{
     sync::mpsc,
@@ -33,7 +35,8 @@ use http::Service;
 pub const IMPORTED: &str = "contacts";
 
 /// Why a source has not answered, in words for a card.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Failure {
     Slow,
     Unreachable,
@@ -44,6 +47,8 @@ pub enum Failure {
     Unreadable,
     /// The database refuses the query, or cannot be reached.
     Database,
+    /// The source was taken out of the file.
+    NotSetUp,
 }
 
 impl fmt::Display for Failure {
@@ -56,6 +61,7 @@ impl fmt::Display for Failure {
             Self::Pause => f.write_str("failed lately, is tried again soon"),
             Self::Status(status) => write!(f, "answers with error {status}"),
             Self::Database => f.write_str("cannot be asked: the log tells why"),
+            Self::NotSetUp => f.write_str("is not set up any more"),
             Self::Unreadable => f.write_str("answers with something that cannot be read"),
         }
     }
@@ -118,6 +124,24 @@ impl Asked {
             }
         })
     }
+}
+
+/// The services among `sources` to which calls are written.
+///
+/// # Errors
+/// When a client cannot be made.
+pub fn writers(
+    sources: &[Source],
+    environment: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Vec<write::Writer>> {
+    // Another part of the program may have chosen one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut writers = Vec::new();
+    for source in sources.iter().filter(|source| source.kind == Kind::Http) {
+        let token = source.http.token_env.as_deref().and_then(&environment).unwrap_or_default();
+        writers.extend(write::Writer::new(source, SecretString::from(token))?);
+    }
+    Ok(writers)
 }
 
 struct Guarded {

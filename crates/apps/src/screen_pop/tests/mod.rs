@@ -2,12 +2,14 @@
 
 mod board;
 mod callers;
+mod contacts_page;
 mod doors;
 mod languages;
 mod pages;
 mod rights;
 mod sights;
 mod walls;
+mod write_back;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -14,8 +14,9 @@ use tower::ServiceExt;
 
 use super::{ending, inbound, ring, with_id};
 use crate::{
-    people::sources::Lookup,
+    people::{number::Home, sources::Lookup},
     screen_pop::{
+        ContactFiles,
         callers::Callers,
         desk::{Desk, Pop},
         door::{Access, Door},
@@ -82,6 +83,11 @@ impl App {
             callers,
             door: Arc::new(door),
             store: store.clone(),
+            contacts: ContactFiles {
+                state_dir: folder.path().to_owned(),
+                home: Home::default(),
+                taken: vec!["HubSpot".to_owned()],
+            },
             codes: code_sender,
             host: "localhost".into(),
             public: None,

@@ -1,0 +1,90 @@
+//! The page of contacts: a file is dropped, its columns are chosen, and callers have names.
+
+use axum::{
+    body::Body,
+    http::{Request, Response},
+};
+use tower::ServiceExt as _;
+
+use super::pages::{App, text};
+use crate::{
+    people::number::{Home, Number},
+    screen_pop::{limits::UPLOAD_BYTES_MAX, routes::router, sight::Person},
+    store::contacts,
+};
+
+const FILE: &str = "Who;Ring me;City\nAda Example;+1 312 555 0147;Chicago\nBo Sample;front gate;Boston\n";
+
+async fn send(app: &App, method: &str, path: &str, body: impl Into<Body>) -> Response<Body> {
+    let form = "application/x-www-form-urlencoded";
+    // A browser's form has no origin under our referrer policy.
+    let origin = if method == "PUT" { "http://localhost:5000" } else { "null" };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost:5000")
+        .header("origin", origin)
+        .header("content-type", form);
+    router(app.pages.clone()).oneshot(request.body(body.into()).unwrap()).await.unwrap()
+}
+
+async fn found(app: &App, number: &str) -> Vec<String> {
+    let number = Number::read(number, Home::default());
+    let found = contacts::candidates(&app.store.pool, &number).await.unwrap();
+    found.into_iter().map(|contact| format!("{} {:?}", contact.name, contact.other)).collect()
+}
+
+#[tokio::test]
+async fn a_file_is_dropped_mapped_saved_changed_and_taken_away() {
+    let app = App::start().await;
+    assert_eq!(send(&app, "PUT", "/contacts/file", FILE).await.status(), 204);
+    let page = text(send(&app, "GET", "/contacts?file=new&name=friends", Body::empty()).await).await;
+    for words in ["Ring me", "+1 312 555 0147", "No column is a phone number yet", "value=\"friends\""] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let columns = "file=new&name=friends&column=name&column=phone&column=";
+    let page = text(send(&app, "POST", "/contacts", format!("{columns}&do=check")).await).await;
+    assert!(page.contains("<strong>1</strong> of 2 rows") && page.contains("first in line 3"), "{page}");
+    assert!(found(&app, "+13125550147").await.is_empty(), "nothing is saved yet");
+    let saved = send(&app, "POST", "/contacts", format!("{columns}&do=save")).await;
+    assert_eq!(saved.headers()["location"], "/contacts?name=friends&done=true");
+    assert_eq!(found(&app, "+13125550147").await, ["Ada Example {\"City\": \"Chicago\"}"]);
+    // The choice is kept with the file.
+    let page = text(send(&app, "GET", "/contacts?file=saved&name=friends", Body::empty()).await).await;
+    assert!(page.contains("<option value=\"phone\" selected>"), "{page}");
+    let changed = "file=saved&name=friends&column=name&column=phone&column=nothing&do=save";
+    assert_eq!(send(&app, "POST", "/contacts", changed).await.status(), 303);
+    assert_eq!(found(&app, "+13125550147").await, ["Ada Example {}"]);
+    assert_eq!(send(&app, "POST", "/contacts/remove", "name=friends").await.status(), 303);
+    assert!(found(&app, "+13125550147").await.is_empty());
+    let page = text(send(&app, "GET", "/contacts", Body::empty()).await).await;
+    assert!(page.contains("No contacts yet"), "{page}");
+}
+
+#[tokio::test]
+async fn wrong_files_names_and_people_are_refused() {
+    let app = App::start().await;
+    let refused = send(&app, "PUT", "/contacts/file", "PK\u{3}\u{4}xl/").await;
+    assert_eq!(refused.status(), 415);
+    assert!(text(refused).await.contains("Save it as CSV"));
+    let page = text(send(&app, "GET", "/contacts?file=new&name=a", Body::empty()).await).await;
+    assert!(page.contains("Drop it again"), "{page}");
+    let long = "x".repeat(UPLOAD_BYTES_MAX + 1);
+    assert_eq!(send(&app, "PUT", "/contacts/file", long).await.status(), 413);
+    assert_eq!(send(&app, "PUT", "/contacts/file", FILE).await.status(), 204);
+    for (name, words) in
+        [("HubSpot", "another source"), ("", "Give the list a name"), ("by%20hand", "another source")]
+    {
+        let form = format!("file=new&name={name}&column=name&column=phone&column=&do=save");
+        let answer = send(&app, "POST", "/contacts", form).await;
+        assert_eq!(answer.status(), 422);
+        assert!(text(answer).await.contains(words), "{name}");
+    }
+    let agent = Person { id: "agent@example.com".into(), member: true, ..Person::default() };
+    let closed = App::closed(std::slice::from_ref(&agent)).await;
+    assert_eq!(send(&closed, "PUT", "/contacts/file", FILE).await.status(), 401);
+    let cookie = format!("callfeed_session_5000={}", agent.id);
+    let request = Request::get("/contacts").header("host", "localhost:5000").header("cookie", cookie);
+    let answer = router(closed.pages.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 403);
+}
