@@ -149,13 +149,13 @@ fn judge(played: &HashMap<String, usize>, heard: &HashMap<usize, Heard>) -> Vec<
         Figure::new("desks_foreign", say(desks, "pops on a wrong desk"), foreign as f64, "pops").at_most(0.0),
         Figure::new(
             "desks_p50_ms",
-            say(desks, "call to its desk's card, p50"),
+            say(desks, "call's begin to the card at its desk, p50 (its phone rings after 96 to 144 ms)"),
             latencies.percentile_ms(0.5),
             "ms",
         ),
         Figure::new(
             "desks_p99_ms",
-            say(desks, "call to its desk's card, p99"),
+            say(desks, "call's begin to the card at its desk, p99"),
             latencies.percentile_ms(0.99),
             "ms",
         ),
