@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::AnyPool;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use ui::Lang;
 
@@ -72,6 +72,8 @@ pub struct WriteBack {
     writers: HashMap<String, Writer>,
     pace: Pace,
     wake: Notify,
+    /// One look at how a call stands at a time, so that no earlier one is put on the card after a later one.
+    showing: Mutex<()>,
 }
 
 impl WriteBack {
@@ -84,7 +86,7 @@ impl WriteBack {
     #[must_use]
     pub fn at_pace(hub: Arc<Hub>, pool: AnyPool, writers: Vec<Writer>, pace: Pace) -> Arc<Self> {
         let writers = writers.into_iter().map(|writer| (writer.name.clone(), writer)).collect();
-        Arc::new(Self { hub, pool, writers, pace, wake: Notify::new() })
+        Arc::new(Self { hub, pool, writers, pace, wake: Notify::new(), showing: Mutex::new(()) })
     }
 
     /// Looks whether a call is to be written, or written anew.
@@ -228,6 +230,7 @@ impl WriteBack {
 
     /// Puts on the card how the call stands.
     async fn show(&self, call: &Call) {
+        let _turn = self.showing.lock().await;
         let entry = store::of(&self.pool, &call.id).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "how a call stands with the CRM could not be read");
             None
