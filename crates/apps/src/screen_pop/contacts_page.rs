@@ -88,7 +88,7 @@ pub async fn page(
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
-    let visitor = match admin(&pages, &headers, visitor) {
+    let visitor = match admin(&pages, &headers, visitor).await {
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
@@ -108,11 +108,10 @@ pub async fn page(
 
 /// `PUT /contacts/file`: takes a file that was dropped, up to [`UPLOAD_BYTES_MAX`]; 413 beyond, 415 if it is no table.
 pub async fn drop_file(State(pages): State<Pages>, headers: HeaderMap, body: Body) -> Response<Body> {
-    let visitor =
-        match acting(&pages, &headers, None).await.and_then(|visitor| admin(&pages, &headers, visitor)) {
-            Ok(visitor) => visitor,
-            Err(refused) => return refused,
-        };
+    let visitor = match by_script(&pages, &headers).await {
+        Ok(visitor) => visitor,
+        Err(refused) => return refused,
+    };
     let path = pages.contacts.dropped(&visitor.person.id);
     match keep(&path, body).await {
         Ok(true) => {}
@@ -404,17 +403,22 @@ async fn shown(
     ui::page(status, &page, &[])
 }
 
+async fn by_script(pages: &Pages, headers: &HeaderMap) -> Result<Visitor, Response<Body>> {
+    let visitor = acting(pages, headers, None).await?;
+    admin(pages, headers, visitor).await
+}
+
 /// With our referrer policy a browser's form has no origin; the proof alone tells that it is ours.
 async fn by_form(pages: &Pages, headers: &HeaderMap, proof: &str) -> Result<Visitor, Response<Body>> {
     let visitor = seated(pages, headers).await?;
     if proof == visitor.proof {
-        admin(pages, headers, visitor)
+        admin(pages, headers, visitor).await
     } else {
         Err(enter::foreign_form(pages, headers))
     }
 }
 
-fn admin(pages: &Pages, headers: &HeaderMap, visitor: Visitor) -> Result<Visitor, Response<Body>> {
+async fn admin(pages: &Pages, headers: &HeaderMap, visitor: Visitor) -> Result<Visitor, Response<Body>> {
     if pages.hub.is_admin(&visitor.person) { Ok(visitor) } else { Err(admins_only(pages, headers)) }
 }
 
