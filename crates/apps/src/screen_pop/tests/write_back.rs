@@ -133,7 +133,6 @@ impl Crm {
         self.state.lock().unwrap().changes.clone()
     }
 
-    /// Waits until this holds.
     async fn until(&self, what: &str, holds: impl Fn(&State) -> bool) {
         let wait = async {
             while !holds(&self.state.lock().unwrap()) {
@@ -144,7 +143,6 @@ impl Crm {
     }
 }
 
-/// A generic service.
 const OWN: Shape = Shape {
     create: "/calls",
     find: "/find",
@@ -449,7 +447,6 @@ async fn salesforce_and_pipedrive_take_calls() {
     assert_eq!((&task["WhoId"], &task["CallObject"]), (&json!("512"), &json!("c-1")));
     assert_eq!((&task["ActivityDate"], &task["CallDurationInSeconds"]), (&json!("2026-02-03"), &json!(0)));
     assert_eq!(changes[0].0, "/services/data/v61.0/sobjects/Task/77");
-    let note = |made: &str| json_of(made)["note"].clone();
     let (made, changes) = preset(
         "pipedrive",
         Shape {
@@ -463,7 +460,7 @@ async fn salesforce_and_pipedrive_take_calls() {
         },
     )
     .await;
-    assert!(note(&made[0]).as_str().unwrap().contains("Callfeed call c-1"));
+    assert!(json_of(&made[0])["note"].as_str().unwrap().contains("Callfeed call c-1"));
     assert_eq!(changes[0].0, "/api/v1/activities/77");
 }
 
