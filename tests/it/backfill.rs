@@ -1,9 +1,10 @@
 //! The first start of a collector on a phone system with a past: every earlier call is fetched once, below the service's
 //! limit however it is refused, across a kill, in little memory.
 //!
-//! `CALLFEED_BACKFILL_CALLS` and `CALLFEED_TEST_SEED` set how many calls and which refusals; the long form has the calls of
-//! 90 days. The limit is higher than GoTo Connect's, and the collector's pace with it, so that nobody waits for hours: the
-//! client's arithmetic of turns is the same at any limit.
+//! `CALLFEED_BACKFILL_CALLS`, `CALLFEED_BACKFILL_LIMIT` and `CALLFEED_TEST_SEED` set how many calls, how many requests a
+//! second and which refusals; the long form has the calls of 90 days. The limit is higher than GoTo Connect's unless asked
+//! for, and the collector's pace with it, so that nobody waits for hours: the client's arithmetic of turns is the same at
+//! any limit.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,9 +20,11 @@ const CALLS: usize = 250;
 /// Days of the short form and of the long one.
 const DAYS: (u32, u32) = (3, 90);
 /// Requests a second that the platform allows to each client and API, and that the collector is told of.
-const LIMIT: (&str, &str) = ("--rate-limit=100", "100");
+const LIMIT: u64 = 100;
 /// The same in the long form.
-const LONG_LIMIT: (&str, &str) = ("--rate-limit=500", "500");
+const LONG_LIMIT: u64 = 500;
+/// Requests for each call, refused ones and pages of summaries included, that the deadlines allow.
+const REQUESTS: u64 = 5;
 /// The collector's memory at its peak; binaries without optimisation take more.
 const MEMORY_KIB_MAX: u64 = if cfg!(debug_assertions) { 90 * 1024 } else { 60 * 1024 };
 
@@ -93,16 +96,20 @@ async fn a_backfill_loses_nothing_stays_below_the_limit_and_takes_little_memory(
     let wanted = wanted.map_or(CALLS, |text| text.parse().expect("CALLFEED_BACKFILL_CALLS is a number"));
     let long = wanted > CALLS;
     let days = if long { DAYS.1 } else { DAYS.0 };
-    let limit = if long { LONG_LIMIT } else { LIMIT };
+    let limit = std::env::var("CALLFEED_BACKFILL_LIMIT").ok();
+    let usual = if long { LONG_LIMIT } else { LIMIT };
+    let limit = limit.map_or(usual, |text| text.parse().expect("CALLFEED_BACKFILL_LIMIT is a number"));
+    let limited = format!("--rate-limit={limit}");
+    let until_fetched = LATER + Duration::from_secs(REQUESTS * wanted as u64 / limit);
     let mut random = fastrand::Rng::with_seed(seed());
 
     let hours = jiff::SignedDuration::from_hours(24 * i64::from(days) + 1);
     let start = jiff::Timestamp::now().checked_sub(hours).unwrap().to_string();
-    let flags = ["--clock", "virtual", "--clock-start", &start, limit.0];
+    let flags = ["--clock", "virtual", "--clock-start", &start, &limited];
     let mut platform = Platform::start_with(&flags).await;
     past(&platform, days, wanted).await;
 
-    let env = settings(&platform, "limited", &[("GOTO_RATE_LIMIT", Some(limit.1))]);
+    let env = settings(&platform, "limited", &[("GOTO_RATE_LIMIT", Some(&limit.to_string()))]);
     let (env, state) = (env.to_string_lossy().into_owned(), platform.folder("state"));
     let folder = state.to_string_lossy().into_owned();
     let mut login =
@@ -123,15 +130,14 @@ async fn a_backfill_loses_nothing_stays_below_the_limit_and_takes_little_memory(
             add(&platform, &fault).await;
         }
         let printed = |lines: &[String]| (lines.len() >= wanted / part).then_some(());
-        app.stdout.wait("a part of the past", LATER + Duration::from_secs(wanted as u64 / 20), printed).await;
+        app.stdout.wait("a part of the past", until_fetched, printed).await;
         peak = peak.max(app.memory_peak_kib());
         if kills {
             app.kill9().await;
             app = collector();
         }
     }
-    let deadline = LATER + Duration::from_secs(wanted as u64 / 10);
-    eventually("no gap is open and nothing waits", deadline, async || {
+    eventually("no gap is open and nothing waits", until_fetched, async || {
         let said = App::run(&["gaps", "--state", &folder], &platform.folder("apps")).await.stdout.join("\n");
         said.contains("No gap is open").then_some(())
     })
@@ -142,7 +148,7 @@ async fn a_backfill_loses_nothing_stays_below_the_limit_and_takes_little_memory(
     app.stop().await;
 
     clear_all(&platform).await;
-    platform.restart_without(limit.0).await;
+    platform.restart_without(&limited).await;
     let truth = truth(&platform, days).await;
     let mut stored = apps::spaces_of(&apps::stored(&platform, &state).await);
     stored.sort();

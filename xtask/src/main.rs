@@ -31,8 +31,9 @@ cargo xtask soak [--calls N] [--seed S] [--release]
 cargo xtask chaos [--calls N] [--seed S] [--release]
                                 N calls (10000) while collector and platform are killed among faults; see
                                 tests/it/collector_chaos.rs
-cargo xtask backfill [--calls N] [--seed S] [--release]
-                                N calls (59000) of the last 90 days, fetched by a first start; see tests/it/backfill.rs
+cargo xtask backfill [--calls N] [--limit R] [--seed S] [--release]
+                                N calls (59000) of the last 90 days, fetched by a first start at R requests a second at
+                                most (500); see tests/it/backfill.rs
 cargo xtask schemathesis        hundreds of requests for each operation of the OpenAPI document
 cargo xtask axe                 axe-core from npm, for the story that looks at every page
 cargo xtask tidy                only the rules that no compiler knows
@@ -49,6 +50,8 @@ const SOAK_CALLS: (&str, &str) = ("CALLFEED_SOAK_CALLS", "10000");
 /// The same of the collector among kills and faults, and of its first start.
 const CHAOS_CALLS: (&str, &str) = ("CALLFEED_CHAOS_CALLS", "10000");
 const BACKFILL_CALLS: (&str, &str) = ("CALLFEED_BACKFILL_CALLS", "59000");
+/// Requests a second of that first start.
+const BACKFILL_LIMIT: &str = "CALLFEED_BACKFILL_LIMIT";
 /// Repeats what a random test decided.
 const SEED: &str = "CALLFEED_TEST_SEED";
 /// URL of a PostgreSQL server on which the suites may create databases.
@@ -130,9 +133,10 @@ fn long_form(story: &str, calls: (&str, &str), flags: &[&str]) -> Result<()> {
         };
         match *flag {
             "--calls" => command.env(calls.0, number()?.to_string()),
+            "--limit" if calls == BACKFILL_CALLS => command.env(BACKFILL_LIMIT, number()?.to_string()),
             "--seed" => command.env(SEED, number()?.to_string()),
             "--release" => command.arg("--release"),
-            _ => bail!("there is no {flag}; it takes --calls N, --seed S and --release"),
+            _ => bail!("there is no {flag}; see cargo xtask"),
         };
     }
     let status = command.args([story, "--", "--nocapture"]).status().context("cargo cannot be started")?;
