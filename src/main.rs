@@ -74,6 +74,8 @@ enum Command {
     BenchReference(bench::store::reference::Args),
     #[command(hide = true)]
     BenchPeers(bench::peers::Args),
+    #[command(hide = true)]
+    BenchCollector(bench::collector::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -147,6 +149,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::BenchPeers(args) => bench::peers::run(args).await,
+        Command::BenchCollector(args) => bench::collector::run(args).await,
         Command::BenchReference(args) => bench::store::reference::serve(args).await,
     }
 }

@@ -5,6 +5,7 @@
 
 mod channels;
 mod desk;
+pub mod collector;
 mod fan_out;
 mod figures;
 mod frames;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -40,6 +41,8 @@ pub struct Platform {
 pub struct Access {
     pub address: SocketAddr,
     pub settings: Settings,
+    /// The super admin's.
+    pub login: Arc<person::Login>,
     /// `Authorization` of the super admin.
     pub bearer: String,
     /// `Authorization` of the client.
@@ -121,9 +124,9 @@ impl Platform {
         crate::simulator::client()?;
         let secret = settings.client_secret.expose_secret();
         let basic = format!("Basic {}", STANDARD.encode(format!("{}:{secret}", settings.client_id)));
-        let mut access =
-            Access { address: self.address, settings, bearer: String::new(), basic, token: String::new() };
-        access.token = access.fetch_token(&login).await.context("signing in failed")?;
+        let (bearer, token, login) = (String::new(), String::new(), Arc::new(login));
+        let mut access = Access { address: self.address, settings, login, bearer, basic, token };
+        access.token = access.fetch_token().await.context("signing in failed")?;
         access.bearer = format!("Bearer {}", access.token);
         Ok(access)
     }
@@ -145,7 +148,7 @@ impl Platform {
 
 impl Access {
     /// The code flow, without the SDK: it keeps its tokens to itself.
-    async fn fetch_token(&self, login: &person::Login) -> anyhow::Result<String> {
+    async fn fetch_token(&self) -> anyhow::Result<String> {
         let redirect = "http://127.0.0.1:12021/app/redirect";
         let mut url = self.settings.hosts.auth.join("oauth/authorize")?;
         url.query_pairs_mut()
@@ -155,7 +158,7 @@ impl Access {
             .append_pair("scope", &apps::SCOPES.join(" "))
             .append_pair("state", "bench");
         let page = person::next(&url, &person::browser()?.get(url.clone()).send().await?)?;
-        let back = person::allow(&page, login).await?;
+        let back = person::allow(&page, &self.login).await?;
         let code = person::query(&back, "code").context("the platform gave no code")?;
         let answer = person::browser()?
             .post(self.settings.hosts.auth.join("oauth/token")?)
