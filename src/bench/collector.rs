@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -125,7 +125,12 @@ async fn measure(door: &Door, side: &Side<'_>) -> anyhow::Result<Outcome> {
         let first = door.next_request();
         let spawned = Instant::now();
         let mut child = side.start(door.address)?;
-        let at = tokio::time::timeout(FIRST_REQUEST_MAX, first).await.context("no request came")??;
+        let Ok(at) = tokio::time::timeout(FIRST_REQUEST_MAX, first).await else {
+            child.kill().await?;
+            let said = child.wait_with_output().await?.stderr;
+            bail!("start {start}: no request came; it said: {}", String::from_utf8_lossy(&said));
+        };
+        let at = at?;
         firsts_ms.push(at.duration_since(spawned).as_secs_f64() * 1000.0);
         if start + 1 == STARTS {
             tokio::time::sleep(IDLE).await;
@@ -157,7 +162,7 @@ impl Side<'_> {
                 command
             }
         };
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         command.spawn().context("it cannot be started")
     }
 }
