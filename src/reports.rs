@@ -121,7 +121,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         keep: args.keep.keep(),
         health: args.health,
         no_browser: args.no_browser,
-        since: args.since.instant(),
+        since: args.since,
         listen: args.listen,
         out,
         on_report: None,

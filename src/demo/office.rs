@@ -124,7 +124,7 @@ impl Office {
             keep: reports::Keep::default(),
             health: None,
             on_report: Some(on_report),
-            since: None,
+            since: reports::Since::Now,
         };
         self.part("the report collector", stop, reports::run(self.settings.clone(), options, stop.clone()));
         let reports_tally = Arc::clone(tally);

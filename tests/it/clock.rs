@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::calls::{self, Channel, advance};
 use crate::harness::receiver::Receiver;
-use crate::harness::{Answer, App, LATER, Person, Platform, SCOPES, SOON, http};
+use crate::harness::{Answer, App, LATER, Person, Platform, SCOPES, SOON, apps, eventually, http};
 
 const CLOCK: &str = "/simulator/v1/clock";
 
@@ -116,6 +116,48 @@ async fn two_days() -> Vec<String> {
     let log = command(&platform, &["log"]).await;
     assert_eq!(log.code, Some(0));
     log.stdout
+}
+
+/// Hours pass between two requests of a program then; it must find its way all the same.
+#[tokio::test]
+async fn a_collector_gets_all_reports_of_days_that_pass_in_seconds() {
+    let platform = virtual_platform(&[]).await;
+    let env = platform.env_file();
+    let settings = std::fs::read_to_string(&env).expect("the platform wrote it");
+    std::fs::write(&env, format!("{settings}GOTO_RATE_LIMIT=1000\n")).expect("it is ours");
+    let state = platform.folder("state");
+    let app = apps::reports_signed_in(&platform, &state, &["--json", "--since", "0"]).await;
+    let connected = |lines: &[String]| lines.iter().any(|line| line.contains("connected")).then_some(());
+    app.stderr.wait("the connection", LATER, connected).await;
+    let played = command(&platform, &["office", "--days", "2", "--seed", "7"]).await;
+    assert_eq!(played.code, Some(0), "{}", played.errors());
+    let ended = reported(&platform).await;
+    assert!(ended.len() > 150, "{}", ended.len());
+    eventually("a report of each call", LATER, async || {
+        (app.stdout.all().len() >= ended.len()).then_some(())
+    })
+    .await;
+    assert!(!app.stderr.all().iter().any(|line| line.contains("sign in again")), "{:?}", app.stderr.all());
+    app.stop().await;
+    let mut stored = apps::spaces_of(&apps::stored(&platform, &state).await);
+    stored.sort();
+    assert_eq!(stored, ended, "each call once");
+}
+
+/// Calls of the first days of the virtual clock that have a report.
+async fn reported(platform: &Platform) -> Vec<String> {
+    let session = Person::admin(platform).grant(platform, SCOPES).await.session;
+    let path = format!(
+        "/call-events-report/v1/report-summaries?accountKey={}&startTime=2026-01-04T00:00:00Z\
+         &endTime=2026-01-09T00:00:00Z&pageSize=1000",
+        platform.account()
+    );
+    let page = session.get(&path).await.is(200).json();
+    let items = page["items"].as_array().expect("a page of summaries");
+    let mut spaces: Vec<String> =
+        items.iter().map(|item| item["conversationSpaceId"].as_str().expect("an id").to_owned()).collect();
+    spaces.sort();
+    spaces
 }
 
 #[tokio::test]

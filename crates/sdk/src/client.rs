@@ -13,6 +13,7 @@ use url::Url;
 use crate::config::{Config, Hosts};
 use crate::error::{Error, ErrorKind};
 use crate::pace::Paces;
+use crate::service_time::ServiceTime;
 use crate::tokens::{TokenFile, Tokens};
 use crate::{limits, mask, oauth};
 
@@ -27,6 +28,8 @@ pub(crate) struct Inner {
     pub http: reqwest::Client,
     pub file: TokenFile,
     pub paces: Paces,
+    /// Shared with visitors: it is the same service.
+    pub time: Arc<ServiceTime>,
     // A std mutex: held for a few assignments, never across an await.
     held: Mutex<Option<Held>>,
     /// Taken while a refresh is under way, so that there is one at a time.
@@ -95,9 +98,26 @@ impl Client {
         let refreshing = tokio::sync::Mutex::new(());
         let verifier = Mutex::default();
         let paces = Paces::default();
-        let inner = Arc::new(Inner { config, http, file, held, refreshing, verifier, changed, paces });
+        let time = Arc::default();
+        let inner = Arc::new(Inner { config, http, file, held, refreshing, verifier, changed, paces, time });
         tokio::spawn(oauth::keep_fresh(Arc::downgrade(&inner), receiver));
         Ok(Self { inner })
+    }
+
+    /// The service's time: this machine's, corrected by the `Date` of the last answer where the two differ by more than
+    /// [`limits::CLOCK_TOLERANCE`]. What is asked for by time is asked for by this one.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.time.now()
+    }
+
+    /// Hears the service's time before anything else is asked, for programs whose first question has a time in it. A
+    /// service that is away is none the worse: [`Client::now`] is this machine's time until it answers.
+    pub async fn hear_time(&self) {
+        let request = self.inner.http.head(self.inner.config.hosts.api.clone());
+        if let Ok(answer) = request.timeout(limits::CLOCK_ASK_TIMEOUT).send().await {
+            self.inner.time.heard(answer.headers(), Timestamp::now());
+        }
     }
 
     /// A client of the same program for another person: nobody is signed in, and the tokens of whoever signs in are
@@ -109,6 +129,7 @@ impl Client {
             http: self.inner.http.clone(),
             file: TokenFile::in_memory(),
             paces: Paces::default(),
+            time: Arc::clone(&self.inner.time),
             held: Mutex::default(),
             refreshing: tokio::sync::Mutex::new(()),
             verifier: Mutex::default(),
@@ -248,7 +269,9 @@ impl Inner {
     }
 
     pub async fn send(&self, doing: &str, request: reqwest::Request) -> Result<Answer, Error> {
-        send(&self.http, doing, request).await
+        let answer = send(&self.http, doing, request).await?;
+        self.time.heard(&answer.headers, Timestamp::now());
+        Ok(answer)
     }
 }
 

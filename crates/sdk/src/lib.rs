@@ -53,6 +53,7 @@ mod pace;
 pub mod pull;
 mod rest;
 mod seal;
+mod service_time;
 mod sign_in;
 mod signature;
 mod tokens;

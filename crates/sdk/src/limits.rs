@@ -46,6 +46,12 @@ pub const PULL_OVERLAP: Duration = Duration::from_secs(900);
 /// The same after a break: the service was seen to need minutes, an hour leaves room.
 pub const PULL_OVERLAP_BREAK: Duration = Duration::from_secs(3600);
 
+/// Clocks that differ by less count as the same: `Date` has whole seconds, and answers take their time.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+/// How long a start waits to hear the service's time; after it the machine's clock is taken until an answer comes.
+pub const CLOCK_ASK_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// An access token is refreshed after this part of its life (spec/oauth.md, Refresh behaviour: one third).
 pub const REFRESH_AT_DIVISOR: u32 = 3;
 /// Shortest pause between two refreshes, whatever `expires_in` says.

@@ -15,7 +15,7 @@ use super::health::{Monitor, Pulse, Watched};
 use super::outputs::{self, Ended, Runner, Sink};
 use super::pull::{Link, Puller};
 use super::retention::Keeper;
-use super::{CHANNEL_FILE, NICKNAME, Options, account_folder, redirect_uri, sign_in_options};
+use super::{CHANNEL_FILE, NICKNAME, Options, Since, account_folder, redirect_uri, sign_in_options};
 use crate::env::Settings;
 use crate::limits;
 use crate::service::Manager;
@@ -59,7 +59,7 @@ enum Due<'a> {
     /// The accounts of this start.
     Collecting(Vec<&'a str>),
     /// This account's start, with how far back its first one looks.
-    Begin(Option<Timestamp>),
+    Begin(Since),
     /// What waits to be fetched is due now.
     Hurry,
     /// A report was announced; again, since it has changed.
@@ -116,6 +116,7 @@ pub(super) async fn run(
         collector.write(Due::Collecting(keys)).await;
     }
     for collector in &collectors {
+        collector.client.hear_time().await;
         collector.write(Due::Begin(since)).await;
     }
     let keeper = Keeper::new(options.keep, monitor.store.clone(), &options.outputs);
@@ -346,7 +347,7 @@ impl Collector {
     /// Writes until it is written, or until the end: a full disk is no reason to stop hearing, and what is in hand is
     /// not to be forgotten. Meanwhile notifications wait on their way; what is lost there is found by the next look.
     async fn write(&self, due: Due<'_>) {
-        let now = Timestamp::now();
+        let now = self.client.now();
         while let Err(error) = self.try_write(&due, now).await {
             self.store.refused(&error);
             tokio::select! {
@@ -360,7 +361,7 @@ impl Collector {
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
         match *due {
             Due::Collecting(ref accounts) => left::collecting(pool, accounts, now).await,
-            Due::Begin(since) => self.puller().begin(since, now).await,
+            Due::Begin(since) => self.puller().begin(since.before(now), now).await,
             Due::Hurry => table::hurry(pool, account, now).await,
             Due::Announced { id, again: true } => table::announce_again(pool, account, id, now).await,
             Due::Announced { id, again: false } => table::announce(pool, account, id, now).await.map(|_| ()),

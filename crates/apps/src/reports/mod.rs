@@ -91,7 +91,7 @@ pub struct Options {
     pub no_browser: bool,
     /// At the first start, calls that ended since then are fetched; `None` for none. Later starts go on where the
     /// last one stopped.
-    pub since: Option<Timestamp>,
+    pub since: Since,
     /// Host and port where the redirect of a sign-in is awaited.
     pub listen: String,
     /// Standard output, as a rule. Its end (a closed pipe) is the end of the run. `None`: nothing is printed.
@@ -208,13 +208,23 @@ pub fn redirect_uri(listen: &str) -> anyhow::Result<Url> {
 
 /// How far back the first start looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Since(Option<Timestamp>);
+pub enum Since {
+    /// Not at all.
+    Now,
+    /// So many days before the start.
+    Days(u32),
+    At(Timestamp),
+}
 
 impl Since {
-    /// `None` for not at all.
+    /// From when, for a start at `now`, which is the service's time.
     #[must_use]
-    pub fn instant(self) -> Option<Timestamp> {
-        self.0
+    pub fn before(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Now => None,
+            Self::Days(days) => now.checked_sub(Duration::from_secs(86_400 * u64::from(days))).ok(),
+            Self::At(time) => Some(time.min(now)),
+        }
     }
 }
 
@@ -228,17 +238,18 @@ pub fn since(text: &str) -> Result<Since, String> {
 
 fn since_at(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Since, String> {
     let longest = limits::BACKFILL_DAYS_MAX;
-    let back = |days: u32| now.checked_sub(Duration::from_secs(86_400 * u64::from(days)));
     let since = match (text.parse::<u32>(), text.parse::<Date>()) {
-        (Ok(0), _) => return Ok(Since(None)),
-        (Ok(days), _) => back(days.min(longest + 1)).map_err(|error| error.to_string())?,
-        (_, Ok(date)) => date.to_zoned(zone.clone()).map_err(|error| error.to_string())?.timestamp(),
+        (Ok(0), _) => return Ok(Since::Now),
+        (Ok(days), _) if days <= longest => return Ok(Since::Days(days)),
+        (Ok(_), _) => None,
+        (_, Ok(date)) => Some(date.to_zoned(zone.clone()).map_err(|error| error.to_string())?.timestamp()),
         _ => return Err("give a number of days or a date such as 2026-01-31".to_owned()),
     };
-    if since > now || back(longest).is_ok_and(|oldest| since < oldest) {
-        return Err(format!("give a time within the last {longest} days"));
+    let oldest = Since::Days(longest).before(now);
+    match since.filter(|since| *since <= now && oldest.is_none_or(|oldest| *since >= oldest)) {
+        Some(since) => Ok(Since::At(since)),
+        None => Err(format!("give a time within the last {longest} days")),
     }
-    Ok(Since(Some(since)))
 }
 
 fn sign_in_options(no_browser: bool) -> sign_in::Options {
@@ -252,8 +263,9 @@ mod tests {
     #[test]
     fn since_is_days_or_a_date() {
         let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
-        let since =
-            |text: &str| since_at(text, now, &TimeZone::UTC).map(|since| since.0.map(|at| at.to_string()));
+        let since = |text: &str| {
+            since_at(text, now, &TimeZone::UTC).map(|since| since.before(now).map(|at| at.to_string()))
+        };
         assert_eq!(since("0"), Ok(None));
         assert_eq!(since("31"), Ok(Some("2026-02-07T12:00:00Z".to_owned())));
         assert_eq!(since("2026-01-31"), Ok(Some("2026-01-31T00:00:00Z".to_owned())));

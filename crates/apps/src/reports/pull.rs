@@ -133,7 +133,10 @@ impl<S: Service> Puller<S> {
             known.unwrap_or(Known { watermark: Watermark::new(asked), begun: asked });
         let mut found = 0;
         let span = watermark.span(asked, look);
-        for slice in (Span { from: span.from.max(begun), ..span }).slices(limits::PULL_SLICE) {
+        // Calls from before the beginning are the backfill's. A beginning in what is still to come was taken from a wrong
+        // clock.
+        let from = if begun > asked { span.from } else { span.from.max(begun) };
+        for slice in (Span { from, ..span }).slices(limits::PULL_SLICE) {
             found += self.announce(slice).await?;
         }
         watermark.advance(asked);

@@ -7,9 +7,8 @@ use sdk::{Client, Error};
 use wire::report::Report;
 
 pub(super) trait Service: Clone + Send + Sync + 'static {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
+    /// Its time, by which calls begin and end.
+    fn now(&self) -> Timestamp;
 
     /// Ids of the calls of an account that ended within a span, newest first.
     fn ended_within(
@@ -23,6 +22,10 @@ pub(super) trait Service: Clone + Send + Sync + 'static {
 }
 
 impl Service for Client {
+    fn now(&self) -> Timestamp {
+        Client::now(self)
+    }
+
     async fn ended_within(&self, account_key: &str, span: Span) -> Result<Vec<String>, Error> {
         let summaries = self.report_summaries(account_key, span.from, span.to).await?;
         Ok(summaries.into_iter().map(|summary| summary.conversation_space_id).collect())

@@ -231,7 +231,7 @@ pub async fn looked(
     reports: usize,
 ) -> sqlx::Result<u64> {
     let mut transaction = super::write(pool).await?;
-    sqlx::query("UPDATE watermarks SET through_us = $2 WHERE account_key = $1 AND through_us < $2")
+    sqlx::query("UPDATE watermarks SET through_us = $2 WHERE account_key = $1")
         .bind(account_key)
         .bind(watermark.through().as_microsecond())
         .execute(&mut *transaction)

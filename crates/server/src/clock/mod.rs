@@ -5,6 +5,7 @@
 //! Who works holds a [`Busy`]; who waits for a time holds none.
 
 pub mod api;
+pub mod date;
 mod virtual_time;
 
 use std::sync::Arc;

@@ -27,7 +27,7 @@ use crate::openapi::Document;
 use crate::openapi::operation::Documented;
 use crate::openapi::routes::Routes;
 use crate::ops::{metrics, request_id};
-use crate::{console, docs, faults, limits};
+use crate::{clock, console, docs, faults, limits};
 
 pub fn router(app: Arc<App>) -> Router {
     let (routes, operations) = routes();
@@ -44,6 +44,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), metrics::measure))
         .layer(middleware::from_fn(request_id::with_id))
+        .layer(middleware::map_response_with_state(Arc::clone(&app), clock::date::tell))
         .with_state(app)
 }
 
