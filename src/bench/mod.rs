@@ -4,8 +4,8 @@
 //! as its client: it is kept cheap, and what a platform itself uses is read from the system.
 
 mod channels;
-mod desk;
 pub mod collector;
+mod desk;
 mod fan_out;
 mod figures;
 mod frames;
