@@ -35,9 +35,10 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// Grade a program: watch how it lives through bad days, on a platform of its own.
 ///
 /// The program must subscribe to reports on a WebSocket channel and fetch each report. It is started with the
-/// platform's settings in its environment, and signed in by itself if it prints its login address. It may print a JSON
-/// line with conversationSpaceId for each call that it has handled; else fetching the report counts. Eight days take
-/// some two minutes, with --plain twice that.
+/// platform's settings in its environment, and signed in by itself if it prints the address to sign in at
+/// (…/oauth/authorize?… with a redirect URI http://127.0.0.1:PORT/app/redirect). It may print a JSON line with
+/// conversationSpaceId for each call that it has handled; else fetching the report counts. Eight days take up to two
+/// minutes, with --plain twice that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Starts the program, by `sh -c`; without it the settings are printed for you to start it.
@@ -174,8 +175,14 @@ async fn connected(platform: &Platform, program: &mut Program, deadline: Duratio
             bail!("the program ended ({code}) before it was graded; --show-output shows what it writes");
         }
         if started.elapsed() > deadline {
+            let login = match program.printed_no_login() {
+                true => {
+                    "; no line that it printed has a login address (the platform's /oauth/authorize?… or /login?…)"
+                }
+                false => "",
+            };
             bail!(
-                "the program has no connected channel with a report subscription after {} s",
+                "the program has no connected channel with a report subscription after {} s{login}",
                 deadline.as_secs()
             );
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use apps::env::Settings;
@@ -26,6 +26,9 @@ use crate::simulator::{self, Told};
 const SPEED: f64 = 20.0;
 /// How long a broken socket may take to break.
 const BREAK: Duration = Duration::from_secs(10);
+/// How long after it has printed its login address a program may begin to listen at its redirect address.
+const LISTENS: Duration = Duration::from_secs(10);
+const LISTENS_LOOK: Duration = Duration::from_millis(100);
 /// What platforms take to stop.
 const STOPPED: Duration = Duration::from_secs(15);
 
@@ -107,7 +110,7 @@ impl Platform {
         if !day.breaks {
             return Ok(());
         }
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         loop {
             let all = fault::ask(&self.settings, Method::GET, fault::PATH, None).await?;
             let struck = |fault: &Value| {
@@ -177,10 +180,26 @@ impl Platform {
 
 /// Opens a program's login address as a person does, and brings the code back to the program.
 pub async fn sign_in(page: &Url, login: &Login) -> anyhow::Result<()> {
-    let back = person::allow(page, login).await?;
+    let page = match page.path() {
+        "/login" => page.clone(),
+        _ => {
+            let answer = person::browser()?.get(page.clone()).send().await?;
+            person::next(page, &answer).context("the platform refuses the address that it printed")?
+        }
+    };
+    let back = person::allow(&page, login).await?;
     let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
-    // The address holds the code, which is no text for a terminal.
-    let answer = http.get(back).send().await.map_err(reqwest::Error::without_url);
+    let started = Instant::now();
+    let answer = loop {
+        match http.get(back.clone()).send().await {
+            // A program may print its address before it listens.
+            Err(error) if error.is_connect() && started.elapsed() < LISTENS => {
+                tokio::time::sleep(LISTENS_LOOK).await;
+            }
+            // The address holds the code, which is no text for a terminal.
+            answer => break answer.map_err(reqwest::Error::without_url),
+        }
+    };
     let answer = answer.context("the program does not answer at its redirect address")?;
     anyhow::ensure!(answer.status().as_u16() < 400, "the program refused its code: {}", answer.status());
     Ok(())

@@ -33,6 +33,8 @@ struct How {
     command: String,
     environment: Vec<(String, String)>,
     login: Arc<Login>,
+    /// Where the platform's pages are.
+    pages: Url,
     /// Whether what it writes is shown.
     shown: bool,
 }
@@ -58,13 +60,16 @@ impl Program {
         folder: &Path,
     ) -> anyhow::Result<Self> {
         let mut environment = platform.environment()?;
-        let own = [("GRADE_ENV", platform.env_file.as_path()), ("GRADE_FOLDER", folder)];
+        let folder = folder.join("program");
+        std::fs::create_dir_all(&folder).context("the program's folder cannot be made")?;
+        let own = [("GRADE_ENV", platform.env_file.as_path()), ("GRADE_FOLDER", folder.as_path())];
         environment.extend(own.map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned())));
         let login = Arc::new(Login {
             email: platform.login.email.clone(),
             password: platform.login.password.clone(),
         });
-        let how = How { command: command.to_owned(), environment, login, shown };
+        let pages = platform.settings.hosts.auth.clone();
+        let how = How { command: command.to_owned(), environment, login, pages, shown };
         let said: Arc<Mutex<Said>> = Arc::default();
         let started = Some(Started { group: spawn(&how, &said)?, how });
         Ok(Self { started, output: output.map(Path::to_owned), said })
@@ -88,6 +93,11 @@ impl Program {
     /// Whether it tells of the calls that it has handled.
     pub fn tells(&self) -> bool {
         self.told().is_ok_and(|told| !told.is_empty())
+    }
+
+    /// Whether it was started here and printed no address to sign it in at.
+    pub fn printed_no_login(&self) -> bool {
+        self.started.is_some() && self.said.lock().unwrap_or_else(PoisonError::into_inner).opened.is_empty()
     }
 
     /// How often it told of each call.
@@ -134,10 +144,13 @@ fn call(line: &str) -> Option<String> {
     value["conversationSpaceId"].as_str().map(str::to_owned)
 }
 
-fn login_address(line: &str) -> Option<Url> {
-    let start = line.find("http")?;
-    let address = line[start..].split_whitespace().next()?;
-    address.contains("/login?service=").then(|| address.parse().ok()).flatten()
+/// Where somebody signs in: the authorize address, or the platform's login page that it leads to.
+fn login_address(line: &str, pages: &Url) -> Option<Url> {
+    let is_end = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '<' | '>' | '`');
+    let address: Url = line[line.find("http")?..].split(is_end).next()?.parse().ok()?;
+    let here = address.port_or_known_default() == pages.port_or_known_default();
+    let login = ["/oauth/authorize", "/login"].contains(&address.path()) && address.query().is_some();
+    (here && login).then_some(address)
 }
 
 async fn listen(stream: Box<dyn AsyncRead + Unpin + Send>, said: Arc<Mutex<Said>>, how: How) {
@@ -152,7 +165,7 @@ async fn listen(stream: Box<dyn AsyncRead + Unpin + Send>, said: Arc<Mutex<Said>
                 *said.told.entry(call).or_default() += 1;
                 continue;
             }
-            let Some(page) = login_address(&line) else { continue };
+            let Some(page) = login_address(&line, &how.pages) else { continue };
             if said.opened.contains(&page.to_string()) {
                 continue;
             }
@@ -173,8 +186,16 @@ mod tests {
     fn lines_tell_of_calls_and_of_login_addresses() {
         assert_eq!(call(r#"{"conversationSpaceId": "a", "more": 1}"#).as_deref(), Some("a"));
         assert_eq!(call("a line for people"), None);
-        let page = login_address("Sign in: http://127.0.0.1:1/login?service=x now");
-        assert_eq!(page.expect("an address").as_str(), "http://127.0.0.1:1/login?service=x");
-        assert_eq!(login_address("http://127.0.0.1:1/other"), None);
+        let pages: Url = "http://127.0.0.1:1/".parse().expect("an address");
+        let found = |line| login_address(line, &pages).map(|page| page.to_string());
+        let login = "http://127.0.0.1:1/login?service=x";
+        assert_eq!(found("Sign in: http://127.0.0.1:1/login?service=x now").as_deref(), Some(login));
+        let authorize = "http://localhost:1/oauth/authorize?client_id=a&state=b";
+        for line in [authorize.to_owned(), format!("open \"{authorize}\"."), format!("<{authorize}>")] {
+            assert_eq!(found(&line).as_deref(), Some(authorize), "{line}");
+        }
+        for other in ["http://127.0.0.1:1/other?a=b", "http://127.0.0.1:2/login?service=x", "no address"] {
+            assert_eq!(found(other), None, "{other}");
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::harness::App;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+
+use crate::harness::{App, LATER};
 
 /// The cards of the collector and of the plain behaviour.
 async fn card() -> Value {
@@ -31,6 +34,31 @@ async fn the_collector_handles_what_a_plain_client_loses_or_does_twice() {
     for day in ["usual", "drop", "duplicate", "reorder", "close", "401", "404-then-200", "kill"] {
         assert_eq!(verdict(ours, day), "handled", "{day}: {ours:#}");
     }
+}
+
+#[tokio::test]
+async fn a_program_that_prints_its_authorize_address_is_signed_in() {
+    let folder = tempfile::TempDir::new().expect("the temporary folder can be written");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let command = format!(
+        "ls -A \"$GRADE_FOLDER\"; echo \"Open $GOTO_AUTH_URL/oauth/authorize?response_type=code&client_id=$OAUTH_CLIENT_ID\
+         &redirect_uri=http://127.0.0.1:{port}/app/redirect&scope=cr.v1.read&state=mine\" && sleep 600"
+    );
+    let mut app = App::start(&["grade", "--show-output", "--command", &command], folder.path());
+    let (mut program, _) =
+        tokio::time::timeout(LATER, listener.accept()).await.expect("it comes").expect("it connects");
+    let mut request = vec![0; 4096];
+    let read = program.read(&mut request).await.expect("it asks");
+    let request = String::from_utf8_lossy(&request[..read]).into_owned();
+    assert!(request.starts_with("GET /app/redirect?") && request.contains("code="), "{request}");
+    assert!(request.contains("state=mine"), "{request}");
+    let written = app.stderr.all();
+    let first = written.iter().find(|line| line.starts_with("| ")).expect("its output is shown");
+    assert!(first.starts_with("| Open "), "its folder is empty: {written:?}");
+    drop(program);
+    app.interrupt().await;
+    assert_eq!(app.exit(LATER).await, Some(1), "the card is not whole");
 }
 
 #[tokio::test]
