@@ -53,7 +53,7 @@ struct AddArgs {
     /// A parameter of the fault, such as delayMs=500; may be repeated.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     parameters: Vec<(String, String)>,
-    /// One channel alone; the beginning of its id is enough, as the console shows it.
+    /// One channel alone; the first 12 characters of its id, as the console shows them, are enough.
     #[arg(long, value_name = "ID", conflicts_with = "client", allow_hyphen_values = true)]
     channel: Option<String>,
     /// The requests of one OAuth client alone.

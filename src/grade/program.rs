@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(call(r#"{"conversationSpaceId": "a", "more": 1}"#).as_deref(), Some("a"));
         assert_eq!(call("a line for people"), None);
         let pages: Url = "http://127.0.0.1:1/".parse().expect("an address");
-        let found = |line| login_address(line, &pages).map(|page| page.to_string());
+        let found = |line: &str| login_address(line, &pages).map(|page| page.to_string());
         let login = "http://127.0.0.1:1/login?service=x";
         assert_eq!(found("Sign in: http://127.0.0.1:1/login?service=x now").as_deref(), Some(login));
         let authorize = "http://localhost:1/oauth/authorize?client_id=a&state=b";
