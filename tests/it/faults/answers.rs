@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{add, body, end_of, office, play, struck};
-use crate::harness::calls::Channel;
-use crate::harness::{Answer, Session};
+use crate::harness::calls::{self, Channel};
+use crate::harness::{Answer, Session, Socket};
 
 const ME: &str = "/users/v1/me";
 
@@ -97,6 +97,28 @@ async fn a_request_is_carried_out_and_its_answer_is_lost_once() {
     assert_eq!(count().await, 1, "it was made all the same");
     assert_eq!(make().send().await.unwrap().status(), 201, "the next answer comes");
     assert_eq!(count().await, 2);
+}
+
+#[tokio::test]
+async fn a_socket_whose_answer_is_lost_has_taken_over_and_is_gone() {
+    let (platform, session) = office().await;
+    let channel = Channel::subscribed(&platform, &session, "lost").await;
+    let mut before = channel.socket().await;
+    assert_eq!(before.ping(b"there").await, b"there");
+    let set = json!({"endpoint": "GET /notification-channel/v1/channels/*/*/ws"});
+    let id = add(&platform, &json!({"fault": "answer-lost", "parameters": set})).await;
+    assert!(Socket::try_connect(&channel.url).await.is_err(), "no answer comes");
+    assert_eq!(end_of(&platform, &id).await, ("times".to_owned(), 1));
+    assert_eq!(before.close_code().await, Some(1000), "it was opened all the same");
+    let connected = async || {
+        let told = session.get(&channel.path).await.is(200).json();
+        told["channelData"]["isConnected"].as_bool().unwrap()
+    };
+    assert!(!connected().await, "nobody reads");
+    let space = play(&platform, "answered").await;
+    let mut next = channel.socket().await;
+    calls::check_sequence(&calls::states(&next.call(&space).await));
+    assert!(connected().await, "the next answer comes");
 }
 
 #[tokio::test]

@@ -160,7 +160,14 @@ const TESTS: &[(&str, &str, &[&str])] = &[
     (
         "states",
         "all_doors_tell_the_same_states_under_a_mode_and_as_usual_after_it",
-        &["unanswered-starting", "same-timestamp", "contact-matched", "answer-in-one-state", "hold-carrier"],
+        &[
+            "unanswered-starting",
+            "same-timestamp",
+            "contact-matched",
+            "answer-in-one-state",
+            "hold-carrier",
+            "transfer-carrier",
+        ],
     ),
     ("frames", "a_revision_has_another_content_while_the_mode_lasts", &["revision-payload"]),
 ];

@@ -104,6 +104,21 @@ async fn notifications_are_late_while_the_fault_lasts() {
     assert!(!frames.iter().all(late), "{frames:#?}");
 }
 
+#[tokio::test]
+async fn what_is_older_than_the_delay_goes_at_once_and_is_no_strike() {
+    let (platform, session) = office().await;
+    let channel = Channel::subscribed(&platform, &session, "old").await;
+    let space = play(&platform, "answered").await;
+    platform.report(&session, &space).await;
+    // Not for luck: all of it is older than the delay then.
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let fault = json!({"fault": "delay", "channelId": channel.id, "times": 1, "parameters": {"delayMs": 1}});
+    let id = add(&platform, &fault).await;
+    calls::check_sequence(&calls::states(&channel.socket().await.call(&space).await));
+    clear(&platform, &id).await;
+    assert_eq!(end_of(&platform, &id).await, ("cleared".to_owned(), 0));
+}
+
 /// Longer than a test lasts.
 const NEVER_MS: u64 = 600_000;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{add, clear_all, end_of, full_channel, office, play};
 use crate::harness::calls::Channel;
 use crate::harness::socket::space_of;
-use crate::harness::{Platform, Socket};
+use crate::harness::{Platform, Session, Socket};
 
 /// A mode, and what the frames of a channel show under it and not otherwise.
 struct Row {
@@ -127,6 +127,42 @@ async fn hear(platform: &Platform, sockets: &mut [Socket], scenarios: &[&str]) -
     heard
 }
 
+/// Without what has no value: REST leaves out what is null on a socket.
+fn valued(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            members.iter().filter(|(_, one)| !one.is_null()).map(|(name, one)| (name, valued(one))).collect()
+        }
+        Value::Array(items) => items.iter().map(valued).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Summaries and call history tell what notifications told.
+async fn by_rest_the_same(platform: &Platform, session: &Session, heard: &[Value]) {
+    let now = jiff::Timestamp::now();
+    let hour = jiff::SignedDuration::from_hours(1);
+    let account = platform.account();
+    for (source, path) in [
+        (
+            "call-events-report",
+            format!("call-events-report/v1/report-summaries?startTime={}&endTime={}", now - hour, now + hour),
+        ),
+        (
+            "call-history",
+            "call-history/v1/calls?extension=1001&extension=1002&extension=1003&extension=1004&extension=1005"
+                .to_owned(),
+        ),
+    ] {
+        let page = session.get(&format!("/{path}&accountKey={account}&pageSize=100")).await.is(200).json();
+        let told: Vec<Value> = page["items"].as_array().unwrap().iter().map(valued).collect();
+        assert!(contents(heard, source).count() > 0, "{source}");
+        for content in contents(heard, source) {
+            assert!(told.contains(&valued(content)), "{source} has not {content:#}: {told:#?}");
+        }
+    }
+}
+
 const CALLS: [&str; 3] = ["answered", "missed", "internal"];
 
 #[tokio::test]
@@ -146,6 +182,7 @@ async fn frames_are_otherwise_for_the_whole_account_until_the_modes_end() {
             let space = space_of(&heard[0]).expect("the call on hold").to_owned();
             let report = session.get(&format!("/call-events-report/v1/reports/{space}")).await.is(200);
             assert!(report.text.contains("\"HELD\""), "by REST, too: {}", report.text);
+            by_rest_the_same(&platform, &session, &heard).await;
         }
         clear_all(&platform).await;
     }

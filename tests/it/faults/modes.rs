@@ -14,12 +14,14 @@ struct Row {
     method: &'static str,
     /// With `{space}` and so on.
     path: &'static str,
+    /// What else the query has.
+    query: String,
     body: Value,
     shows: fn(&Answer) -> bool,
 }
 
 fn get(mode: &'static str, path: &'static str, shows: fn(&Answer) -> bool) -> Row {
-    Row { mode, set: json!({}), method: "GET", path, body: Value::Null, shows }
+    Row { mode, set: json!({}), method: "GET", path, query: String::new(), body: Value::Null, shows }
 }
 
 fn put(
@@ -29,7 +31,7 @@ fn put(
     body: Value,
     shows: fn(&Answer) -> bool,
 ) -> Row {
-    Row { mode, set: json!({}), method, path, body, shows }
+    Row { mode, set: json!({}), method, path, query: String::new(), body, shows }
 }
 
 const NEW: &str = "/notification-channel/v1/channels/mode";
@@ -41,6 +43,11 @@ const SUMMARIES: &str =
 const EVENTS: &str = "/call-events/v1/conversation-spaces/{space}/events";
 const HISTORY: &str = "/call-history/v1/calls?accountKey={account}&extension=1001&extension=1002&extension=1003\
     &extension=1004&extension=1005";
+
+/// Summaries with this outcome.
+fn filter(mode: &'static str, outcome: &str, shows: fn(&Answer) -> bool) -> Row {
+    Row { query: format!("&conversationCallerOutcome={outcome}"), ..get(mode, SUMMARIES, shows) }
+}
 
 fn first(answer: &Answer) -> Value {
     body(answer)["items"][0].clone()
@@ -153,6 +160,12 @@ fn report_rows() -> Vec<Row> {
         ),
         get("no-answer-outcome", SUMMARIES, |a| a.text.contains("NO_ANSWER")),
         get("unknown-outcome", SUMMARIES, |a| first(a)["callerOutcome"] == "UNKNOWN"),
+        filter("no-answer-outcome", "NO_ANSWER", |a| first(a)["callerOutcome"] == "NO_ANSWER"),
+        filter("no-answer-outcome", "MISSED", |a| first(a) == Value::Null),
+        filter("truncated-report", "TRUNCATED", |a| first(a)["callerOutcome"] == "TRUNCATED"),
+        filter("truncated-report", "NORMAL", |a| first(a) == Value::Null),
+        filter("unknown-outcome", "UNKNOWN", |a| first(a)["callerOutcome"] == "UNKNOWN"),
+        filter("unknown-outcome", "MISSED", |a| first(a) == Value::Null),
         put("history-subscription-200", "POST", "/call-history/v1/subscriptions", history, |a| {
             a.status == 200
         }),
@@ -225,7 +238,7 @@ async fn names(platform: &Platform, session: &Session) -> Names {
 }
 
 async fn request(platform: &Platform, session: &Session, names: &Names, row: &Row) -> Answer {
-    let path = names.fill(row.path);
+    let path = names.fill(row.path) + &row.query;
     if row.method == "BARE" {
         return Answer::of(&path, http().get(format!("{}{path}", platform.base))).await;
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{FAULTS, add, ask, clear, end_of, office, play, struck};
+use super::{FAULTS, add, ask, clear, clear_all, end_of, office, play, struck};
 use crate::harness::calls::{self, Channel};
 use crate::harness::{Answer, LATER, Person, Platform, Session, http};
 
@@ -53,6 +53,15 @@ fn rows() -> Vec<Row> {
             set: json!({"who": "both"}),
             ..row("hold-carrier", "hold", |states| {
                 states.iter().any(|one| statuses(one) == ["ON_HOLD", "ON_HOLD"])
+            })
+        },
+        row("transfer-carrier", "blind-transfer", |states| {
+            states.iter().any(|one| statuses(one) == ["CONNECTED", "IN_DIRECT_TRANSFER"])
+        }),
+        Row {
+            set: json!({"who": "both"}),
+            ..row("transfer-carrier", "blind-transfer", |states| {
+                states.iter().any(|one| statuses(one) == ["IN_DIRECT_TRANSFER", "IN_DIRECT_TRANSFER"])
             })
         },
     ]
@@ -116,6 +125,37 @@ async fn a_gap_is_filled_by_the_numbers_that_are_told() {
     assert_eq!(struck(&usual), "");
 }
 
+#[tokio::test]
+async fn states_are_the_same_at_all_doors_beside_a_mode_that_was_added_before_or_after() {
+    let (platform, session) = office().await;
+    let channel = Channel::subscribed(&platform, &session, "beside").await;
+    let mut socket = channel.socket().await;
+    let states = ["same-timestamp", "contact-matched", "answer-in-one-state"];
+    for others_first in [true, false] {
+        let others = ["opaque-ids", "new-values"];
+        let all = if others_first { [&others[..], &states] } else { [&states[..], &others] };
+        for mode in all.into_iter().flatten() {
+            add(&platform, &json!({"fault": mode})).await;
+        }
+        let played = play(&platform, "answered").await;
+        let space = format!("z.{}", played.replace('-', ""));
+        let told = calls::states(&socket.call(&space).await);
+        calls::check_sequence(&told);
+        assert_eq!(told.len(), 7, "the state in which one of them still rings is gone: {told:#?}");
+        assert_eq!(told[1]["participants"][0]["type"]["contact"]["name"], "Ada Lovelace");
+        assert_eq!(
+            by_rest(&platform, &session, &space).await,
+            [told.clone(), told.clone()],
+            "{others_first}"
+        );
+        let gap = session.get(&format!("{CALLS}/{space}/events?sequenceFrom=3&sequenceTo=4")).await.is(200);
+        let gap: Vec<Value> =
+            gap.json()["items"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
+        assert_eq!(gap, told[2..4], "others first: {others_first}");
+        clear_all(&platform).await;
+    }
+}
+
 /// A platform whose time stands still.
 async fn still() -> (Platform, Session) {
     let platform = Platform::start_with(&["--clock", "virtual"]).await;
@@ -136,8 +176,18 @@ async fn the_list_of_live_calls_tells_what_the_socket_told_last() {
     let channel = Channel::subscribed(&platform, &session, "live").await;
     let mut socket = channel.socket().await;
     let list = format!("{CALLS}?accountKey={}", platform.account());
-    for mode in ["same-timestamp", "contact-matched", "answer-in-one-state", "hold-carrier"] {
-        let fault = add(&platform, &json!({"fault": mode, "forS": 3_600})).await;
+    for modes in [
+        &["same-timestamp"][..],
+        &["contact-matched"],
+        &["answer-in-one-state"],
+        &["hold-carrier"],
+        // What writes ids otherwise goes behind them, whichever was added first.
+        &["same-timestamp", "opaque-ids"],
+        &["opaque-ids", "same-timestamp"],
+    ] {
+        for mode in modes {
+            add(&platform, &json!({"fault": mode, "forS": 3_600})).await;
+        }
         let mut call = platform.call("hold", &[]);
         let space = calls::first_space(&call).await;
         let on_hold = |frame: &Value| frame["data"]["content"]["state"].to_string().contains("ON_HOLD");
@@ -146,13 +196,15 @@ async fn the_list_of_live_calls_tells_what_the_socket_told_last() {
             socket.ping(b"there").await;
         }
         let told = socket.frames.last().unwrap()["data"]["content"].clone();
-        assert_eq!(told["metadata"]["conversationSpaceId"], json!(space));
         let listed = session.get(&list).await.is(200);
-        assert_eq!(struck(&listed), mode);
-        assert_eq!(listed.json()["items"], json!([told]), "{mode}");
-        clear(&platform, &fault).await;
+        let mut in_turn = modes.to_vec();
+        in_turn.sort_by_key(|mode| *mode == "opaque-ids");
+        assert_eq!(struck(&listed), in_turn.join(", "));
+        assert_eq!(listed.json()["items"], json!([told]), "{modes:?}");
+        clear_all(&platform).await;
         let usual = session.get(&list).await.is(200).json();
-        assert_ne!(usual["items"], json!([told]), "{mode} has ended");
+        assert_ne!(usual["items"], json!([told]), "{modes:?} have ended");
+        assert_eq!(usual["items"][0]["metadata"]["conversationSpaceId"], json!(space));
         advance(&platform, "90s").await;
         assert_eq!(call.exit(LATER).await, Some(0));
         socket.call(&space).await;

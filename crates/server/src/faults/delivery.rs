@@ -133,7 +133,7 @@ pub const KINDS: &[Kind] = &[
     .delivery(OnDelivery::NoReplay),
     Kind::new(
         "sockets-share",
-        "A second socket on a channel leaves the first: both get every notification, until they leave.",
+        "A second socket on a channel leaves the first: both get every notification, until they leave; what another fault keeps back is for either.",
         "Open: what becomes of two sockets.",
     )
     .delivery(OnDelivery::Shared),
@@ -190,7 +190,10 @@ impl Faults {
     ) -> Option<String> {
         // Asked before a mode writes ids otherwise.
         let own = text.contains(&*entry.conversation_space_id);
-        for (fault, on) in &self.of_entry(channel_id, entry) {
+        let mut concerned = self.of_entry(channel_id, entry);
+        // States first, whenever they began: they know the words and numbers of the log, which others write otherwise.
+        concerned.sort_by_key(|(_, on)| !matches!(on, OnDelivery::State(_)));
+        for (fault, on) in &concerned {
             let change: &dyn Fn(&mut Value) -> Shaped = match on {
                 OnDelivery::Frame(change) => &|frame| Shaped::changed(change(fault, frame)),
                 OnDelivery::State(shape) => &|frame| in_frame(fault, *shape, call, own, frame),
@@ -223,24 +226,30 @@ impl Faults {
 
     /// How long a notification waits, if it does: as long as its own delay, and as what waits before it.
     fn delay(&self, channel: &Channel, entry: &Entry, struck: &mut Vec<&'static str>) -> Option<Duration> {
-        let delays = self.of_entry(&channel.id, entry).into_iter().filter(|(fault, on)| {
-            matches!(on, OnDelivery::Delay) && chooses(fault, entry) && !self.is_full() && self.strike(fault)
+        let delays = self.of_entry(&channel.id, entry).into_iter().filter_map(|(fault, on)| {
+            let concerns = matches!(on, OnDelivery::Delay) && chooses(&fault, entry) && !self.is_full();
+            let wait = self.wait(&fault, entry).filter(|_| concerns && self.strike(&fault))?;
+            Some((fault, wait))
         });
-        let longest = delays.map(|(fault, _)| fault).max_by_key(|fault| fault.number("delayMs"));
+        let longest = delays.max_by_key(|(_, wait)| *wait);
         let now = self.clock.instant();
-        let own = longest.as_ref().and_then(|fault| {
-            let due_us = entry.at_us + fault.number("delayMs") as i64 * 1_000;
-            let wait_us = u64::try_from(due_us - self.clock.now_us()).ok().filter(|wait_us| *wait_us > 0)?;
-            Some(now + Duration::from_micros(wait_us))
-        });
+        let own = longest.as_ref().map(|(_, wait)| now + *wait);
         let before = channel.kept.last_entry();
         let due = own.into_iter().chain(before.as_ref().map(|(due, _)| *due)).max()?;
-        let fault = longest.map(|fault| (fault.id.clone(), fault.kind.name));
+        let fault = longest.map(|(fault, _)| (fault.id.clone(), fault.kind.name));
         struck.extend(fault.as_ref().map(|(_, name)| *name));
         let id = before.and_then(|(_, id)| id).or(fault.map(|(id, _)| id));
         let what = HeldThing::Entry(entry.account_key.clone(), entry.position);
         channel.kept.put(&self.counts, due, false, id, what);
         Some(due.saturating_duration_since(now))
+    }
+
+    /// How long an entry still waits under a fault that delays; `None` when it is older than the delay already, which
+    /// is no strike.
+    pub(super) fn wait(&self, fault: &Fault, entry: &Entry) -> Option<Duration> {
+        let due_us = entry.at_us + fault.number("delayMs") as i64 * 1_000;
+        let wait_us = u64::try_from(due_us - self.clock.now_us()).ok().filter(|wait_us| *wait_us > 0)?;
+        Some(Duration::from_micros(wait_us))
     }
 
     fn bend(&self, fault: &Fault, on: OnDelivery, channel: &Channel, entry: &Entry, fate: &mut Fate) {

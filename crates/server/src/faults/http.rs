@@ -236,11 +236,10 @@ pub async fn misbehave(
         let request = fault.kind.request.as_ref()?;
         (asked.is_for(fault) && asked.is_on(fault, request)).then(|| (Arc::clone(fault), request))
     };
-    let concerned: Vec<Concerned> = faults.iter().filter_map(on).collect();
-    let looks_at_calls = concerned.iter().any(|(_, request)| request.calls);
-    if looks_at_calls && let Err(error) = states::load(&mut asked, None).await {
-        return ApiError::from(error).into_response();
-    }
+    let mut concerned: Vec<Concerned> = faults.iter().filter_map(on).collect();
+    // Modes of states stand next to the API, whenever they began: they know the ids and words of the log, which
+    // others write otherwise.
+    concerned.sort_by_key(|(_, request)| request.calls);
     if let Some(response) = before(&app, &concerned, &mut asked, &mut struck).await {
         return marked(response, &struck);
     }
@@ -264,6 +263,11 @@ async fn before(
     struck: &mut Vec<&'static str>,
 ) -> Option<Response> {
     for (fault, request) in concerned {
+        if request.calls
+            && let Err(error) = states::load(asked, None).await
+        {
+            return Some(ApiError::from(error).into_response());
+        }
         if request.slow && app.faults.strike(fault) {
             struck.push(fault.kind.name);
             tokio::select! {
@@ -301,7 +305,7 @@ async fn after(
     let mut cuts = concerned.iter().filter(|(_, request)| request.cut);
     if let Some((fault, _)) = cuts.find(|(fault, _)| app.faults.strike(fault)) {
         struck.push(fault.kind.name);
-        return marked(cut(response.status()), &struck);
+        return marked(lost(app, asked, response.status()), &struck);
     }
     let is_json = |headers: &axum::http::HeaderMap| {
         headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"application/json"))
@@ -321,7 +325,8 @@ async fn after(
         return ApiError::from(error).into_response();
     }
     let mut altered = false;
-    for (fault, request) in concerned {
+    let (of_states, others): (Vec<_>, Vec<_>) = concerned.iter().partition(|(_, request)| request.calls);
+    for (fault, request) in of_states.into_iter().chain(others) {
         let Some(alter) = request.alter else { continue };
         if fault.is_in_force() && alter(fault, asked, &mut answer) && app.faults.strike(fault) {
             struck.push(fault.kind.name);
@@ -341,6 +346,22 @@ async fn after(
         }
     };
     marked(Response::from_parts(parts, body), &struck)
+}
+
+/// What was carried out, and its answer lost. A socket was opened: it has taken over from the one before it, and is gone
+/// with its connection.
+fn lost(app: &App, asked: &Asked<'_>, status: StatusCode) -> Response {
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        return cut(status);
+    }
+    if let Some(channel) = asked.channel().and_then(|id| app.hub.get(id)) {
+        drop(match app.faults.shares(&channel, &asked.account_key) {
+            true => channel.connect_beside(),
+            false => channel.connect(),
+        });
+    }
+    // With 101 the HTTP server would hand the connection over instead of ending it.
+    cut(StatusCode::OK)
 }
 
 /// Ends the connection before a byte of the answer is sent: what cannot be read of a body ends it.

@@ -154,17 +154,16 @@ impl Faults {
         for (fault, on) in self.of_webhook(channel_id, &entry.account_key) {
             let concerns_answer =
                 matches!(on, OnWebhook::GoneRemoves | OnWebhook::RetryRefused | OnWebhook::Unasked);
-            if concerns_answer || (swaps && on == OnWebhook::Reorder) || !self.strike(&fault) {
+            let late = self.wait(&fault, entry);
+            let is_over = on == OnWebhook::Late && late.is_none();
+            let spared = concerns_answer || is_over || (swaps && on == OnWebhook::Reorder);
+            if spared || !self.strike(&fault) {
                 continue;
             }
             sending.struck.push(fault.kind.name);
             match on {
                 OnWebhook::Twice => sending.twice = true,
-                OnWebhook::Late => {
-                    let due_us = entry.at_us + fault.number("delayMs") as i64 * 1_000;
-                    let wait_us = (due_us - self.clock.now_us()).max(0).unsigned_abs();
-                    sending.late = Some((Duration::from_micros(wait_us), fault.lifted.clone()));
-                }
+                OnWebhook::Late => sending.late = late.map(|wait| (wait, fault.lifted.clone())),
                 OnWebhook::Reorder => sending.held = Some(fault.lifted.clone()),
                 OnWebhook::Lose => sending.lost = true,
                 OnWebhook::Forge => sending.forged = true,

@@ -16,6 +16,9 @@ use crate::faults::shapes::{each_object, items, rename};
 const EVENTS: &[&str] = &["GET /call-events/v1/conversation-spaces/*/events$"];
 /// Where states are read.
 const STATES: &[&str] = &["GET /call-events/v1/conversation-spaces", "GET /call-events-report/v1/reports"];
+/// Where callers are read.
+const CALLERS: &[&str] =
+    &[STATES[0], STATES[1], "GET /call-events-report/v1/report-summaries", "GET /call-history/v1/calls"];
 const NUMBER: Parameter = Parameter {
     name: "number",
     what: "what stands in place of the caller's number",
@@ -96,7 +99,7 @@ pub const KINDS: &[Kind] = &[
         "Seen: withheld numbers, and what comes from other systems.",
     )
     .with(&[NUMBER])
-    .request(OnRequest::alter(STATES, odd_caller_answer))
+    .request(OnRequest::alter(CALLERS, odd_caller_answer))
     .delivery(OnDelivery::Frame(odd_caller)),
     Kind::new("hold-names", "ON_HOLD is HELD and PARKED is IN_PARKING.", "Open: their names.")
         .request(OnRequest::alter(STATES, hold_names_answer))

@@ -23,6 +23,11 @@ const SIZE: Parameter = Parameter {
     what: "items on a page",
     bounds: Bounds::Number { min: 1, max: 1_000, default: 25 },
 };
+/// The filter of summaries by their outcome.
+const OUTCOME: &str = "conversationCallerOutcome";
+/// Filters by words that stand for every stored outcome, and for none.
+const EVERY: &str = "";
+const NONE: &str = "-";
 const END: Parameter = Parameter {
     name: "marker",
     what: "nextPageMarker of the last page",
@@ -92,14 +97,14 @@ pub const KINDS: &[Kind] = &[
         "An outcome that is MISSED is NO_ANSWER.",
         "Open: whether there is such a word.",
     )
-    .request(OnRequest::alter(SUMMARIES, no_answer))
+    .request(OnRequest { ask: Some(no_answer_filter), ..OnRequest::alter(SUMMARIES, no_answer) })
     .delivery(OnDelivery::Frame(no_answer_frame)),
     Kind::new(
         "truncated-report",
         "The record of a call is incomplete: its outcome is TRUNCATED, and its report lacks the last states.",
         "Open: what the outcome TRUNCATED means.",
     )
-    .request(OnRequest::alter(RECORDS, truncated))
+    .request(OnRequest { ask: Some(truncated_filter), ..OnRequest::alter(RECORDS, truncated) })
     .delivery(OnDelivery::Frame(truncated_frame)),
     Kind::new(
         "revision-payload",
@@ -109,7 +114,7 @@ pub const KINDS: &[Kind] = &[
     .with(&[CONTENT])
     .delivery(OnDelivery::Frame(revision)),
     Kind::new("unknown-outcome", "The outcome of a call is UNKNOWN.", "Seen.")
-        .request(OnRequest::alter(SUMMARIES, unknown))
+        .request(OnRequest { ask: Some(unknown_filter), ..OnRequest::alter(SUMMARIES, unknown) })
         .delivery(OnDelivery::Frame(unknown_frame)),
 ];
 
@@ -170,7 +175,7 @@ fn marker_expired(_: &Fault, asked: &Asked<'_>) -> Option<Response> {
 }
 
 fn without_filters(_: &Fault, asked: &mut Asked<'_>) -> bool {
-    const FILTERS: [&str; 3] = ["conversationScope", "conversationCallerOutcome", "virtualParticipantId"];
+    const FILTERS: [&str; 3] = ["conversationScope", OUTCOME, "virtualParticipantId"];
     let mut pairs = asked.pairs();
     let count = pairs.len();
     let later = pairs.iter().any(|(name, _)| name == "pageMarker");
@@ -247,6 +252,41 @@ fn put_outcome(value: &mut Value, from: Option<&str>, to: &str) -> bool {
         let outcome = outcome.filter(|outcome| from.is_none_or(|from| **outcome == from));
         outcome.map(|outcome| *outcome = json!(to)).is_some()
     })
+}
+
+/// A filter finds what is told: `stored` says which word of the log the one asked for stands for. True when it finds
+/// nothing, for then no answer shows the mode.
+fn put_filter(asked: &mut Asked<'_>, stored: impl Fn(&str) -> &str) -> bool {
+    let mut pairs = asked.pairs();
+    let (mut changed, mut finds_nothing) = (false, false);
+    for (_, value) in pairs.iter_mut().filter(|(name, value)| name == OUTCOME && value != EVERY) {
+        let word = stored(value).to_owned();
+        changed |= word != *value;
+        finds_nothing |= word == NONE;
+        *value = word;
+    }
+    changed && asked.put_query(&pairs) && finds_nothing
+}
+
+/// The same where every outcome is told by this one word.
+fn put_filter_of_all(asked: &mut Asked<'_>, told: &str) -> bool {
+    put_filter(asked, |word| if word == told { EVERY } else { NONE })
+}
+
+fn no_answer_filter(_: &Fault, asked: &mut Asked<'_>) -> bool {
+    put_filter(asked, |word| match word {
+        "NO_ANSWER" => "MISSED",
+        "MISSED" => NONE,
+        other => other,
+    })
+}
+
+fn truncated_filter(_: &Fault, asked: &mut Asked<'_>) -> bool {
+    put_filter_of_all(asked, "TRUNCATED")
+}
+
+fn unknown_filter(_: &Fault, asked: &mut Asked<'_>) -> bool {
+    put_filter_of_all(asked, "UNKNOWN")
 }
 
 fn no_answer(_: &Fault, _: &Asked<'_>, answer: &mut Answer) -> bool {

@@ -18,6 +18,15 @@ const CARRIER: Parameter = Parameter {
     bounds: Bounds::Choice(&["other", "both"]),
 };
 
+const TRANSFER: Parameter = Parameter {
+    name: "who",
+    what: "who has the status: the one who is rung, or both",
+    bounds: Bounds::Choice(&["destination", "both"]),
+};
+
+/// Status of a party of a call that is transferred without asking.
+const TRANSFERRED: &str = "IN_DIRECT_TRANSFER";
+
 pub const KINDS: &[Kind] = &[
     Kind::new(
         "unanswered-starting",
@@ -51,6 +60,13 @@ pub const KINDS: &[Kind] = &[
     )
     .with(&[CARRIER])
     .states(hold_carrier),
+    Kind::new(
+        "transfer-carrier",
+        "IN_DIRECT_TRANSFER stands at the party to whom a call is transferred, while that rings, or at both.",
+        "Open: who carries the status.",
+    )
+    .with(&[TRANSFER])
+    .states(transfer_carrier),
 ];
 
 fn participants(content: &Value) -> &[Value] {
@@ -140,4 +156,23 @@ fn hold_carrier(fault: &Fault, _: &[Value], content: &mut Value) -> Shaped {
         }
     }
     Shaped::Changed
+}
+
+fn transfer_carrier(fault: &Fault, _: &[Value], content: &mut Value) -> Shaped {
+    let mut statuses = participants(content).iter().map(|one| &one["status"]);
+    let Some(status) = statuses.find(|status| status["value"] == TRANSFERRED).cloned() else {
+        return Shaped::Same;
+    };
+    let list = content["state"]["participants"].as_array_mut();
+    let mut changed = false;
+    for one in list.into_iter().flatten() {
+        let becomes = match one["status"]["value"].as_str() {
+            Some("RINGING") => status.clone(),
+            Some(TRANSFERRED) if fault.text("who") == "destination" => json!({"value": "CONNECTED"}),
+            _ => continue,
+        };
+        one["status"] = becomes;
+        changed = true;
+    }
+    Shaped::changed(changed)
 }
