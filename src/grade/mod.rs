@@ -46,7 +46,7 @@ pub struct Args {
     /// Anything that a shell takes: 'cd app && TZ=UTC ./prog'. The command must not end before the grade does. Its
     /// environment has the platform's settings, GRADE_ENV (the file that they stand in) and GRADE_FOLDER (an empty
     /// folder that goes with the grade). At the end it and all that it has started get SIGTERM, and SIGKILL ten seconds
-    /// later; on the day "kill" SIGKILL at once.
+    /// later; on the day "kill" SIGKILL at once. What makes a session of its own (setsid) lives on.
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
     /// JSON lines that the program writes, unless it prints them.

@@ -6,6 +6,7 @@ use crate::faults;
 use crate::harness::calls::{self, Channel};
 use crate::harness::portal::Portal;
 use crate::harness::receiver::Receiver;
+use crate::harness::rest::Session;
 use crate::harness::{Answer, Browser, Person, Platform, SCOPES, SOON, eventually, http};
 
 async fn open_console(browser: &Browser, platform: &Platform) {
@@ -62,7 +63,11 @@ async fn a_developer_watches_plays_breaks_and_repeats() {
     browser.press("End").await;
     browser.sees(&["No fault is active"]).await;
     browser.press("Send again").await;
-    browser.sees(&["The channel has no reader at the moment."]).await;
+    browser.sees(&["Not sent: The channel has no reader at the moment."]).await;
+    browser.type_into("#filter", "nothing-has-this-word").await;
+    browser.sees(&["Nothing matches"]).await;
+    browser.press("Clear the filter").await;
+    browser.sees(&["GET /call-events-report/v1/reports/"]).await;
 
     let html = browser.page.source().await.unwrap();
     for secret in [&grant.access_token, &grant.refresh_token, &channel.id] {
@@ -203,11 +208,7 @@ fn rows<'a>(journal: &'a Value, what: &str) -> Vec<&'a Value> {
 async fn the_journal_tells_what_became_of_each_notification() {
     let platform = Platform::start().await;
     let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
-    let journal = async || {
-        let url = format!("{}/simulator/v1/journal", platform.base);
-        let (id, secret) = (platform.setting("OAUTH_CLIENT_ID"), platform.setting("OAUTH_CLIENT_SECRET"));
-        Answer::of("GET journal", http().get(url).basic_auth(id, Some(secret))).await.is(200).json()
-    };
+    let journal = async || read_journal(&platform).await;
     journal().await;
     let receiver = Receiver::start(|_| 500.into()).await;
     let hook = json!({"channelType": "Webhook", "webhookChannelData": {"webhook": {"url": receiver.url}}});
@@ -239,7 +240,7 @@ async fn the_journal_tells_what_became_of_each_notification() {
             rows.map(|row| (text(&row["status"]), text(&row["why"]))).collect()
         };
         let all = ["c-", "c-lose", "c-delay", "c-duplicate", "c-half-open", "c-unread", "hook"].map(of);
-        (all[6].len() == 3 && all[..6].iter().all(|rows| !rows.is_empty())).then_some(all)
+        (all[6].len() == 4 && all[..6].iter().all(|rows| !rows.is_empty())).then_some(all)
     })
     .await;
     let expect = [
@@ -255,12 +256,118 @@ async fn the_journal_tells_what_became_of_each_notification() {
         assert_eq!((rows[0].0.as_str(), rows[0].1.as_str()), (status, why));
     }
     assert_eq!(became[6][2].1, "attempt 3");
+    assert_eq!(became[6][3], ("given up".to_owned(), "attempt 3 was the last one".to_owned()));
     faults::clear_all(&platform).await;
     let late = eventually("the late one", SOON, async || {
         let told = journal().await;
-        rows(&told, "call-events-report REPORT_SUMMARY").iter().find(|row| row["status"] == "sent late")?["nickname"]
-            .as_str()
-            .map(str::to_owned)
+        let rows = rows(&told, "call-events-report REPORT_SUMMARY");
+        let row = rows.iter().find(|row| row["status"] == "sent late")?;
+        Some((row["nickname"].clone(), row["why"].clone()))
     });
-    assert_eq!(late.await, "c-delay");
+    assert_eq!(late.await, (json!("c-delay"), json!("fault: delay")));
+}
+
+/// The journal as a program reads it.
+async fn read_journal(platform: &Platform) -> Value {
+    let url = format!("{}/simulator/v1/journal", platform.base);
+    let (id, secret) = (platform.setting("OAUTH_CLIENT_ID"), platform.setting("OAUTH_CLIENT_SECRET"));
+    Answer::of("GET journal", http().get(url).basic_auth(id, Some(secret))).await.is(200).json()
+}
+
+/// The newest row of a channel for this source and event, once there is one that fits.
+async fn row_of(platform: &Platform, nickname: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    let name = format!("{what} of {nickname}");
+    let row = eventually(&name, SOON, async || {
+        let told = read_journal(platform).await;
+        let rows = rows(&told, what);
+        rows.into_iter().rfind(|row| row["nickname"] == nickname && fits(row)).cloned()
+    });
+    row.await
+}
+
+const REPORT: &str = "call-events-report REPORT_SUMMARY";
+
+async fn webhook(session: &Session, nickname: &str, url: &str) -> String {
+    let hook = json!({"channelType": "Webhook", "webhookChannelData": {"webhook": {"url": url}}});
+    let path = format!("/notification-channel/v1/channels/{nickname}");
+    session.post(&path, &hook).await.is(201).text_of("/channelId")
+}
+
+#[tokio::test]
+async fn a_channel_that_hears_nothing_is_told_why() {
+    let platform = Platform::start().await;
+    let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
+    read_journal(&platform).await;
+    let receiver = Receiver::start(|_| 204.into()).await;
+    let connected = Channel::create(&session, "connected").await;
+    let mut socket = connected.socket().await;
+    assert_eq!(socket.ping(b"there").await, b"there");
+    Channel::create(&session, "unconnected").await;
+    webhook(&session, "hook", &receiver.url).await;
+    let of_reports = webhook(&session, "hook-of-reports", &receiver.url).await;
+    let unread = Channel::create(&session, "unread-of-reports").await;
+    for id in [&of_reports, &unread.id] {
+        let body = json!({"channelId": id, "accountKeys": [platform.account()]});
+        session.post("/call-events-report/v1/subscriptions", &body).await.is(201);
+    }
+    calls::play(&platform, "answered", &["--speed", "100"]).await;
+    let (none, unwanted) = ("the channel has no subscription", "no subscription of the channel wants it");
+    for (nickname, why) in [
+        ("connected", none),
+        ("unconnected", none),
+        ("hook", none),
+        ("hook-of-reports", unwanted),
+        ("unread-of-reports", unwanted),
+    ] {
+        let row = row_of(&platform, nickname, "call-events STARTING", |_| true).await;
+        assert_eq!((&row["status"], &row["why"]), (&json!("not sent"), &json!(why)), "{nickname}");
+        assert_eq!(row["again"], false, "{nickname}");
+    }
+    let told = row_of(&platform, "hook-of-reports", REPORT, |_| true).await;
+    assert_eq!(told["status"], 204);
+    assert_eq!(row_of(&platform, "unread-of-reports", REPORT, |_| true).await["status"], "kept");
+}
+
+#[tokio::test]
+async fn a_row_shows_what_a_fault_made_of_it_and_a_webhook_is_told_again() {
+    let platform = Platform::start().await;
+    let person = Person::admin(&platform);
+    let session = person.grant(&platform, SCOPES).await.session;
+    read_journal(&platform).await;
+    let receiver = Receiver::start(|_| 204.into()).await;
+    let hook = webhook(&session, "hook", &receiver.url).await;
+    let channel = Channel::create(&session, "socket").await;
+    for id in [&hook, &channel.id] {
+        let body = json!({"channelId": id, "accountKeys": [platform.account()]});
+        session.post("/call-events-report/v1/subscriptions", &body).await.is(201);
+    }
+    let _socket = channel.socket().await;
+    faults::add(&platform, &json!({"fault": "unknown-outcome"})).await;
+    let late = json!({"fault": "webhook-late", "channelId": hook, "parameters": {"delayMs": 600_000}});
+    faults::add(&platform, &late).await;
+    calls::play(&platform, "answered", &["--speed", "100"]).await;
+    let held = row_of(&platform, "hook", REPORT, |_| true).await;
+    assert_eq!((&held["status"], &held["why"]), (&json!("held back"), &json!("fault: webhook-late")));
+    let sent = row_of(&platform, "socket", REPORT, |_| true).await;
+    assert_eq!((&sent["status"], &sent["why"]), (&json!("sent"), &json!("fault: unknown-outcome")));
+    assert_eq!(
+        (&sent["changed"], &sent["body"]["content"]["callerOutcome"]),
+        (&json!(true), &json!("UNKNOWN"))
+    );
+    faults::clear_all(&platform).await;
+    let told = row_of(&platform, "hook", REPORT, |row| row["status"] == 204).await;
+    assert!(told.get("changed").is_none() && told["body"]["content"]["callerOutcome"] != "UNKNOWN", "{told}");
+
+    let portal = Portal::open(&platform, &person).await;
+    let page = portal.get("/console").await.is(200).text;
+    let (_, rest) = page.split_once("data-proof=\"").unwrap();
+    let (proof, _) = rest.split_once('"').unwrap();
+    let number = told["number"].to_string();
+    portal.post("/console/resend", &[("number", &number), ("proof", proof)]).await.is(204);
+    let asked = |row: &Value| row["why"] == "somebody asked for it in the console";
+    let again = row_of(&platform, "hook", REPORT, asked).await;
+    assert_eq!((&again["status"], &again["body"]), (&json!(204), &told["body"]));
+    let posts = receiver.requests.all().into_iter().filter(|request| request.method == "POST");
+    let ids: Vec<String> = posts.map(|request| request.id()).collect();
+    assert_eq!(ids, [told["body"]["id"].as_str().unwrap(), told["body"]["id"].as_str().unwrap()]);
 }

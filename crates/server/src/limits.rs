@@ -302,6 +302,12 @@ pub const JOURNAL_RECORDS_MAX: usize = 2_000;
 pub const CHANNEL_ID_SHOWN: usize = 12;
 /// Batches of the log that wait to be judged for channels without a reader; beyond it those rows are missing.
 pub const JOURNAL_BATCHES_MAX: usize = 256;
+/// Channels that are told of for one entry of the log though their readers tell nothing of it; the newest, older ones
+/// have no row.
+pub const JOURNAL_SILENT_MAX: usize = 50;
+/// Where there are more channels than this, those that are told of are looked up once a [`CONSOLE_STATE_EVERY`]: a
+/// newer channel has no row before.
+pub const JOURNAL_LOOKED_THROUGH_MAX: usize = 10_000;
 /// A longer body is not kept in the journal; its length is.
 pub const JOURNAL_BODY_BYTES_MAX: usize = 16 * 1024;
 /// The journal records so long after somebody last looked.

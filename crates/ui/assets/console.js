@@ -28,17 +28,18 @@ function problem(text) {
   byId("problem").hidden = !text;
 }
 
-async function post(path, fields) {
+// `tell`: where it is said what went wrong.
+async function post(path, fields, tell = problem) {
   try {
     const answer = await fetch(path, { method: "POST", body: new URLSearchParams({ ...fields, proof }) });
     if (answer.ok) {
-      problem("");
+      tell("");
       return true;
     }
     const json = await answer.json().catch(() => ({}));
-    problem(json.message ?? `This did not work (${answer.status}). Reload the page and try again.`);
+    tell(json.message ?? `This did not work (${answer.status}). Reload the page and try again.`);
   } catch {
-    problem("The platform does not answer. Is it running?");
+    tell("The platform does not answer. Is it running?");
   }
   return false;
 }
@@ -78,7 +79,7 @@ function details(item, record) {
     list.append(line);
   }
   box.append(list);
-  for (const [name, body] of [["Request", record.asked], [record.kind === "request" ? "Answer" : "Body", record.body]]) {
+  for (const [name, body] of [["Request", record.asked], [record.kind === "request" ? "Answer" : record.changed ? "Body, as the fault changed it" : "Body", record.body]]) {
     if (body === undefined || body === null) continue;
     const text = element("pre", "", typeof body === "string" ? body : JSON.stringify(body, null, 2));
     text.tabIndex = 0;
@@ -90,8 +91,9 @@ function details(item, record) {
     said.setAttribute("role", "status");
     const again = button("Send again", `Send again: ${record.what}`, async () => {
       said.textContent = "";
-      const done = await post("/console/resend", { number: record.number });
-      said.textContent = done ? "Handed to the channel's reader. The row is on top." : "Not sent: the reason is at the top of the page.";
+      const done = await post("/console/resend", { number: record.number }, (text) => { said.textContent = text && `Not sent: ${text}`; });
+      const handed = record.channel.startsWith("Webhook.") ? "The receiver is asked. Its answer comes as a row on top." : "Handed to the channel's reader. The row is on top.";
+      if (done) said.textContent = handed;
     });
     box.append(again, " ", said);
   }
@@ -107,7 +109,7 @@ function row(record) {
   const head = element("summary");
   const at = element("time", "", record.at.slice(11, 23));
   at.dateTime = record.at;
-  const about = [record.why, record.call && `call …${record.call.slice(-CALL_SHOWN)}`, record.nickname || record.channel];
+  const about = [record.why, record.call && `call\u00a0…\u2060${record.call.slice(-CALL_SHOWN)}`, record.nickname || record.channel];
   head.append(at, element("span", "badge", String(record.status)), element("span", "what", record.what), element("span", "about", about.filter(Boolean).join(" · ")));
   item.append(head);
   // Bodies are made when somebody looks: a burst stays cheap.
@@ -129,6 +131,7 @@ function count() {
   const hidden = journal.querySelectorAll(":scope > li[hidden]").length;
   byId("shown").textContent = all === 0 ? "" : hidden ? `${figure(all - hidden)} of ${figure(all)}` : counted(all, seen);
   byId("empty").hidden = all > 0;
+  byId("no-match").hidden = all === 0 || hidden < all;
 }
 
 // What came since the last picture is drawn at once.
@@ -239,7 +242,11 @@ function connected(word, key) {
 
 function connect() {
   const source = new EventSource("/console/events");
-  source.addEventListener("open", () => connected("Live", "live"));
+  source.addEventListener("open", () => {
+    // What was said while it was away is true no more.
+    if (byId("link").dataset.link === "lost") problem("");
+    connected("Live", "live");
+  });
   source.addEventListener("state", (event) => show(JSON.parse(event.data)));
   source.addEventListener("record", (event) => {
     const record = JSON.parse(event.data);
@@ -306,6 +313,11 @@ byId("fault-name").addEventListener("change", explain);
 byId("filter").addEventListener("input", filter);
 byId("kind").addEventListener("change", filter);
 byId("status").addEventListener("change", filter);
+byId("unfilter").addEventListener("click", () => {
+  byId("kind").value = byId("status").value = "";
+  only("");
+  byId("filter").focus();
+});
 byId("wipe").addEventListener("click", () => {
   journal.replaceChildren();
   seen = 0;

@@ -9,7 +9,7 @@ use super::delivery::{Delivery, End, Frame, Outlet, fault};
 use super::signal::Signals;
 use super::system::Message;
 use crate::clock::Busy;
-use crate::console::Verdict;
+use crate::console::{AtFault, Verdict};
 use crate::faults::{Order, Reader};
 use crate::store::Entry;
 use crate::time;
@@ -120,15 +120,21 @@ impl Delivery {
         let timestamp = time::nanos(self.app.clock.now_us());
         let id = Some(entry.notification_id.as_str());
         let call = self.app.faults.call_of(&self.app.store, &channel.id, entry).await;
-        let mut sent = 0;
+        let (mut sent, mut frame) = (0, None);
         for data in std::mem::take(&mut fate.data) {
             let mut text = Vec::new();
             Frame::new(id, self.event_id + 1, &timestamp, &data).write(&mut text);
             let text = String::from_utf8_lossy(&text).into_owned();
+            // One that changed places has a row of its own.
+            let own = self.app.journal.is_on() && data.contains(&entry.notification_id);
+            let before = own.then(|| text.clone());
             if let Some(text) = self.app.faults.shaped(&channel.id, entry, &call, text, &mut fate.struck) {
                 self.event_id += 1;
                 sent += 1;
                 out.queue(&Frame::whole(id, &text));
+                if frame.is_none() && before.is_some_and(|before| before != text) {
+                    frame = Some(text);
+                }
             }
         }
         if let Some(after) = fate.look_after {
@@ -144,7 +150,7 @@ impl Delivery {
         fate.struck.dedup();
         match fate.struck.is_empty() && status == "sent" {
             true => Verdict::Sent,
-            false => Verdict::AtFault(status, fate.struck.join(", ")),
+            false => Verdict::AtFault(Box::new(AtFault { status, names: fate.struck.join(", "), frame })),
         }
     }
 

@@ -14,6 +14,7 @@ use super::topic::{Batch, Places, Topic};
 use crate::clock::{Clock, Grace};
 use crate::faults::Kept;
 use crate::store::{ChannelRow, Entry, Store, StoreResult, Subscription};
+use crate::webhooks;
 
 /// All live channels of this node. The lock is never held across an await.
 #[derive(Default)]
@@ -219,13 +220,27 @@ impl Hub {
         found
     }
 
-    /// The newest channels with a subscription in an account which nobody reads at the moment.
-    pub fn unread(&self, account_key: &str, limit: usize) -> Vec<Arc<Channel>> {
+    /// How many channels live.
+    pub fn how_many(&self) -> usize {
+        lock(&self.inner).channels.len()
+    }
+
+    /// The newest channels that an account's entries concern, or whose user is of the account (`is_ours`), and whose
+    /// reader does not tell the journal of each: there is none, or no subscription.
+    pub fn silent(
+        &self,
+        account_key: &str,
+        limit: usize,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Vec<Arc<Channel>> {
         let inner = lock(&self.inner);
-        let channels = inner.audiences.get(account_key).into_iter().flat_map(|one| one.channels.values());
-        let unread =
-            |channel: &&Arc<Channel>| !channel.is_connected() || channel.is_still.load(Ordering::Acquire);
-        let mut found: Vec<_> = channels.filter(unread).cloned().collect();
+        let audience = inner.audiences.get(account_key).map(|audience| &audience.channels);
+        let silent = |channel: &&Arc<Channel>| match audience.is_some_and(|one| one.contains_key(&channel.id))
+        {
+            true => !channel.tells(),
+            false => is_ours(channel.user_key()),
+        };
+        let mut found: Vec<_> = inner.channels.values().filter(silent).cloned().collect();
         drop(inner);
         found.sort_by_cached_key(|channel| std::cmp::Reverse(channel.created_us));
         found.truncate(limit);
@@ -360,6 +375,12 @@ impl Channel {
 
     pub fn is_connected(&self) -> bool {
         lock(&self.state).reader.is_some()
+    }
+
+    /// Whether its reader tells the journal what becomes of each entry of an account that it subscribes to.
+    pub fn tells(&self) -> bool {
+        let is_read = self.is_connected() && !self.is_still.load(Ordering::Acquire);
+        is_read && !webhooks::is_id(&self.id)
     }
 
     /// Confirmed places in the logs.

@@ -53,16 +53,25 @@ pub struct Record {
     pub account_key: String,
     /// What the console shows; secrets are masked.
     pub shown: Value,
-    /// Channel and `data` of a notification, to send it again.
-    pub again: Option<(String, String)>,
+    pub again: Option<Again>,
+}
+
+/// What is sent when somebody asks for a notification again.
+#[derive(Clone)]
+pub struct Again {
+    pub channel_id: String,
+    pub notification_id: String,
+    /// `data` of a frame, or a webhook's body; as stored, whatever a fault made of it.
+    pub data: String,
 }
 
 /// Why a notification went to a channel, or did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Sent,
-    /// What these faults made of it.
-    AtFault(&'static str, String),
+    AtFault(Box<AtFault>),
+    /// The channel has no subscription at all.
+    Unsubscribed,
     Unwanted,
     Stale,
     /// Nobody reads the channel.
@@ -70,6 +79,34 @@ pub enum Verdict {
     /// Somebody does, or will, who gets it never or not yet: what became of it, and by which fault.
     Kept(&'static str, &'static str),
 }
+
+/// What faults made of a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtFault {
+    pub status: &'static str,
+    /// Those that struck it.
+    pub names: String,
+    /// The frame that was sent, where a fault changed it.
+    pub frame: Option<String>,
+}
+
+impl AtFault {
+    /// `held`: what an earlier row says of why it waited.
+    fn why(&self, held: Option<String>) -> String {
+        let names = self.names.as_str();
+        match (self.status, held) {
+            ("sent late", Some(held)) if names.is_empty() => held,
+            ("sent late", Some(held)) => format!("{held}, {names}"),
+            // Nobody looked when it was held back.
+            ("sent late", None) if names.is_empty() => "fault: it was held back".to_owned(),
+            // One that waits behind another is struck by none itself.
+            _ if names.is_empty() => BEHIND.to_owned(),
+            _ => format!("fault: {names}"),
+        }
+    }
+}
+
+const BEHIND: &str = "fault: one before it waits";
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code that holds this lock can panic half-way through a change.
@@ -130,7 +167,7 @@ impl Journal {
         records.list.iter().find(|one| one.number == number && one.account_key == account_key).cloned()
     }
 
-    pub fn put(&self, account_key: &str, mut shown: Value, again: Option<(String, String)>) {
+    pub fn put(&self, account_key: &str, mut shown: Value, again: Option<Again>) {
         let mut records = lock(&self.records);
         records.next += 1;
         let number = records.next;
@@ -148,50 +185,100 @@ impl Journal {
     /// What became of an entry at a channel's reader.
     pub fn notification(&self, channel_id: &str, nickname: &str, entry: &Entry, verdict: Verdict) {
         // What nobody wants is not offered to be sent again.
-        let again = verdict != Verdict::Unwanted;
+        let again = !matches!(verdict, Verdict::Unwanted | Verdict::Unsubscribed);
+        let mut sent = None;
         let (status, why) = match verdict {
             Verdict::Sent => ("sent", "a subscription of the channel wants it".to_owned()),
-            // One that has waited, or waits behind another, is struck by none itself.
-            Verdict::AtFault("sent late", names) if names.is_empty() => {
-                ("sent late", "fault: it was held back".to_owned())
+            Verdict::AtFault(bent) => {
+                let held = (bent.status == "sent late").then(|| self.held(channel_id, entry)).flatten();
+                let why = bent.why(held);
+                sent = bent
+                    .frame
+                    .and_then(|frame| Some(serde_json::from_str::<Value>(&frame).ok()?["data"].take()));
+                (bent.status, why)
             }
-            Verdict::AtFault(status, names) if names.is_empty() => {
-                (status, "fault: one before it waits".to_owned())
-            }
-            Verdict::AtFault(status, names) => (status, format!("fault: {names}")),
+            Verdict::Unsubscribed => ("not sent", "the channel has no subscription".to_owned()),
             Verdict::Kept(status, name) => (status, format!("fault: {name}")),
             Verdict::Unread => ("kept", "nobody reads the channel: it waits for the next reader".to_owned()),
             Verdict::Unwanted => ("not sent", "no subscription of the channel wants it".to_owned()),
             Verdict::Stale => ("not sent", "it is older than its ttl".to_owned()),
         };
-        let body = serde_json::from_str(entry.data()).unwrap_or(Value::Null);
-        let mut shown = about(channel_id, nickname, entry, body);
+        let mut shown = about(channel_id, nickname, entry, entry.data(), sent);
         shown["status"] = json!(status);
         shown["why"] = json!(why);
         shown["again"] = json!(again);
-        let again = again.then(|| (channel_id.to_owned(), entry.data().to_owned()));
+        let again = again.then(|| Again {
+            channel_id: channel_id.to_owned(),
+            notification_id: entry.notification_id.clone(),
+            data: entry.data().to_owned(),
+        });
         self.put(&entry.account_key, shown, again);
+    }
+
+    /// Why the newest row says that an entry is held back for a channel.
+    fn held(&self, channel_id: &str, entry: &Entry) -> Option<String> {
+        let records = lock(&self.records);
+        let is_it = |record: &&Arc<Record>| {
+            record.shown["status"] == "held back"
+                && record.again.as_ref().is_some_and(|again| {
+                    again.channel_id == channel_id && again.notification_id == entry.notification_id
+                })
+        };
+        let why = records.list.iter().rev().find(is_it)?.shown["why"].as_str()?.to_owned();
+        Some(if why == BEHIND { "fault: it waited behind another".to_owned() } else { why })
     }
 
     /// A notification of the journal goes out once more.
     pub fn again(&self, record: &Record) {
+        self.put_again(record, json!("sent again"), "somebody asked for it in the console".to_owned());
+    }
+
+    /// The same to a webhook's receiver, and what came of it.
+    pub fn told_again(&self, record: &Record, told: &Told) {
+        let why = ["somebody asked for it in the console"].into_iter().chain(told.error.as_deref());
+        self.put_again(record, told.status.clone(), why.collect::<Vec<_>>().join(" · "));
+    }
+
+    fn put_again(&self, record: &Record, status: Value, why: String) {
         let mut shown = record.shown.clone();
-        shown["status"] = json!("sent again");
-        shown["why"] = json!("somebody asked for it in the console");
+        if let (Some(members), Some(again)) = (shown.as_object_mut(), &record.again) {
+            members.retain(|name, _| name != "changed" && name != "ms");
+            let mut body = serde_json::from_str(&again.data).unwrap_or(Value::Null);
+            mask(&mut body);
+            members.insert("body".to_owned(), body);
+        }
+        shown["status"] = status;
+        shown["why"] = json!(why);
         self.put(&record.account_key, shown, record.again.clone());
+    }
+
+    /// What became of an entry at a webhook without a request.
+    pub fn untold(&self, channel_id: &str, nickname: &str, entry: &Entry, status: &str, why: &str) {
+        let data = String::from_utf8_lossy(&entry.webhook_body()).into_owned();
+        let mut shown = about(channel_id, nickname, entry, &data, None);
+        shown["status"] = json!(status);
+        shown["why"] = json!(why);
+        self.put_webhook(channel_id, entry, shown, data);
+    }
+
+    fn put_webhook(&self, channel_id: &str, entry: &Entry, mut shown: Value, data: String) {
+        shown["again"] = json!(true);
+        let (channel_id, notification_id) = (channel_id.to_owned(), entry.notification_id.clone());
+        self.put(&entry.account_key, shown, Some(Again { channel_id, notification_id, data }));
     }
 
     /// A request to a webhook's receiver.
     pub fn told(&self, channel_id: &str, nickname: &str, entry: &Entry, told: Told) {
-        let body = serde_json::from_slice(&entry.webhook_body()).unwrap_or(Value::Null);
-        let mut shown = about(channel_id, nickname, entry, body);
+        let data = String::from_utf8_lossy(&entry.webhook_body()).into_owned();
+        let sent = told.body.and_then(|body| serde_json::from_slice(&body).ok());
+        let mut shown = about(channel_id, nickname, entry, &data, sent);
         shown["status"] = told.status;
         let attempt = format!("attempt {}", told.number);
         let faults = (!told.faults.is_empty()).then(|| format!("fault: {}", told.faults.join(", ")));
         let why: Vec<String> = faults.into_iter().chain([attempt]).chain(told.error).collect();
         shown["why"] = json!(why.join(" · "));
         shown["ms"] = json!(told.duration.as_millis() as u64);
-        self.put(&entry.account_key, shown, None);
+        self.put_webhook(channel_id, entry, shown, data);
     }
 }
 
@@ -204,20 +291,28 @@ pub struct Told {
     pub error: Option<String>,
     pub faults: Vec<&'static str>,
     pub duration: Duration,
+    /// What was sent, where a fault changed it.
+    pub body: Option<Vec<u8>>,
 }
 
-/// What all rows of notifications have.
-fn about(channel_id: &str, nickname: &str, entry: &Entry, mut body: Value) -> Value {
+/// What all rows of notifications have. `sent`: the body where a fault changed it.
+fn about(channel_id: &str, nickname: &str, entry: &Entry, data: &str, sent: Option<Value>) -> Value {
+    let changed = sent.is_some();
+    let mut body = sent.or_else(|| serde_json::from_str(data).ok()).unwrap_or(Value::Null);
     let source = body["source"].as_str().unwrap_or_default().to_owned();
     mask(&mut body);
-    json!({
+    let mut shown = json!({
         "kind": "notification",
         "channel": short(channel_id),
         "nickname": nickname,
         "what": format!("{source} {}", entry.subject().event),
         "call": entry.conversation_space_id,
         "body": body,
-    })
+    });
+    if changed {
+        shown["changed"] = json!(true);
+    }
+    shown
 }
 
 /// The beginning of a channel's id.

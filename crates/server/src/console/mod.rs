@@ -9,7 +9,7 @@ mod record;
 mod stream;
 mod unread;
 
-pub use journal::{Journal, Told, Verdict};
+pub use journal::{Again, AtFault, Journal, Record, Told, Verdict};
 pub use page::{add_fault, clear_faults, play, resend, show};
 pub use record::requests;
 pub use stream::{events, list};

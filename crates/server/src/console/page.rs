@@ -15,6 +15,7 @@ use crate::faults::{self, catalogue};
 use crate::oauth::portal::PortalError;
 use crate::oauth::portal::session::{ANY, Session};
 use crate::sources::simulator::{self, CallRequest};
+use crate::webhooks;
 
 type Answer = Result<Response, PortalError>;
 
@@ -103,16 +104,21 @@ pub async fn clear_faults(State(app): State<Arc<App>>, session: Session, body: B
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `POST /console/resend`: a notification of the journal goes to its channel's reader again, with its own id.
+/// `POST /console/resend`: a notification of the journal goes to its channel's reader, or its webhook's receiver, again,
+/// with its own id.
 pub async fn resend(State(app): State<Arc<App>>, session: Session, body: Body) -> Answer {
     let form = form(&session, &body)?;
     let number = form.integer("number")?.unwrap_or(0).max(0).unsigned_abs();
     let record = app.journal.get(&session.user.account_key, number);
     let record = record.ok_or_else(|| ApiError::conflict("The journal has forgotten it."))?;
     let again = record.again.as_ref().ok_or_else(ApiError::not_found)?;
-    let channel = app.hub.get(&again.0).filter(|channel| channel.is_connected());
+    if webhooks::is_id(&again.channel_id) {
+        webhooks::send_again(&app, &record, again).await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let channel = app.hub.get(&again.channel_id).filter(|channel| channel.is_connected());
     let channel = channel.ok_or_else(|| ApiError::conflict("The channel has no reader at the moment."))?;
-    app.faults.send(&channel, again.1.clone());
+    app.faults.send(&channel, again.data.clone());
     channel.touch();
     app.journal.again(&record);
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -24,11 +24,13 @@ pub struct Bent {
     pub struck: Vec<&'static str>,
     /// What was done instead of asking the receiver.
     pub word: Option<&'static str>,
+    /// What was sent, where a fault changed it.
+    pub body: Option<Vec<u8>>,
 }
 
 impl From<Attempt> for Bent {
     fn from(attempt: Attempt) -> Self {
-        Self { attempt, struck: Vec::new(), word: None }
+        Self { attempt, struck: Vec::new(), word: None, body: None }
     }
 }
 
@@ -39,10 +41,13 @@ pub async fn attempt(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry, tu
     let mut fate = app.faults.sending(&channel_id, entry, before.is_some());
     let mut struck = std::mem::take(&mut fate.struck);
     if let Some((wait, lifted)) = &fate.late {
+        endpoint.untold(app, entry, "held back", || "fault: webhook-late".to_owned());
         wait_for(app, *wait, lifted, turn).await;
     }
     let call = app.faults.call_of(&app.store, &channel_id, entry).await;
-    let body = app.faults.shaped_body(&channel_id, entry, &call, &entry.webhook_body(), &mut struck);
+    let whole = entry.webhook_body();
+    let body = app.faults.shaped_body(&channel_id, entry, &call, &whole, &mut struck);
+    let changed = body.clone().filter(|body| app.journal.is_on() && *body != whole);
     let mut word = None;
     let attempt = match body.filter(|_| !fate.lost) {
         None => {
@@ -71,7 +76,7 @@ pub async fn attempt(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry, tu
         post(app, endpoint, &before).await;
     }
     let attempt = judged(app, &channel_id, entry, attempt, &mut struck);
-    Bent { attempt, struck, word }
+    Bent { attempt, struck, word, body: changed }
 }
 
 /// Keeps a request back, and with it those of the same call behind it, unless the fault is lifted or the platform stops.

@@ -13,7 +13,7 @@ use super::outbound::{Answer, OutboundError};
 use super::{Endpoint, at_fault};
 use crate::app::App;
 use crate::clock::Busy;
-use crate::console::Told;
+use crate::console::{Again, Record, Told};
 use crate::store::Entry;
 
 /// What was tried and what came of it.
@@ -59,6 +59,13 @@ impl Attempt {
         self.result.as_ref().err().map(ToString::to_string)
     }
 
+    /// What the journal tells of it. `number`: which attempt it was.
+    fn for_journal(&self, number: i64) -> Told {
+        let status = self.status().map_or_else(|| json!("failed"), |status| json!(status));
+        let (error, duration) = (self.error(), self.duration);
+        Told { number, status, error, faults: Vec::new(), duration, body: None }
+    }
+
     /// The answer's status, or why there is none.
     pub fn told(&self) -> String {
         match &self.result {
@@ -101,18 +108,16 @@ pub async fn attempt(
     turn: &mut Busy,
 ) -> Attempt {
     let bent = app.faults.at_webhooks();
-    let at_fault::Bent { attempt, struck, word } = match bent {
+    let at_fault::Bent { attempt, struck, word, body } = match bent {
         false => post(app, endpoint, &Telling::new(entry, entry.webhook_body(), false)).await.into(),
         true => Box::pin(at_fault::attempt(app, endpoint, entry, turn)).await,
     };
     if app.journal.is_on() {
-        let status = match (word, attempt.status()) {
-            (Some(word), _) => json!(word),
-            (None, Some(status)) => json!(status),
-            (None, None) => json!("failed"),
-        };
-        let told =
-            Told { number, status, error: attempt.error(), faults: struck, duration: attempt.duration };
+        let mut told = attempt.for_journal(number);
+        if let Some(word) = word {
+            told.status = json!(word);
+        }
+        (told.faults, told.body) = (struck, body);
         let (channel_id, nickname) = endpoint.names();
         app.journal.told(&channel_id, &nickname, entry, told);
     }
@@ -121,6 +126,21 @@ pub async fn attempt(
         Box::pin(at_fault::gone(app, endpoint, entry)).await;
     }
     attempt
+}
+
+/// Tells the receiver once more because somebody asks for it in the console; faults leave it alone. The row tells what
+/// came of it.
+pub fn again(app: &Arc<App>, endpoint: Arc<Endpoint>, record: Arc<Record>, again: &Again) {
+    let body = Bytes::from(again.data.clone());
+    let telling = Telling { id: again.notification_id.clone(), body, forged: false };
+    let of_task = Arc::clone(app);
+    app.tasks.spawn(async move {
+        let turn = of_task.clock.busy();
+        let attempt = post(&of_task, &endpoint, &telling).await;
+        of_task.journal.told_again(&record, &attempt.for_journal(1));
+        note(&of_task, &endpoint, &attempt).await;
+        drop(turn);
+    });
 }
 
 /// One request.

@@ -221,6 +221,9 @@ impl Durable<'_> {
             (_, None) => (DeliveryState::Failed, 0),
         };
         if state == DeliveryState::Failed {
+            let number = due.attempts + 1;
+            let why = || format!("attempt {number} was the last one; it can be resent or recovered");
+            self.endpoint.untold(self.app, &due.entry, "given up", why);
             tracing::warn!(tries, "a durable webhook gave up a notification; it can be resent or recovered");
         }
         let tried = TriedDelivery {

@@ -26,8 +26,10 @@ use wire::Extra;
 use wire::channel::{WEBHOOK, Webhook, WebhookChannelData};
 
 use crate::app::App;
+use crate::console::{Again, Record};
+use crate::error::{ApiError, ApiResult};
 use crate::limits;
-use crate::store::{Store, StoreError, StoreResult, WebhookRow};
+use crate::store::{Entry, Store, StoreError, StoreResult, WebhookRow};
 use outbound::Outbound;
 use sign::Signing;
 
@@ -122,6 +124,14 @@ impl Endpoint {
         (row.channel_id.clone(), row.nickname.clone())
     }
 
+    /// Tells the journal what becomes of an entry without a request.
+    fn untold(&self, app: &App, entry: &Entry, status: &str, why: impl FnOnce() -> String) {
+        if app.journal.is_on() {
+            let (channel_id, nickname) = self.names();
+            app.journal.untold(&channel_id, &nickname, entry, status, &why());
+        }
+    }
+
     fn new(row: WebhookRow, signing: Option<Signing>) -> Arc<Self> {
         let signing = Mutex::new(signing.map(Arc::new));
         let (failing, waiting, resting, held) = Default::default();
@@ -184,6 +194,26 @@ impl Endpoint {
 /// Whether an id is that of a webhook channel.
 pub fn is_id(channel_id: &str) -> bool {
     channel_id.starts_with("Webhook.")
+}
+
+/// A notification of the journal goes to its receiver again: at once, or, where deliveries are kept, by its channel's own
+/// way, as the API's resend does it. What comes of it is a row of the journal.
+///
+/// # Errors
+/// 409 when the channel is gone or does not know the notification.
+pub async fn send_again(app: &Arc<App>, record: &Arc<Record>, again: &Again) -> ApiResult<()> {
+    let found = app.webhooks.get(&again.channel_id).zip(app.hub.get(&again.channel_id));
+    let (endpoint, channel) = found.ok_or_else(|| ApiError::conflict("The webhook channel is gone."))?;
+    if !endpoint.is_durable() {
+        attempt::again(app, endpoint, Arc::clone(record), again);
+        return Ok(());
+    }
+    let (id, now_us) = (&again.notification_id, app.clock.now_us());
+    if !app.store.resend_delivery(&again.channel_id, id, now_us).await? {
+        return Err(ApiError::conflict("The channel keeps this notification no more."));
+    }
+    channel.touch();
+    Ok(())
 }
 
 /// Sets the webhook channels going that the store knew at the start.

@@ -175,12 +175,19 @@ async fn tell(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry, mut busy:
     for number in 1.. {
         // As on a socket: what is older than its ttl is of no use to anybody.
         if app.clock.now_us() - entry.at_us > limits::NOTIFICATION_TTL_S * 1_000_000 {
+            return endpoint.untold(app, entry, "not sent", || "it is older than its ttl".to_owned());
+        }
+        let tried = attempt(app, endpoint, entry, number, &mut busy).await;
+        let verdict = tried.verdict();
+        if verdict == Verdict::Delivered {
             return;
         }
-        if attempt(app, endpoint, entry, number, &mut busy).await.verdict() != Verdict::Failed {
-            return;
-        }
-        let Some(wait) = waits.next() else { return };
+        let Some(wait) = waits.next().filter(|_| verdict == Verdict::Failed) else {
+            return endpoint.untold(app, entry, "given up", || match verdict {
+                Verdict::Failed => format!("attempt {number} was the last one"),
+                _ => format!("{} is not tried again", tried.told()),
+            });
+        };
         busy = app.clock.sleep(*wait, busy).await;
     }
 }
