@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{add, clear, end_of, office, play};
+use super::{add, clear, clear_all, end_of, office, play};
 use crate::harness::calls::{self, Channel};
 use crate::harness::socket::space_of;
 use crate::harness::{Platform, SOON, Session, Socket, eventually};
@@ -202,6 +202,13 @@ async fn a_lost_notification_is_in_the_log() {
     let events =
         session.get(&format!("/call-events/v1/conversation-spaces/{space}/events")).await.is(200).json();
     assert_eq!(events["items"].as_array().unwrap().len(), 8, "the log has them all");
+    is_well(&platform, &mut socket).await;
+    // What is lost is not doubled, whichever fault was there first.
+    add(&platform, &json!({"fault": "duplicate", "channelId": channel.id, "times": 3})).await;
+    add(&platform, &fault).await;
+    let space = play(&platform, "answered").await;
+    assert_eq!(numbers(&socket.call(&space).await), [3, 3, 4, 4, 5, 5, 6, 7, 8]);
+    clear_all(&platform).await;
     is_well(&platform, &mut socket).await;
 }
 

@@ -99,6 +99,18 @@ async fn a_signature_fits_no_more_and_then_again() {
     let told = receiver.call(&play(&platform, "missed").await).await;
     assert!(!fits(&told[0]) && told[1..].iter().all(fits));
     assert_eq!(end_of(&platform, &fault).await, ("times".to_owned(), 1));
+
+    // Where nothing is signed nothing was changed, and no strike tells otherwise.
+    let plain = Receiver::start(|_| 204.into()).await;
+    let data = json!({"channelType": "Webhook", "webhookChannelData": {"webhook": {"url": plain.url}}});
+    let made = session.post(&format!("{CHANNELS}/unsigned"), &data).await.is(201);
+    let channel = made.text_of("/channelId");
+    Channel::subscribe(&platform, &session, &channel).await;
+    let fault =
+        add(&platform, &json!({"fault": "webhook-wrong-signature", "channelId": channel, "times": 1})).await;
+    plain.call(&play(&platform, "missed").await).await;
+    clear(&platform, &fault).await;
+    assert_eq!(end_of(&platform, &fault).await.1, 0);
 }
 
 #[tokio::test]

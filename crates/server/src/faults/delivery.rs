@@ -169,11 +169,17 @@ impl Faults {
         }
         fate.data.push_back(entry.data().to_owned());
         let swapped = channel.kept.take_swap();
-        for (fault, on) in &self.of_entry(&channel.id, entry) {
+        let mut faults = self.of_entry(&channel.id, entry);
+        // What is lost is not there for the others.
+        faults.sort_by_key(|(_, on)| !matches!(on, OnDelivery::Lose));
+        for (fault, on) in &faults {
             if swapped.is_some() && matches!(on, OnDelivery::Reorder) {
                 continue;
             }
             self.bend(fault, *on, channel, entry, &mut fate);
+            if matches!(on, OnDelivery::Lose) && fate.data.is_empty() {
+                break;
+            }
         }
         fate.data.extend(swapped);
         fate

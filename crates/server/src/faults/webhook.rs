@@ -99,7 +99,7 @@ pub const KINDS: &[Kind] = &[
     .webhook(OnWebhook::Lose),
     Kind::new(
         "webhook-wrong-signature",
-        "The signature of a webhook's request is not that of its body.",
+        "The signature of a webhook's request is not that of its body; a channel without signatures is left alone.",
         "Network: somebody else may know the address; signatures are Callfeed's own.",
     )
     .webhook(OnWebhook::Forge),
@@ -148,15 +148,17 @@ fn unproven(fault: &Fault, asked: &Asked<'_>) -> Option<Response> {
 }
 
 impl Faults {
-    /// What becomes of a request that tells a webhook of an entry. `swaps`: another one waits for it to go first.
-    pub fn sending(&self, channel_id: &str, entry: &Entry, swaps: bool) -> Sending {
+    /// What becomes of a request that tells a webhook of an entry. `swaps`: another one waits for it to go first;
+    /// `signed`: it has a signature.
+    pub fn sending(&self, channel_id: &str, entry: &Entry, swaps: bool, signed: bool) -> Sending {
         let mut sending = Sending::default();
         for (fault, on) in self.of_webhook(channel_id, &entry.account_key) {
             let concerns_answer =
                 matches!(on, OnWebhook::GoneRemoves | OnWebhook::RetryRefused | OnWebhook::Unasked);
             let late = self.wait(&fault, entry);
             let is_over = on == OnWebhook::Late && late.is_none();
-            let spared = concerns_answer || is_over || (swaps && on == OnWebhook::Reorder);
+            let nothing_to_do = (swaps && on == OnWebhook::Reorder) || (!signed && on == OnWebhook::Forge);
+            let spared = concerns_answer || is_over || nothing_to_do;
             if spared || !self.strike(&fault) {
                 continue;
             }

@@ -38,7 +38,8 @@ impl From<Attempt> for Bent {
 pub async fn attempt(app: &Arc<App>, endpoint: &Arc<Endpoint>, entry: &Entry, turn: &mut Busy) -> Bent {
     let channel_id = lock(&endpoint.row).channel_id.clone();
     let before = lock(&endpoint.held).take();
-    let mut fate = app.faults.sending(&channel_id, entry, before.is_some());
+    let signed = endpoint.signing().is_some();
+    let mut fate = app.faults.sending(&channel_id, entry, before.is_some(), signed);
     let mut struck = std::mem::take(&mut fate.struck);
     if let Some((wait, lifted)) = &fate.late {
         endpoint.untold(app, entry, "held back", || "fault: webhook-late".to_owned());
