@@ -49,6 +49,9 @@ pub const PULL_OVERLAP_BREAK: Duration = Duration::from_secs(3600);
 /// Clocks that differ by less count as the same: `Date` has whole seconds, and answers take their time.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
+/// By so much the service's time may fall behind what was told before without being told to go back.
+pub const CLOCK_STANDS_MAX: Duration = Duration::from_secs(3600);
+
 /// How long a start waits to hear the service's time; after it the machine's clock is taken until an answer comes.
 pub const CLOCK_ASK_TIMEOUT: Duration = Duration::from_secs(3);
 

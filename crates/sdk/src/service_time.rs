@@ -8,10 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::limits;
 
-/// How far the service's clock is ahead of this machine's. Zero until an answer tells otherwise.
+/// How far the service's clock is ahead of this machine's: not at all until an answer tells otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceTime {
     ahead_s: AtomicI64,
+    /// The latest time that was told, in microseconds.
+    told_us: AtomicI64,
 }
 
 impl ServiceTime {
@@ -25,7 +27,17 @@ impl ServiceTime {
     pub fn now(&self) -> Timestamp {
         let here = Timestamp::now();
         let ahead = SignedDuration::from_secs(self.ahead_s.load(Ordering::Relaxed));
-        here.checked_add(ahead).unwrap_or(here)
+        let now = here.checked_add(ahead).unwrap_or(here);
+        let told_us = self.told_us.fetch_max(now.as_microsecond(), Ordering::Relaxed);
+        let back = SignedDuration::from_micros(told_us.saturating_sub(now.as_microsecond()));
+        // A clock that stands still, or is set by seconds, does not make time go back here; one that was wrong does.
+        if back > SignedDuration::ZERO && back.unsigned_abs() <= limits::CLOCK_STANDS_MAX {
+            return Timestamp::from_microsecond(told_us).unwrap_or(now);
+        }
+        if back > SignedDuration::ZERO {
+            self.told_us.store(now.as_microsecond(), Ordering::Relaxed);
+        }
+        now
     }
 }
 

@@ -128,6 +128,7 @@ impl<S: Service> Puller<S> {
     ) -> Result<(), PullError> {
         let asked = self.client.now();
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let newest_gap = ledger::newest_gap(pool).await?;
         let known = ledger::known(pool, account).await?;
         let Known { mut watermark, begun } =
             known.unwrap_or(Known { watermark: Watermark::new(asked), begun: asked });
@@ -142,7 +143,8 @@ impl<S: Service> Puller<S> {
         watermark.advance(asked);
         // A gap is closed by a look that notifications were flowing around from beginning to end.
         let whole = link.connected && *links.borrow() == link;
-        let closed = ledger::looked(pool, account, watermark, whole.then_some(asked), found).await?;
+        let closed =
+            ledger::looked(pool, account, watermark, whole.then_some((newest_gap, asked)), found).await?;
         if found > 0 {
             tracing::info!("{found} reports of calls that ended meanwhile are fetched");
         }

@@ -218,8 +218,17 @@ pub async fn slice_done(
     transaction.commit().await
 }
 
+/// The number of the newest gap, whatever its account: those that are there before something, by the order in which
+/// they were found, for clocks may go back.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn newest_gap(pool: &AnyPool) -> sqlx::Result<i64> {
+    sqlx::query("SELECT coalesce(max(number), 0) FROM gaps").fetch_one(pool).await?.try_get(0)
+}
+
 /// A look is done and all it found is announced: the watermark moves, and with `close` the gaps of downtime and
-/// connection that had opened by then are closed.
+/// connection up to this number are closed, at this time.
 ///
 /// # Errors
 /// When the database refuses.
@@ -227,7 +236,7 @@ pub async fn looked(
     pool: &AnyPool,
     account_key: &str,
     watermark: Watermark,
-    close: Option<Timestamp>,
+    close: Option<(i64, Timestamp)>,
     reports: usize,
 ) -> sqlx::Result<u64> {
     let mut transaction = super::write(pool).await?;
@@ -237,14 +246,16 @@ pub async fn looked(
         .execute(&mut *transaction)
         .await?;
     let mut closed = 0;
-    if let Some(at) = close {
+    if let Some((newest, at)) = close {
         closed = sqlx::query(
-            "UPDATE gaps SET closed_us = $2, to_us = $2, reports = reports + $3
-             WHERE account_key = $1 AND kind IN ('downtime', 'connection') AND closed_us IS NULL AND from_us <= $2",
+            "UPDATE gaps SET closed_us = $2, to_us = CASE WHEN from_us > $2 THEN from_us ELSE $2 END,
+                             reports = reports + $3
+             WHERE account_key = $1 AND kind IN ('downtime', 'connection') AND closed_us IS NULL AND number <= $4",
         )
         .bind(account_key)
         .bind(at.as_microsecond())
         .bind(i64::try_from(reports).unwrap_or(i64::MAX))
+        .bind(newest)
         .execute(&mut *transaction)
         .await?
         .rows_affected();
@@ -389,8 +400,9 @@ mod tests {
         let mark = Watermark::new(at(130));
         assert_eq!(looked(&pool, ACCOUNT, mark, None, 1).await.unwrap(), 0);
         assert_eq!(gaps(&pool, false, 0, 9).await.unwrap().len(), 2);
-        assert_eq!(looked(&pool, ACCOUNT, mark, Some(at(105)), 0).await.unwrap(), 0, "it opened later");
-        assert_eq!(looked(&pool, ACCOUNT, mark, Some(at(130)), 2).await.unwrap(), 1);
+        assert_eq!(looked(&pool, ACCOUNT, mark, Some((0, at(130))), 0).await.unwrap(), 0, "it opened later");
+        let newest = newest_gap(&pool).await.unwrap();
+        assert_eq!(looked(&pool, ACCOUNT, mark, Some((newest, at(130))), 2).await.unwrap(), 1);
         let left = gaps(&pool, false, 0, 9).await.unwrap();
         assert_eq!((left.len(), left[0].subject.as_str()), (1, "call-1"));
         let all = gaps(&pool, true, 0, 9).await.unwrap();
