@@ -5,6 +5,8 @@ use serde_json::json;
 
 use crate::fake::{ACCOUNT, Fake};
 
+const REFRESH: &str = "POST /oauth/token grant_type=refresh_token";
+
 fn account() -> Vec<String> {
     vec![ACCOUNT.to_owned()]
 }
@@ -38,16 +40,39 @@ async fn a_refused_token_is_refreshed_once() {
     let fake = Fake::start().await;
     let client = fake.signed_in().await;
     let channel = client.create_channel("demo").await.unwrap();
-    let refused = json!({"errorCode": "AUTHN_EXPIRED_TOKEN", "message": "expired"});
+    let refused = json!({"errorCode": "AUTHN_INVALID_TOKEN", "message": "invalid"});
     let path = format!("GET /notification-channel/v1/channels/demo/{}", channel.channel_id);
     fake.next(&path, 401, refused.clone());
     client.channel("demo", &channel.channel_id).await.unwrap();
-    assert_eq!(fake.count("POST /oauth/token grant_type=refresh_token"), 1);
+    assert_eq!(fake.count(REFRESH), 1);
 
     fake.next(&path, 401, refused.clone());
     fake.next(&path, 401, refused);
     let error = client.channel("demo", &channel.channel_id).await.unwrap_err();
     assert_eq!((error.kind, error.status), (ErrorKind::SignInNeeded, Some(401)));
+    assert_eq!(fake.count(REFRESH), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_expires_again_is_refreshed_again_but_not_for_ever() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let channel = client.create_channel("demo").await.unwrap();
+    let expired = json!({"errorCode": "AUTHN_EXPIRED_TOKEN", "message": "expired"});
+    let path = format!("GET /notification-channel/v1/channels/demo/{}", channel.channel_id);
+    let most = sdk::limits::REFRESHES_MAX as usize;
+    for _ in 0..most {
+        fake.next(&path, 401, expired.clone());
+    }
+    client.channel("demo", &channel.channel_id).await.unwrap();
+    assert_eq!(fake.count(REFRESH), most);
+
+    for _ in 0..=most {
+        fake.next(&path, 401, expired.clone());
+    }
+    let error = client.channel("demo", &channel.channel_id).await.unwrap_err();
+    assert_eq!((error.kind, error.status), (ErrorKind::SignInNeeded, Some(401)));
+    assert_eq!(fake.count(REFRESH), 2 * most);
 }
 
 #[tokio::test]
