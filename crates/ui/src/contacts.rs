@@ -1,6 +1,10 @@
 //! The page on which an admin drops a file of contacts and says what its columns are.
 
+use std::sync::Arc;
+
 use askama::Template;
+
+use crate::Texts;
 
 /// The lists that are in use, and the file that is being looked at.
 #[derive(Clone, Debug, Default, Template)]
@@ -13,16 +17,24 @@ pub struct ContactsPage {
     pub notice: Option<String>,
     /// What went wrong and what to do, as full sentences.
     pub wrong: Option<String>,
-    /// Bytes of the longest file that is taken.
-    pub bytes_max: usize,
+    /// MiB of the longest file that is taken.
+    pub mib_max: usize,
+    /// Characters of the longest name of a list.
+    pub name_chars_max: usize,
+    /// The page itself, to which the choice of a language comes back.
+    pub here: String,
+    pub texts: Arc<Texts>,
 }
 
 /// A list of contacts in use.
 #[derive(Clone, Debug, Default)]
 pub struct ContactList {
+    /// What forms know it by.
     pub name: String,
-    pub contacts: String,
-    pub imported: String,
+    /// What people know it by.
+    pub title: String,
+    /// How many contacts, and since when.
+    pub about: String,
     /// Made on this page, where it can be changed.
     pub here: bool,
 }
@@ -34,14 +46,10 @@ pub struct Mapping {
     pub file: String,
     pub name: String,
     pub columns: Vec<ContactColumn>,
-    /// Rows that were looked at …
-    pub rows: u64,
-    /// … contacts among them …
-    pub taken: u64,
-    /// … and why others, or numbers of theirs, are not: the reason, how often, the first line.
-    pub refused: Vec<(String, u64, u64)>,
-    /// There are more rows.
-    pub more: bool,
+    /// How many of the rows become contacts …
+    pub becomes: String,
+    /// … and why others, or numbers of theirs, do not.
+    pub refused: Vec<String>,
     /// Why nothing can be taken.
     pub wrong: Option<String>,
 }
@@ -57,42 +65,7 @@ pub struct ContactColumn {
 #[derive(Clone, Debug, Default)]
 pub struct FieldChoice {
     pub key: &'static str,
-    pub chosen: bool,
-}
-
-impl FieldChoice {
     /// In words.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self.key {
-            "name" => "Name",
-            "first-name" => "First name",
-            "last-name" => "Last name",
-            "company" => "Company",
-            "phone" => "Phone number",
-            "email" => "E-mail",
-            "tier" => "Tier",
-            "notes" => "Notes",
-            "link" => "Link to their page",
-            "id" => "Number or id of the customer",
-            "nothing" => "Leave out",
-            _ => "A line on the card",
-        }
-    }
-}
-
-impl Mapping {
-    /// Nothing is wrong, and somebody would be taken.
-    #[must_use]
-    pub fn can_save(&self) -> bool {
-        self.wrong.is_none() && self.taken > 0
-    }
-}
-
-impl ContactsPage {
-    /// MiB of the longest file.
-    #[must_use]
-    pub fn mib_max(&self) -> usize {
-        self.bytes_max / (1024 * 1024)
-    }
+    pub word: String,
+    pub chosen: bool,
 }

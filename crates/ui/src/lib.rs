@@ -14,6 +14,7 @@ mod portal;
 mod respond;
 mod text;
 mod texts;
+mod texts_contacts;
 mod wall;
 
 pub use assets::{asset, assets};
@@ -36,4 +37,5 @@ pub use portal::{
 pub use respond::{fragment, page};
 pub use text::{Cardinal, Ordinal, Said, Text};
 pub use texts::*;
+pub use texts_contacts::{ContactsTexts, FieldsTexts, ImportTexts};
 pub use wall::{Timer, Wall, WallAgent, WallLink, Wallboard};

@@ -1,9 +1,12 @@
 //! The texts of one language, as `texts/` has them: each key is a field, so that a text that is missing or left over cannot
 //! be built or read.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use crate::text::{Cardinal, Ordinal, Said, Text};
+use crate::texts_contacts::{ContactsTexts, FieldsTexts, ImportTexts};
 use crate::{Lang, Link};
 
 /// All texts of the desk in one language.
@@ -27,6 +30,9 @@ pub struct Texts {
     pub reason: ReasonTexts,
     pub failure: FailureTexts,
     pub wall: WallTexts,
+    pub contacts: ContactsTexts,
+    pub fields: FieldsTexts,
+    pub import: ImportTexts,
     pub errors: ErrorsTexts,
     pub script: ScriptTexts,
 }
@@ -76,7 +82,16 @@ impl Texts {
     /// "3 missed calls"
     #[must_use]
     pub fn count(&self, forms: &Cardinal, n: u64) -> String {
-        forms.of(self.lang.cardinal(n)).with("n", self.number(n))
+        self.counted(forms, n, &[])
+    }
+
+    /// "2 of 3 rows": the same with further names filled in.
+    #[must_use]
+    pub fn counted(&self, forms: &Cardinal, n: u64, values: &[(&str, &dyn Display)]) -> String {
+        let number = self.number(n);
+        let mut all: Vec<(&str, &dyn Display)> = vec![("n", &number)];
+        all.extend(values);
+        forms.of(self.lang.cardinal(n)).fill(&all)
     }
 
     /// "3rd call today"
@@ -390,4 +405,9 @@ pub struct ScriptTexts {
     pub not_asked: Text,
     pub nobody: Text,
     pub example: Text,
+    pub reading: Text,
+    pub too_large: Text,
+    pub not_taken: Text,
+    pub away: Text,
+    pub saving: Text,
 }

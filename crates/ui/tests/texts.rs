@@ -11,19 +11,26 @@ use std::{
 use ui::{Lang, Texts};
 
 /// The desk's templates; the other pages speak English only.
-const TEMPLATES: [&str; 6] = [
+const TEMPLATES: [&str; 7] = [
     "card.html",
+    "contacts.html",
     "language.html",
     "screen_pop.html",
     "screen_pop_sign_in.html",
     "wall.html",
     "wallboard.html",
 ];
-const SCRIPTS: [&str; 5] =
-    ["live_page.js", "screen_pop.js", "screen_pop_alerts.js", "screen_pop_notes.js", "wallboard.js"];
+const SCRIPTS: [&str; 6] = [
+    "contacts.js",
+    "live_page.js",
+    "screen_pop.js",
+    "screen_pop_alerts.js",
+    "screen_pop_notes.js",
+    "wallboard.js",
+];
 /// What is no language: the product, and names of keys and of HTTP methods.
-const NO_TEXT: [&str; 8] =
-    ["Callfeed", "ArrowDown", "ArrowUp", "Escape", "POST", "HEAD", "Notification", "screen"];
+const NO_TEXT: [&str; 9] =
+    ["Callfeed", "ArrowDown", "ArrowUp", "Escape", "POST", "PUT", "HEAD", "Notification", "screen"];
 
 fn file(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -96,7 +103,9 @@ fn the_languages_are_not_one() {
 fn each_text_is_used() {
     let mut sources: String = TEMPLATES.iter().map(|name| file(&format!("templates/{name}"))).collect();
     sources.extend(SCRIPTS.iter().map(|name| file(&format!("assets/{name}"))));
-    sources.push_str(&file("src/texts.rs"));
+    for name in ["texts.rs", "texts_contacts.rs"] {
+        sources.push_str(&file(&format!("src/{name}")));
+    }
     let apps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../apps/src/screen_pop");
     for entry in fs::read_dir(apps).unwrap() {
         let path = entry.unwrap().path();
@@ -194,6 +203,11 @@ fn numbers_and_counts_are_written_as_the_language_has_it() {
         "1st call today 2nd call today 3rd call today 4th call today 11th call today 22nd call today"
     );
     assert_eq!(calls(&portuguese, 3), "3ª chamada hoje");
+    let rows = |texts: &Texts, n| texts.counted(&texts.contacts.becomes, n, &[("taken", &"0")]);
+    let written = [1, 1234].map(|n| rows(&english, n));
+    assert_eq!(written, ["0 of 1 row becomes a contact.", "0 of 1,234 rows become contacts."]);
+    let written = [1, 1234].map(|n| rows(&portuguese, n));
+    assert_eq!(written, ["0 de 1 linha vira contato.", "0 de 1.234 linhas viram contatos."]);
     let missed = |texts: &Texts, n| texts.count(&texts.script.missed_calls, n);
     assert_eq!([1, 2].map(|n| missed(&english, n)), ["1 missed call", "2 missed calls"]);
     assert_eq!(

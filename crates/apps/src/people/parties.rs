@@ -16,7 +16,7 @@ use super::{
 };
 
 /// What is known of the account: its region, its numbers and its lines. All of it may be missing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// Region of numbers without a country. None: that of the number the call came in on.
     pub home: Option<Home>,

@@ -17,7 +17,8 @@ use super::{
     call::{Call, History, Logged, Outcome, Stage},
     callers::Known,
     elsewhere::Elsewhere,
-    limits::{FINISHED_CARDS_MAX, FORGOTTEN_IDS_MAX, LIVE_CARDS_MAX, STALE_AFTER, WANTED_MAX},
+    kept,
+    limits::{FORGOTTEN_IDS_MAX, LIVE_CARDS_MAX, STALE_AFTER, WANTED_MAX},
 };
 
 /// The calls, newest first.
@@ -115,12 +116,13 @@ impl Board {
             let (before, was_answered) = (call.stage.clone(), call.answered_at.is_some());
             call.take(&event.state, now);
             let moved = call.stage != before;
+            let over = moved && !call.is_live();
             let first = !was_answered && call.answered_at.is_some();
             let missed = moved && call.stage == Stage::Ended(Outcome::Missed);
             let answered =
                 (moved && call.stage == Stage::Answered).then(|| call.caller.key().map(str::to_owned));
             let settled = answered.flatten().map(|number| self.settle(&number, now)).unwrap_or_default();
-            let gone = self.trim();
+            let gone = if over { self.trim() } else { Vec::new() };
             let change = Change { moved, gone, settled, answered: first, missed, ..Change::of_card(id) };
             return Applied::Changed(change);
         }
@@ -323,13 +325,9 @@ impl Board {
     }
 
     fn trim(&mut self) -> Vec<String> {
-        let mut finished = self.calls.iter().filter(|call| !call.is_live()).count();
-        let mut gone = Vec::new();
-        while finished > FINISHED_CARDS_MAX {
-            let Some(at) = self.calls.iter().rposition(|call| !call.is_live()) else { break };
-            gone.push(self.calls.remove(at).id);
-            finished -= 1;
-        }
+        // From the end, so that the places before stay what they were.
+        let leaving = kept::leaving(&self.calls).into_iter().rev();
+        let gone: Vec<String> = leaving.map(|at| self.calls.remove(at).id).collect();
         for id in &gone {
             self.forget(id.clone());
         }

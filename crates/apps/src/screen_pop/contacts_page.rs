@@ -1,7 +1,10 @@
 //! `/contacts`: an admin drops a CSV file, sees its columns with examples and what each becomes, and how many rows would be
 //! taken; saving imports it. The file stays in the state folder, its columns in the store.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use axum::{
     body::Body,
@@ -13,19 +16,21 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
-use ui::{ContactColumn, ContactList, ContactsPage, FieldChoice, Mapping};
+use ui::{ContactColumn, ContactList, ContactsPage, FieldChoice, Mapping, Texts};
 
 use super::{
+    contacts_words::{becomes, failed, in_words, list_title, no_table, refused_line},
     door::Visitor,
     enter, language,
     limits::{CONTACT_LISTS_MAX, LIST_NAME_CHARS_MAX, UPLOAD_BYTES_MAX},
     routes::{Pages, acting, seated},
     secrets::digest,
+    when,
 };
 use crate::{
     people::{
         import::{
-            self, ImportError, Options,
+            self, Options,
             columns::{Choice, FIELDS, Field},
             look,
         },
@@ -64,6 +69,15 @@ impl ContactFiles {
     }
 }
 
+/// An admin, and the texts of their language.
+struct Admin {
+    visitor: Visitor,
+    texts: Arc<Texts>,
+}
+
+/// MiB of the longest file that is taken.
+const MIB_MAX: usize = UPLOAD_BYTES_MAX / (1024 * 1024);
+
 #[derive(Default, Deserialize)]
 pub struct Wanted {
     /// `new` is what was dropped, `saved` the list with this name.
@@ -88,51 +102,48 @@ pub async fn page(
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
-    let visitor = match admin(&pages, &headers, visitor).await {
-        Ok(visitor) => visitor,
+    let admin = match admin(&pages, &headers, visitor) {
+        Ok(admin) => admin,
         Err(refused) => return refused,
     };
     let mut notice = None;
     let mapping = match wanted.file.as_str() {
         "" => {
-            notice = wanted.done.then(|| format!("{} is in use.", tidy(&wanted.name)));
+            notice = wanted.done.then(|| admin.texts.contacts.in_use.with("name", tidy(&wanted.name)));
             None
         }
-        file => Some(columns_of(&pages, &visitor, file, &wanted.name).await),
+        file => Some(columns_of(&pages, &admin, file, &wanted.name).await),
     };
     match mapping.transpose() {
-        Ok(mapping) => shown(&pages, &visitor, mapping, notice, None).await,
-        Err(wrong) => shown(&pages, &visitor, None, None, Some(wrong)).await,
+        Ok(mapping) => shown(&pages, &admin, mapping, notice, None).await,
+        Err(wrong) => shown(&pages, &admin, None, None, Some(wrong)).await,
     }
 }
 
 /// `PUT /contacts/file`: takes a file that was dropped, up to [`UPLOAD_BYTES_MAX`]; 413 beyond, 415 if it is no table.
 pub async fn drop_file(State(pages): State<Pages>, headers: HeaderMap, body: Body) -> Response<Body> {
-    let visitor = match by_script(&pages, &headers).await {
-        Ok(visitor) => visitor,
+    let admin = match by_script(&pages, &headers).await {
+        Ok(admin) => admin,
         Err(refused) => return refused,
     };
-    let path = pages.contacts.dropped(&visitor.person.id);
+    let path = pages.contacts.dropped(&admin.visitor.person.id);
     match keep(&path, body).await {
         Ok(true) => {}
         Ok(false) => {
             let _ = tokio::fs::remove_file(&path).await;
-            let most = UPLOAD_BYTES_MAX / (1024 * 1024);
-            let text = format!(
-                "The file is larger than {most} MiB. Larger ones are taken by callfeed contacts import FILE.\n"
-            );
+            let text = admin.texts.script.too_large.with("mib", MIB_MAX);
             return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
         }
-        Err(error) => return not_kept(&error),
+        Err(error) => return not_kept(&error, &admin.texts),
     }
     let looked = path.clone();
     match blocking(move || look::kind(&looked)).await {
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Ok(Some(wrong)) => {
             let _ = tokio::fs::remove_file(&path).await;
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("{wrong}\n")).into_response()
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, String::from(no_table(wrong, &admin.texts))).into_response()
         }
-        Err(error) => not_kept(&error),
+        Err(error) => not_kept(&error, &admin.texts),
     }
 }
 
@@ -166,22 +177,22 @@ pub async fn map(
     Form(form): Form<Vec<(String, String)>>,
 ) -> Response<Body> {
     let value = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let visitor = match by_form(&pages, &headers, value("proof").unwrap_or_default()).await {
-        Ok(visitor) => visitor,
+    let admin = match by_form(&pages, &headers, value("proof").unwrap_or_default()).await {
+        Ok(admin) => admin,
         Err(refused) => return refused,
     };
     let (file, name) = (value("file").unwrap_or_default(), tidy(value("name").unwrap_or_default()));
-    let mut mapping = match columns_of(&pages, &visitor, file, &name).await {
+    let mut mapping = match columns_of(&pages, &admin, file, &name).await {
         Ok(mapping) => mapping,
-        Err(wrong) => return shown(&pages, &visitor, None, None, Some(wrong)).await,
+        Err(wrong) => return shown(&pages, &admin, None, None, Some(wrong)).await,
     };
     let chosen = form.iter().filter(|(key, _)| key == "column").map(|(_, value)| value.as_str());
     choose(&mut mapping, chosen);
     if value("do") != Some("save") {
-        check(&pages, &visitor, &mut mapping).await;
-        return shown(&pages, &visitor, Some(mapping), None, None).await;
+        check(&pages, &admin, &mut mapping).await;
+        return shown(&pages, &admin, Some(mapping), None, None).await;
     }
-    match save(&pages, &visitor, &mapping).await {
+    match save(&pages, &admin, &mapping).await {
         Ok(()) => {
             let query = url::form_urlencoded::Serializer::new(String::new())
                 .append_pair("name", &mapping.name)
@@ -190,8 +201,8 @@ pub async fn map(
             Redirect::to(&format!("/contacts?{query}")).into_response()
         }
         Err(wrong) => {
-            check(&pages, &visitor, &mut mapping).await;
-            shown(&pages, &visitor, Some(mapping), None, Some(wrong)).await
+            check(&pages, &admin, &mut mapping).await;
+            shown(&pages, &admin, Some(mapping), None, Some(wrong)).await
         }
     }
 }
@@ -209,8 +220,8 @@ pub async fn remove(
     headers: HeaderMap,
     Form(form): Form<RemoveForm>,
 ) -> Response<Body> {
-    let visitor = match by_form(&pages, &headers, &form.proof).await {
-        Ok(visitor) => visitor,
+    let admin = match by_form(&pages, &headers, &form.proof).await {
+        Ok(admin) => admin,
         Err(refused) => return refused,
     };
     let pool = &pages.store.pool;
@@ -228,30 +239,31 @@ pub async fn remove(
         }
         Err(error) => {
             tracing::error!(%error, "a list of contacts could not be taken away");
-            let wrong = "The list could not be taken away. Try again.".to_owned();
-            shown(&pages, &visitor, None, None, Some(wrong)).await
+            let wrong = (&admin.texts.import.not_removed).into();
+            shown(&pages, &admin, None, None, Some(wrong)).await
         }
     }
 }
 
 /// The columns of a file as they were chosen before, or are guessed.
-async fn columns_of(pages: &Pages, visitor: &Visitor, file: &str, name: &str) -> Result<Mapping, String> {
-    let again = || "The file is not there any more. Drop it again.".to_owned();
-    let path = path_of(pages, visitor, file, name);
+async fn columns_of(pages: &Pages, admin: &Admin, file: &str, name: &str) -> Result<Mapping, String> {
+    let texts = &*admin.texts;
+    let path = path_of(pages, admin, file, name);
     let looked = path.clone();
     let columns = blocking(move || match looked.is_file() {
         true => look::columns(&looked).map(Some),
         false => Ok(None),
     });
-    let columns = columns.await.map_err(|error| error.to_string())?;
-    let columns = columns.ok_or_else(again)?.map_err(|wrong| wrong.to_string())?;
+    let columns = columns.await.map_err(|error| in_words(&error, texts))?;
+    let columns = columns.ok_or_else(|| String::from(&texts.import.gone))?;
+    let columns = columns.map_err(|wrong| String::from(no_table(wrong, texts)))?;
     let before = store::all(&pages.store.pool).await.unwrap_or_default();
     let before = before.into_iter().find(|list| list.name == name && file == "saved");
     let same =
         before.filter(|list| list.columns.iter().map(|c| &c.heading).eq(columns.iter().map(|c| &c.heading)));
     let field = |at: usize, guess: Option<Field>| same.as_ref().map_or(guess, |list| list.columns[at].field);
     let column = |(at, column): (usize, look::Column)| ContactColumn {
-        choices: choices(field(at, column.guess)),
+        choices: choices(field(at, column.guess), texts),
         heading: column.heading,
         examples: column.examples,
     };
@@ -261,23 +273,24 @@ async fn columns_of(pages: &Pages, visitor: &Visitor, file: &str, name: &str) ->
         columns: columns.into_iter().enumerate().map(column).collect(),
         ..Mapping::default()
     };
-    check(pages, visitor, &mut mapping).await;
+    check(pages, admin, &mut mapping).await;
     Ok(mapping)
 }
 
-fn path_of(pages: &Pages, visitor: &Visitor, file: &str, name: &str) -> PathBuf {
+fn path_of(pages: &Pages, admin: &Admin, file: &str, name: &str) -> PathBuf {
     match file {
         "saved" => pages.contacts.saved(name),
-        _ => pages.contacts.dropped(&visitor.person.id),
+        _ => pages.contacts.dropped(&admin.visitor.person.id),
     }
 }
 
 /// What a column can become; a line on the card under its heading without a field.
-fn choices(chosen: Option<Field>) -> Vec<FieldChoice> {
+fn choices(chosen: Option<Field>, texts: &Texts) -> Vec<FieldChoice> {
     let key = chosen.map_or("", Field::key);
     let other = std::iter::once("");
     let keys = FIELDS.iter().map(|(_, name)| *name).chain(other);
-    keys.map(|name| FieldChoice { key: name, chosen: name == key }).collect()
+    let choice = |name| FieldChoice { key: name, word: texts.fields.of(name).into(), chosen: name == key };
+    keys.map(choice).collect()
 }
 
 fn choose<'a>(mapping: &mut Mapping, chosen: impl Iterator<Item = &'a str>) {
@@ -286,7 +299,7 @@ fn choose<'a>(mapping: &mut Mapping, chosen: impl Iterator<Item = &'a str>) {
     }
 }
 
-fn options(pages: &Pages, visitor: &Visitor, mapping: &Mapping) -> Options {
+fn options(pages: &Pages, admin: &Admin, mapping: &Mapping) -> Options {
     let chosen = mapping.columns.iter().map(|column| Choice {
         heading: column.heading.clone(),
         field: FIELDS
@@ -295,7 +308,7 @@ fn options(pages: &Pages, visitor: &Visitor, mapping: &Mapping) -> Options {
             .map(|(field, _)| *field),
     });
     Options {
-        file: path_of(pages, visitor, &mapping.file, &mapping.name),
+        file: path_of(pages, admin, &mapping.file, &mapping.name),
         name: mapping.name.clone(),
         told: Vec::new(),
         chosen: Some(chosen.collect()),
@@ -304,130 +317,115 @@ fn options(pages: &Pages, visitor: &Visitor, mapping: &Mapping) -> Options {
     }
 }
 
-async fn check(pages: &Pages, visitor: &Visitor, mapping: &mut Mapping) {
-    let options = options(pages, visitor, mapping);
+async fn check(pages: &Pages, admin: &Admin, mapping: &mut Mapping) {
+    let texts = &*admin.texts;
+    let options = options(pages, admin, mapping);
     match blocking(move || look::check(&options)).await {
         Ok(checked) => {
-            mapping.rows = checked.rows;
-            mapping.taken = checked.contacts;
-            mapping.more = checked.more;
-            let line = |(reason, (times, line)): (&&str, &(u64, u64))| ((*reason).to_owned(), *times, *line);
+            mapping.becomes = becomes(&checked, texts);
+            let line =
+                |(&reason, &(times, line)): (&_, &(u64, u64))| refused_line(reason, times, line, texts);
             mapping.refused = checked.refused.iter().map(line).collect();
             mapping.wrong = None;
         }
-        Err(error) => mapping.wrong = Some(in_words(&error)),
+        Err(error) => mapping.wrong = Some(in_words(&error, texts)),
     }
 }
 
 /// Imports a file under the columns that were chosen, and keeps both. What was there before stays if it fails.
-async fn save(pages: &Pages, visitor: &Visitor, mapping: &Mapping) -> Result<(), String> {
-    let name = &mapping.name;
+async fn save(pages: &Pages, admin: &Admin, mapping: &Mapping) -> Result<(), String> {
+    let (name, texts) = (&mapping.name, &*admin.texts);
+    let words = &texts.import;
     if name.is_empty() || name.chars().count() > LIST_NAME_CHARS_MAX {
-        return Err(format!("Give the list a name of at most {LIST_NAME_CHARS_MAX} characters."));
+        return Err(words.name_needed.with("max", LIST_NAME_CHARS_MAX));
     }
     if *name == contacts::BY_HAND || pages.contacts.taken.contains(name) {
-        return Err(format!("{name} is the name of another source. Choose another name."));
+        return Err(words.name_in_use.with("name", name));
     }
-    let lists = store::all(&pages.store.pool).await.map_err(|error| failed(&error))?;
+    let lists = store::all(&pages.store.pool).await.map_err(|error| failed(&error, texts))?;
     if lists.len() >= CONTACT_LISTS_MAX && !lists.iter().any(|list| list.name == *name) {
-        return Err(format!("There are {CONTACT_LISTS_MAX} lists already. Take one away first."));
+        return Err(words.many_lists.with("max", CONTACT_LISTS_MAX));
     }
-    let options = options(pages, visitor, mapping);
-    let busy = "Another import is running. Try again when it has ended.".to_owned();
-    let _one_import = OneApp::take(&pages.contacts.state_dir, "contacts-import").map_err(|_| busy)?;
+    let options = options(pages, admin, mapping);
+    let busy = |_| String::from(&words.busy);
+    let _one_import = OneApp::take(&pages.contacts.state_dir, "contacts-import").map_err(busy)?;
     let columns = options.chosen.clone().unwrap_or_default();
     let (from, to) = (options.file.clone(), pages.contacts.saved(name));
     let pool = pages.store.pool.clone();
     // A browser that goes away does not cut an import off.
     let imported = tokio::spawn(async move { import::import(&pool, options, |_| {}).await }).await;
-    imported.map_err(|error| failed(&error))?.map_err(|error| in_words(&error))?;
+    imported.map_err(|error| failed(&error, texts))?.map_err(|error| in_words(&error, texts))?;
     if from != to {
-        tokio::fs::rename(&from, &to).await.map_err(|error| failed(&error))?;
+        tokio::fs::rename(&from, &to).await.map_err(|error| failed(&error, texts))?;
     }
     let file = ContactFile { name: name.clone(), columns };
-    let kept = store::save(&pages.store.pool, &file, &visitor.person.id, Timestamp::now());
-    kept.await.map_err(|error| failed(&error))
-}
-
-fn failed(error: &dyn std::fmt::Display) -> String {
-    tracing::error!(%error, "a list of contacts could not be kept");
-    "The contacts cannot be kept now. Try again.".to_owned()
-}
-
-/// For a person, who need not know the path or flags.
-fn in_words(error: &ImportError) -> String {
-    use import::columns::ColumnError;
-    match error {
-        ImportError::Columns(ColumnError::NoPhone { .. }) => {
-            "No column is a phone number yet: choose one, by which callers are known.".to_owned()
-        }
-        ImportError::Columns(error) => error.to_string(),
-        ImportError::Empty { .. } => look::NoTable::Empty.to_string(),
-        ImportError::RowTooLong { line, .. } => {
-            format!("Line {line} has no end: a quotation mark is not closed there.")
-        }
-        error => failed(error),
-    }
+    let kept = store::save(&pages.store.pool, &file, &admin.visitor.person.id, Timestamp::now());
+    kept.await.map_err(|error| failed(&error, texts))
 }
 
 async fn shown(
     pages: &Pages,
-    visitor: &Visitor,
+    admin: &Admin,
     mapping: Option<Mapping>,
     notice: Option<String>,
     wrong: Option<String>,
 ) -> Response<Body> {
-    let pool = &pages.store.pool;
+    let (pool, texts) = (&pages.store.pool, &admin.texts);
     let (imports, files) = match (contacts::imports(pool).await, store::all(pool).await) {
         (Ok(imports), Ok(files)) => (imports, files),
-        (Err(error), _) | (_, Err(error)) => return not_kept(&error),
+        (Err(error), _) | (_, Err(error)) => return not_kept(&error, texts),
     };
-    let list = |(name, contacts, at): (String, i64, i64)| ContactList {
-        here: files.iter().any(|file| file.name == name),
-        contacts: contacts.to_string(),
-        imported: Timestamp::from_microsecond(at).map_or_else(
-            |_| String::new(),
-            |at| at.to_zoned(pages.hub.zone().clone()).strftime("%b %-d, %Y, %-I:%M %p").to_string(),
-        ),
-        name,
+    let now = Timestamp::now();
+    let list = |(name, contacts, at): (String, i64, i64)| {
+        let at = Timestamp::from_microsecond(at).unwrap_or(now).to_zoned(pages.hub.zone().clone());
+        let when = when::full(&at, texts);
+        ContactList {
+            here: files.iter().any(|file| file.name == name),
+            title: list_title(&name, texts),
+            about: texts.counted(&texts.contacts.contacts, contacts.unsigned_abs(), &[("when", &when)]),
+            name,
+        }
     };
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = ContactsPage {
-        proof: visitor.proof.clone(),
+        proof: admin.visitor.proof.clone(),
         lists: imports.into_iter().map(list).collect(),
         mapping,
         notice,
         wrong,
-        bytes_max: UPLOAD_BYTES_MAX,
+        mib_max: MIB_MAX,
+        name_chars_max: LIST_NAME_CHARS_MAX,
+        here: "/contacts".to_owned(),
+        texts: Arc::clone(texts),
     };
     ui::page(status, &page, &[])
 }
 
-async fn by_script(pages: &Pages, headers: &HeaderMap) -> Result<Visitor, Response<Body>> {
+async fn by_script(pages: &Pages, headers: &HeaderMap) -> Result<Admin, Response<Body>> {
     let visitor = acting(pages, headers, None).await?;
-    admin(pages, headers, visitor).await
+    admin(pages, headers, visitor)
 }
 
 /// With our referrer policy a browser's form has no origin; the proof alone tells that it is ours.
-async fn by_form(pages: &Pages, headers: &HeaderMap, proof: &str) -> Result<Visitor, Response<Body>> {
+async fn by_form(pages: &Pages, headers: &HeaderMap, proof: &str) -> Result<Admin, Response<Body>> {
     let visitor = seated(pages, headers).await?;
     if proof == visitor.proof {
-        admin(pages, headers, visitor).await
+        admin(pages, headers, visitor)
     } else {
         Err(enter::foreign_form(pages, headers))
     }
 }
 
-async fn admin(pages: &Pages, headers: &HeaderMap, visitor: Visitor) -> Result<Visitor, Response<Body>> {
-    if pages.hub.is_admin(&visitor.person) { Ok(visitor) } else { Err(admins_only(pages, headers)) }
+fn admin(pages: &Pages, headers: &HeaderMap, visitor: Visitor) -> Result<Admin, Response<Body>> {
+    if pages.hub.is_admin(&visitor.person) {
+        let texts = Arc::clone(pages.hub.texts(language::of(pages, headers)));
+        return Ok(Admin { visitor, texts });
+    }
+    Err(language::page(pages, headers, StatusCode::FORBIDDEN, |texts| &texts.errors.contacts_admins))
 }
 
-fn admins_only(pages: &Pages, headers: &HeaderMap) -> Response<Body> {
-    language::page(pages, headers, StatusCode::FORBIDDEN, |texts| &texts.errors.contacts_admins)
-}
-
-fn not_kept(error: &dyn std::fmt::Display) -> Response<Body> {
-    (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", failed(error))).into_response()
+fn not_kept(error: &dyn std::fmt::Display, texts: &Texts) -> Response<Body> {
+    (StatusCode::INTERNAL_SERVER_ERROR, failed(error, texts)).into_response()
 }
 
 /// Reads files where nobody waits.

@@ -135,7 +135,9 @@ impl Hub {
             for id in &change.gone {
                 seat.told.remove(id);
             }
-            let gone: Vec<String> = change.gone.iter().filter(|id| seat.shown.remove(*id)).cloned().collect();
+            let left = change.gone.iter().filter(|id| seat.shown.remove(*id)).cloned();
+            let mut gone: Vec<String> = left.collect();
+            gone.extend(seat.make_room(&inner.board, inner.operator.as_deref(), &inner.directory));
             if !gone.is_empty() {
                 seat.send(self.run, "gone", &GoneFrame { ids: &gone });
             }
@@ -177,6 +179,9 @@ impl Hub {
     /// Whose lines are whose, from now on.
     pub fn set_directory(&self, directory: Directory) {
         let mut inner = self.lock();
+        if *inner.directory == directory {
+            return;
+        }
         inner.board.set_account(Arc::new(directory.account.clone()));
         inner.directory = Arc::new(directory);
         self.all_anew(&mut inner);
@@ -322,17 +327,26 @@ impl Hub {
         Some(mark)
     }
 
-    /// Ids of the person's cards whose calls are over, neither pinned nor missed.
+    /// Closes the person's cards whose calls are over, neither pinned nor missed; returns their marks.
     #[must_use]
-    pub fn finished(&self, person: &Person) -> Vec<String> {
-        let inner = self.lock();
-        let Some(seat) = inner.seats.get(&person.id) else { return Vec::new() };
+    pub fn close_finished(&self, person: &Person) -> Vec<(String, Mark)> {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let Some(seat) = inner.seats.get_mut(&person.id) else { return Vec::new() };
         let is_done = |call: &&Call| {
             let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory);
             let over = sight.is_some_and(|sight| sight.tab != Tab::Missed);
             over && !call.is_live() && !seat.mark_of(&call.id).pinned
         };
-        inner.board.calls().iter().filter(is_done).map(|call| call.id.clone()).collect()
+        let done: Vec<&Call> = inner.board.calls().iter().filter(is_done).collect();
+        let close = |call: &&Call| (call.id.clone(), seat.change(&call.id, |mark| mark.dismissed = true));
+        let marks: Vec<(String, Mark)> = done.iter().map(close).collect();
+        let ids = marks.iter().map(|(id, _)| id);
+        let gone: Vec<String> = ids.filter(|id| seat.shown.remove(*id)).cloned().collect();
+        if !gone.is_empty() {
+            seat.send(self.run, "gone", &GoneFrame { ids: &gone });
+        }
+        marks
     }
 
     /// Whether a call stands among the missed ones of a person.

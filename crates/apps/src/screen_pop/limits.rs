@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-/// Finished calls kept on the board; the oldest leaves the page, the store keeps it.
-pub const FINISHED_CARDS_MAX: usize = 100;
+/// Finished calls of one line kept on the board, and as many missed ones; the oldest leaves the pages, the store keeps it.
+pub const FINISHED_OF_LINE_MAX: usize = 100;
+/// Finished calls kept on the board in all; the oldest leaves, whatever its line.
+pub const FINISHED_CARDS_MAX: usize = 4000;
+/// Finished calls on the pages of one person when they are opened, and as many missed ones; older ones are not painted.
+pub const FINISHED_OF_ONE_MAX: usize = 100;
+/// Cards by which the pages of a person may outgrow that while they are open; then the oldest leave them.
+pub const FINISHED_OF_ONE_MORE: usize = 32;
 /// Calls under way on the board; a further one is not shown, and that is logged.
 pub const LIVE_CARDS_MAX: usize = 1000;
 /// Ids of calls that left the board, remembered so that a late repeat does not pop again; the oldest is forgotten.
@@ -73,8 +79,8 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 pub const HISTORY_WAIT: Duration = Duration::from_millis(250);
 /// Seen calls waiting to be written; when full the next one waits, and with it the feed.
 pub const WRITES_MAX: usize = 1024;
-/// Calls taken back onto the board at the start.
-pub const RESTORED_MAX: u32 = 50;
+/// Calls taken back onto the board at the start; older ones stay in the store.
+pub const RESTORED_MAX: u32 = 500;
 
 /// A call without news for this long is compared with the calls under way.
 pub const STALE_AFTER: Duration = Duration::from_secs(60);

@@ -8,6 +8,7 @@ use super::{
     call::Call,
     frames::{CardFrame, GoneFrame, LinkFrame, SnapshotCard, SnapshotFrame},
     hub::{Hub, Inner},
+    kept::Room,
     seat::Seat,
     settings,
     sight::{Directory, Person, Sight, Tab},
@@ -118,8 +119,12 @@ impl Hub {
     }
 
     fn cards(&self, inner: &Inner, seat: &Seat, lang: Lang, now: Timestamp) -> Vec<(Card, Sight)> {
+        let mut room = Room::default();
         let of_seat = |call: &Call| {
             let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
+            if !room.has(call, &sight, seat.mark_of(&call.id).pinned) {
+                return None;
+            }
             Some((self.card(seat, call, &sight, lang, now), sight))
         };
         inner.board.calls().iter().filter_map(of_seat).collect()

@@ -234,12 +234,8 @@ async fn close_finished(State(pages): State<Pages>, headers: HeaderMap) -> Respo
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
-    for id in pages.hub.finished(&visitor.person) {
-        if let Err(error) = keep(&pages, &visitor, &id, |mark| mark.dismissed = true).await {
-            return done(Err(error));
-        }
-    }
-    StatusCode::NO_CONTENT.into_response()
+    let marks = pages.hub.close_finished(&visitor.person);
+    done(store::mark_all(&pages.store.pool, &visitor.person.id, &marks, Timestamp::now()).await)
 }
 
 #[derive(Deserialize)]

@@ -8,16 +8,24 @@ use tokio::sync::mpsc;
 use ui::Lang;
 
 use super::{
+    board::Board,
     call::Call,
+    kept::Room,
+    limits::{FINISHED_OF_ONE_MAX, FINISHED_OF_ONE_MORE},
     sight::{self, Choice, Directory, Person, Sight},
 };
 use crate::store::desks::Mark;
+
+/// Recent and missed cards, and some more.
+const SHOWN_MAX: usize = 2 * FINISHED_OF_ONE_MAX + FINISHED_OF_ONE_MORE;
 
 pub struct Seat {
     pub person: Person,
     pub choice: Choice,
     /// Calls that are on the person's pages now.
     pub shown: HashSet<String>,
+    /// With as many the oldest finished ones are looked for, to leave.
+    pub shown_max: usize,
     /// Calls for which a page has rung.
     pub told: HashSet<String>,
     /// What the person has chosen; else each page speaks what its browser asks for.
@@ -39,7 +47,8 @@ impl Seat {
     #[must_use]
     pub fn new(person: Person, choice: Choice, marks: HashMap<String, Mark>, language: Option<Lang>) -> Self {
         let (shown, told) = Default::default();
-        Self { person, choice, shown, told, language, marks, pages: Vec::new(), events: 0 }
+        let shown_max = SHOWN_MAX;
+        Self { person, choice, shown, shown_max, told, language, marks, pages: Vec::new(), events: 0 }
     }
 
     /// What a call is to this person; none if it is not for them, or they have closed its card.
@@ -61,6 +70,24 @@ impl Seat {
         let mark = self.marks.entry(call.to_owned()).or_default();
         change(mark);
         mark.clone()
+    }
+
+    /// Takes the oldest finished calls off the person's pages when there are too many; their ids.
+    pub fn make_room(&mut self, board: &Board, operator: Option<&str>, directory: &Directory) -> Vec<String> {
+        if self.shown.len() <= self.shown_max {
+            return Vec::new();
+        }
+        let mut room = Room::default();
+        let mut stays = |call: &Call| {
+            let sight = self.sight(call, operator, directory);
+            sight.is_some_and(|sight| room.has(call, &sight, self.mark_of(&call.id).pinned))
+        };
+        let shown = board.calls().iter().filter(|call| self.shown.contains(&call.id));
+        let gone: Vec<String> = shown.filter(|call| !stays(call)).map(|call| call.id.clone()).collect();
+        self.shown.retain(|id| !gone.contains(id));
+        // Calls under way may be many, too: the next look is when there are more again.
+        self.shown_max = SHOWN_MAX.max(self.shown.len() + FINISHED_OF_ONE_MORE);
+        gone
     }
 
     /// A page is open.

@@ -24,7 +24,7 @@ pub struct Person {
 }
 
 /// Whose lines are whose, as the phone system tells its admin. Empty while that is not known.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     lines_of: HashMap<String, Vec<String>>,
     owned: HashSet<String>,

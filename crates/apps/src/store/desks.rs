@@ -233,30 +233,45 @@ pub async fn written(pool: &AnyPool, call: &str) -> sqlx::Result<Vec<(String, St
 /// # Errors
 /// When the database refuses.
 pub async fn mark(pool: &AnyPool, person: &str, call: &str, mark: &Mark, now: Timestamp) -> sqlx::Result<()> {
+    mark_all(pool, person, &[(call.to_owned(), mark.clone())], now).await
+}
+
+/// Writes marks of several calls, all or none.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark_all(
+    pool: &AnyPool,
+    person: &str,
+    marks: &[(String, Mark)],
+    now: Timestamp,
+) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
-    sqlx::query(
-        "INSERT INTO desk_marks (person, conversation_space_id, dismissed, pinned, notes, changed_us)
-         VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (person, conversation_space_id) DO UPDATE SET dismissed = excluded.dismissed,
-             pinned = excluded.pinned, notes = excluded.notes, changed_us = excluded.changed_us",
-    )
-    .bind(person)
-    .bind(call)
-    .bind(i64::from(mark.dismissed))
-    .bind(i64::from(mark.pinned))
-    .bind(&mark.notes)
-    .bind(now.as_microsecond())
-    .execute(&mut *transaction)
-    .await?;
-    sqlx::query(
-        "INSERT INTO desk_codes (person, conversation_space_id, code) VALUES ($1, $2, $3)
-         ON CONFLICT (person, conversation_space_id) DO UPDATE SET code = excluded.code",
-    )
-    .bind(person)
-    .bind(call)
-    .bind(&mark.code)
-    .execute(&mut *transaction)
-    .await?;
+    for (call, mark) in marks {
+        sqlx::query(
+            "INSERT INTO desk_marks (person, conversation_space_id, dismissed, pinned, notes, changed_us)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (person, conversation_space_id) DO UPDATE SET dismissed = excluded.dismissed,
+                 pinned = excluded.pinned, notes = excluded.notes, changed_us = excluded.changed_us",
+        )
+        .bind(person)
+        .bind(call)
+        .bind(i64::from(mark.dismissed))
+        .bind(i64::from(mark.pinned))
+        .bind(&mark.notes)
+        .bind(now.as_microsecond())
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO desk_codes (person, conversation_space_id, code) VALUES ($1, $2, $3)
+             ON CONFLICT (person, conversation_space_id) DO UPDATE SET code = excluded.code",
+        )
+        .bind(person)
+        .bind(call)
+        .bind(&mark.code)
+        .execute(&mut *transaction)
+        .await?;
+    }
     transaction.commit().await
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path};
 
-use super::{ImportError, NO_NUMBER, Options, UNREADABLE, columns::Columns, columns::Field, numbers, rows};
+use super::{ImportError, Options, Refused, columns::Columns, columns::Field, numbers, rows};
 use crate::people::{
     limits::{CHECK_ROWS_MAX, COLUMNS_MAX, EXAMPLE_ROWS_MAX, EXAMPLES_MAX},
     number::{Home, Number},
@@ -26,7 +26,7 @@ pub struct Checked {
     pub rows: u64,
     pub contacts: u64,
     /// Why rows would be left out, or a number of theirs: how often, and the first line.
-    pub refused: BTreeMap<&'static str, (u64, u64)>,
+    pub refused: BTreeMap<Refused, (u64, u64)>,
     /// There are more rows than were checked.
     pub more: bool,
 }
@@ -125,7 +125,7 @@ pub fn check(options: &Options) -> Result<Checked, ImportError> {
             Ok(contact) => {
                 let (numbers, unreadable) = numbers(contact, options.home);
                 checked.contacts += u64::from(!numbers.is_empty());
-                if numbers.is_empty() { (NO_NUMBER, 1) } else { (UNREADABLE, unreadable) }
+                if numbers.is_empty() { (Refused::NoNumber, 1) } else { (Refused::Unreadable, unreadable) }
             }
         };
         if times > 0 {
@@ -209,8 +209,8 @@ mod tests {
         };
         let checked = check(&options).unwrap();
         assert_eq!((checked.rows, checked.contacts, checked.more), (5, 2, false));
-        assert_eq!(checked.refused[NO_NUMBER], (2, 3));
-        assert_eq!(checked.refused[UNREADABLE], (1, 6));
+        assert_eq!(checked.refused[&Refused::NoNumber], (2, 3));
+        assert_eq!(checked.refused[&Refused::Unreadable], (1, 6));
         assert_eq!(checked.refused.len(), 3);
         let mut without = options;
         without.chosen.as_mut().unwrap()[1].field = None;

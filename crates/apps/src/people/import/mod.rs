@@ -72,10 +72,25 @@ pub enum ImportError {
     Interrupted,
 }
 
+/// Why a row is no contact, or a number of it is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Refused {
+    #[error("a number that cannot be read")]
+    Unreadable,
+    #[error("no number by which a call could be known")]
+    NoNumber,
+    #[error("it has another number of fields than the headings")]
+    OtherFields,
+    #[error("it is no vCard")]
+    NoCard,
+    #[error("the card does not end")]
+    EndlessCard,
+}
+
 /// A row as it was read: a contact, or why it is none.
 struct Row {
     line: u64,
-    contact: Result<Contact, &'static str>,
+    contact: Result<Contact, Refused>,
     /// The row itself, for the report.
     written: String,
 }
@@ -151,9 +166,6 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     extensions.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-const UNREADABLE: &str = "a number that cannot be read";
-const NO_NUMBER: &str = "no number by which a call could be known";
-
 /// The numbers of a contact, as written and as read, and how many could not be read.
 fn numbers(contact: &Contact, home: Home) -> (Vec<(String, Number)>, u64) {
     let (mut numbers, mut unreadable) = (Vec::new(), 0);
@@ -191,11 +203,11 @@ impl Taker<'_> {
         let (numbers, unreadable) = numbers(&contact, self.home);
         for _ in 0..unreadable {
             self.imported.unreadable_numbers += 1;
-            self.rejects.write(row.line, UNREADABLE, &row.written)?;
+            self.rejects.write(row.line, Refused::Unreadable, &row.written)?;
         }
         if numbers.is_empty() {
             self.imported.rejected += 1;
-            return self.rejects.write(row.line, NO_NUMBER, &row.written);
+            return self.rejects.write(row.line, Refused::NoNumber, &row.written);
         }
         self.imported.contacts += 1;
         self.imported.numbers += numbers.len() as u64;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ImportError;
+use super::{ImportError, Refused};
 
 /// Made when the first row is written to it.
 pub struct Rejects {
@@ -20,7 +20,7 @@ impl Rejects {
         Self { path: path.to_owned(), file: None }
     }
 
-    pub fn write(&mut self, line: u64, reason: &str, row: &str) -> Result<(), ImportError> {
+    pub fn write(&mut self, line: u64, reason: Refused, row: &str) -> Result<(), ImportError> {
         let failed = |error| ImportError::Report { path: self.path.clone(), error };
         let file = match &mut self.file {
             Some(file) => file,

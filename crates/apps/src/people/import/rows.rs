@@ -12,7 +12,7 @@ use std::{
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::{
-    Contact, ImportError, Options, Row,
+    Contact, ImportError, Options, Refused, Row,
     columns::{Columns, Field},
 };
 use crate::people::limits::{IMPORT_READ_BYTES, IMPORT_ROW_BYTES_MAX};
@@ -55,7 +55,7 @@ pub fn read(
         let contact = if fields.len() == headings.len() {
             Ok(contact(headings, columns, &fields, &options.name))
         } else {
-            Err("it has another number of fields than the headings")
+            Err(Refused::OtherFields)
         };
         take(Row { line, contact, written: fields.join(separator) })
     })?;

@@ -7,7 +7,7 @@ use std::{
 
 use calcard::vcard::{VCard, VCardEntry, VCardProperty, VCardValue};
 
-use super::{Contact, ImportError, Options, Row};
+use super::{Contact, ImportError, Options, Refused, Row};
 use crate::people::{limits::IMPORT_ROW_BYTES_MAX, text::tidy};
 
 /// Reads all cards of a file.
@@ -46,7 +46,7 @@ pub fn read(
         return Ok(());
     }
     if any {
-        return take(Row { line: begin, contact: Err("the card does not end"), written: card });
+        return take(Row { line: begin, contact: Err(Refused::EndlessCard), written: card });
     }
     Err(ImportError::Empty { path: options.file.clone() })
 }
@@ -54,7 +54,7 @@ pub fn read(
 fn row(line: u64, text: String, source: &str) -> Row {
     let contact = match VCard::parse(text.trim_start_matches('\u{feff}')) {
         Ok(card) => Ok(contact(&card, source)),
-        Err(_) => Err("it is no vCard"),
+        Err(_) => Err(Refused::NoCard),
     };
     Row { line, contact, written: text }
 }

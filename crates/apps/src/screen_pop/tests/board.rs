@@ -9,7 +9,7 @@ use super::{at, ending, example, inbound, ring, with_id};
 use crate::screen_pop::{
     board::{Applied, Board},
     call::{Call, Outcome, Place, Stage},
-    limits::{FINISHED_CARDS_MAX, LIVE_CARDS_MAX},
+    limits::{FINISHED_OF_LINE_MAX, LIVE_CARDS_MAX},
     sight::{Part, Sight, Tab},
     view,
 };
@@ -240,13 +240,13 @@ fn a_call_without_news_is_stale() {
 fn the_board_is_bounded_and_forgets_no_pop() {
     let mut board = Board::default();
     let second = |n: usize| (at(NOW) + i64::try_from(n).unwrap().seconds()).to_string();
-    for n in 0..FINISHED_CARDS_MAX + 5 {
+    for n in 0..FINISHED_OF_LINE_MAX + 5 {
         let id = format!("call {n}");
         apply(&mut board, &ring(&id, &second(n), "Ada", "+13125550147"));
         apply(&mut board, &ending(&id, &second(n), 2));
     }
-    assert_eq!(board.calls().len(), FINISHED_CARDS_MAX);
-    assert_eq!(board.calls()[0].id, format!("call {}", FINISHED_CARDS_MAX + 4), "newest first");
+    assert_eq!(board.calls().len(), FINISHED_OF_LINE_MAX);
+    assert_eq!(board.calls()[0].id, format!("call {}", FINISHED_OF_LINE_MAX + 4), "newest first");
     assert_eq!(apply(&mut board, &ring("call 0", &second(0), "Ada", "+13125550147")), Applied::Nothing);
 
     for n in 0..LIVE_CARDS_MAX + 1 {

@@ -16,6 +16,10 @@ use crate::{
 const FILE: &str = "Who;Ring me;City\nAda Example;+1 312 555 0147;Chicago\nBo Sample;front gate;Boston\n";
 
 async fn send(app: &App, method: &str, path: &str, body: impl Into<Body>) -> Response<Body> {
+    send_in(app, "en", method, path, body).await
+}
+
+async fn send_in(app: &App, lang: &str, method: &str, path: &str, body: impl Into<Body>) -> Response<Body> {
     let form = "application/x-www-form-urlencoded";
     // A browser's form has no origin under our referrer policy.
     let origin = if method == "PUT" { "http://localhost:5000" } else { "null" };
@@ -24,6 +28,7 @@ async fn send(app: &App, method: &str, path: &str, body: impl Into<Body>) -> Res
         .uri(path)
         .header("host", "localhost:5000")
         .header("origin", origin)
+        .header("accept-language", lang)
         .header("content-type", form);
     router(app.pages.clone()).oneshot(request.body(body.into()).unwrap()).await.unwrap()
 }
@@ -44,7 +49,9 @@ async fn a_file_is_dropped_mapped_saved_changed_and_taken_away() {
     }
     let columns = "file=new&name=friends&column=name&column=phone&column=";
     let page = text(send(&app, "POST", "/contacts", format!("{columns}&do=check")).await).await;
-    assert!(page.contains("<strong>1</strong> of 2 rows") && page.contains("first in line 3"), "{page}");
+    for words in ["1 of 2 rows become contacts.", "could be known: 1, in line 3"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
     assert!(found(&app, "+13125550147").await.is_empty(), "nothing is saved yet");
     let saved = send(&app, "POST", "/contacts", format!("{columns}&do=save")).await;
     assert_eq!(saved.headers()["location"], "/contacts?name=friends&done=true");
@@ -59,6 +66,41 @@ async fn a_file_is_dropped_mapped_saved_changed_and_taken_away() {
     assert!(found(&app, "+13125550147").await.is_empty());
     let page = text(send(&app, "GET", "/contacts", Body::empty()).await).await;
     assert!(page.contains("No contacts yet"), "{page}");
+}
+
+#[tokio::test]
+async fn the_page_and_what_it_refuses_speak_the_language_of_the_admin() {
+    let app = App::start().await;
+    let pt = async |method: &str, path: &str, body: &str| {
+        text(send_in(&app, "pt-BR", method, path, body.to_owned()).await).await
+    };
+    let page = pt("GET", "/contacts", "").await;
+    for words in ["<html lang=\"pt-BR\">", "Solte aqui um arquivo CSV", "Até 128 MiB", "Nenhum contato ainda"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(pt("PUT", "/contacts/file", "PK\u{3}\u{4}xl/").await.contains("Salve-a como CSV"));
+    let mut rows = "Who;Ring me;\n".to_owned();
+    (0..1200).for_each(|n| rows.push_str(&format!("Ada {n};+1 312 555 01{:02};x\n", n % 100)));
+    rows.push_str("Bo;front gate;x\nCy;x;x\n");
+    assert_eq!(send_in(&app, "pt-BR", "PUT", "/contacts/file", rows).await.status(), 204);
+    let page = pt("GET", "/contacts?file=new&name=amigos", "").await;
+    for words in [
+        "Coluna 3",
+        "Número de telefone",
+        "1.200 de 1.202 linhas viram contatos.",
+        "2, a partir da linha 1.202",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let columns = "file=new&column=name&column=&column=";
+    assert!(pt("POST", "/contacts", columns).await.contains("Nenhuma coluna é um número de telefone ainda"));
+    let columns = "file=new&name=amigos&column=name&column=phone&column=&do=save";
+    assert_eq!(send_in(&app, "pt", "POST", "/contacts", columns).await.status(), 303);
+    let page = pt("GET", "/contacts?name=amigos&done=true", "").await;
+    for words in ["amigos está em uso.", "1.200 contatos, adicionados em ", "Remover amigos?"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -132,12 +132,15 @@ pub(super) async fn text(response: Response<Body>) -> String {
 pub(super) struct Events {
     stream: BodyDataStream,
     text: String,
+    /// Id of the last event.
+    pub last_id: String,
 }
 
 impl Events {
     pub fn of(response: Response<Body>) -> Self {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { stream: response.into_body().into_data_stream(), text: String::new() }
+        let (text, last_id) = Default::default();
+        Self { stream: response.into_body().into_data_stream(), text, last_id }
     }
 
     /// The next event and its data; none at the end.
@@ -148,7 +151,8 @@ impl Events {
                 self.text = rest;
                 let Some(block) = block.strip_prefix("event: ") else { continue };
                 let (name, data) = block.split_once("\ndata: ").unwrap();
-                let name = name.lines().next().unwrap();
+                let (name, id) = name.split_once("\nid: ").unwrap_or((name, ""));
+                id.clone_into(&mut self.last_id);
                 return Some((name.to_owned(), serde_json::from_str(data).unwrap()));
             }
             let chunk = timeout(PATIENCE, self.stream.next()).await.expect("no event came")?.unwrap();
