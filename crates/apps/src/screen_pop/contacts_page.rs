@@ -102,7 +102,7 @@ pub async fn page(
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
-    let admin = match admin(&pages, &headers, visitor) {
+    let admin = match admin(&pages, &headers, visitor).await {
         Ok(admin) => admin,
         Err(refused) => return refused,
     };
@@ -403,20 +403,20 @@ async fn shown(
 
 async fn by_script(pages: &Pages, headers: &HeaderMap) -> Result<Admin, Response<Body>> {
     let visitor = acting(pages, headers, None).await?;
-    admin(pages, headers, visitor)
+    admin(pages, headers, visitor).await
 }
 
 /// With our referrer policy a browser's form has no origin; the proof alone tells that it is ours.
 async fn by_form(pages: &Pages, headers: &HeaderMap, proof: &str) -> Result<Admin, Response<Body>> {
     let visitor = seated(pages, headers).await?;
     if proof == visitor.proof {
-        admin(pages, headers, visitor)
+        admin(pages, headers, visitor).await
     } else {
         Err(enter::foreign_form(pages, headers))
     }
 }
 
-fn admin(pages: &Pages, headers: &HeaderMap, visitor: Visitor) -> Result<Admin, Response<Body>> {
+async fn admin(pages: &Pages, headers: &HeaderMap, visitor: Visitor) -> Result<Admin, Response<Body>> {
     if pages.hub.is_admin(&visitor.person) {
         let texts = Arc::clone(pages.hub.texts(language::of(pages, headers)));
         return Ok(Admin { visitor, texts });
