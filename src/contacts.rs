@@ -97,11 +97,12 @@ async fn find(state: &std::path::Path, text: &str, home: Home, json: bool) -> an
     if found.is_empty() && !json {
         return print("nobody is known by this number");
     }
-    for Candidate { contact, matched, picked } in found {
+    for Candidate { contact, parts, matched, picked } in found {
+        let sources: Vec<&str> = parts.iter().map(|part| part.source.as_str()).collect();
         let level = matched.level.as_str();
         if json {
             let (reason, text) = (matched.reason.key(), matched.reason.text());
-            let found = serde_json::json!({"level": level, "reason": reason, "text": text, "picked": picked, "contact": contact});
+            let found = serde_json::json!({"level": level, "reason": reason, "text": text, "picked": picked, "sources": sources, "contact": contact});
             print(&found.to_string())?;
         } else {
             let sure = if matched.level == Level::Maybe { "maybe" } else { level };

@@ -183,6 +183,14 @@ pub struct Fact {
     pub text: String,
 }
 
+/// Where a browser may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageLink {
+    /// Of `http` or `https`.
+    pub address: String,
+    pub text: String,
+}
+
 /// A contact who may be the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatchLine {
@@ -247,8 +255,10 @@ pub struct Card {
     pub label: Option<String>,
     pub company: Option<String>,
     pub tier: Option<String>,
-    /// Page of the contact, of `http` or `https`.
-    pub link: Option<String>,
+    /// Pages of the contact.
+    pub links: Vec<PageLink>,
+    /// "Known to: customers, HubSpot"; none when it is one source.
+    pub sources: Option<String>,
     /// What is known of the contact.
     pub facts: Vec<Fact>,
     /// Contacts to choose from, the likeliest first; none when the caller is known.
@@ -265,6 +275,8 @@ pub struct Card {
     /// Heading of `lines`: "Rings at".
     pub lines_heading: String,
     pub lines: Vec<String>,
+    /// What stands before and behind the running timer.
+    pub timer_words: (String, String),
     /// When the running timer began, milliseconds since 1970.
     pub since_ms: Option<i64>,
     /// What the timer shows at the first paint, or how long the call took.
@@ -273,8 +285,8 @@ pub struct Card {
     pub came_in: String,
     /// When it came in, ISO 8601.
     pub came_in_iso: String,
-    /// "Yesterday at 14:05, missed"
-    pub last_call: Option<String>,
+    /// "Yesterday at 14:05, missed", the newest first.
+    pub last_calls: Vec<String>,
     /// "3rd call today"
     pub today: Option<String>,
     /// What a screen reader says when this state appears.

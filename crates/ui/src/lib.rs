@@ -20,7 +20,7 @@ mod wall;
 pub use assets::{asset, assets};
 pub use board::{
     Card, Claim, Code, Desk, DeskDay, DeskHours, DeskLine, DeskSignIn, Dialled, Fact, Link, LoggedLine,
-    MatchLine, Phase, ScreenPop, Tab,
+    MatchLine, PageLink, Phase, ScreenPop, Tab,
 };
 pub use console::{Console, ConsoleFault};
 pub use contacts::{ContactColumn, ContactList, ContactsPage, FieldChoice, Mapping};

@@ -200,6 +200,8 @@ pub struct CardTexts {
     pub dismiss: Text,
     pub caller_id: Text,
     pub open: Text,
+    pub open_in: Text,
+    pub known_to: Text,
     pub call_back: Text,
     pub mine: Text,
     pub give_back: Text,
@@ -208,7 +210,7 @@ pub struct CardTexts {
     pub dialled: Text,
     pub queue: Text,
     pub waited: Text,
-    pub last_call: Text,
+    pub last_calls: Text,
     pub how_often: Text,
     pub notes: Text,
     pub notes_hint: Text,
@@ -255,6 +257,7 @@ pub struct StateTexts {
     pub settled: Text,
     pub cut_off: Text,
     pub ended: Text,
+    pub waits: Text,
     pub talked: Text,
     pub rang: Text,
 }
@@ -270,7 +273,7 @@ pub struct SayTexts {
     pub other: Text,
 }
 
-/// The call before this one.
+/// The calls before this one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LastTexts {
@@ -279,6 +282,10 @@ pub struct LastTexts {
     pub answered: Text,
     pub answered_by: Text,
     pub missed: Text,
+    pub called: Text,
+    pub called_by: Text,
+    pub not_reached: Text,
+    pub talked: Text,
 }
 
 /// Times of day and dates.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     compare::{Level, Match, compare},
     number::{Home, Number},
+    same::people,
 };
 
 /// A contact as it is kept and shown. Texts can be empty.
@@ -37,6 +38,29 @@ impl Contact {
         format!("{}/{}", self.source, self.reference)
     }
 
+    /// Takes from another what is missing here.
+    fn fill(&mut self, other: &Self) {
+        let texts = [
+            (&mut self.name, &other.name),
+            (&mut self.company, &other.company),
+            (&mut self.tier, &other.tier),
+            (&mut self.email, &other.email),
+            (&mut self.notes, &other.notes),
+            (&mut self.link, &other.link),
+        ];
+        for (mine, theirs) in texts {
+            if mine.is_empty() {
+                mine.clone_from(theirs);
+            }
+        }
+        let new: Vec<String> =
+            other.numbers.iter().filter(|number| !self.numbers.contains(number)).cloned().collect();
+        self.numbers.extend(new);
+        for (label, text) in &other.other {
+            self.other.entry(label.clone()).or_insert_with(|| text.clone());
+        }
+    }
+
     /// Name, else company, else the first number.
     #[must_use]
     pub fn title(&self) -> &str {
@@ -49,26 +73,44 @@ impl Contact {
 /// A contact that a number may belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
+    /// What all its sources say; where they differ, what the first one does.
     pub contact: Contact,
+    /// The person as each source has them: one, or several of different sources ([`super::same`]).
+    pub parts: Vec<Contact>,
     pub matched: Match,
     /// A person chose it for this number before.
     pub picked: bool,
 }
 
 /// Those of `contacts` whose numbers match `party`, the likeliest first: the one that was picked, then by level, then
-/// by reason, then by name. `picked` is the [`Contact::key`] that was chosen for this number.
+/// by reason, then by name. One person of several sources comes once. `picked` is the [`Contact::key`] that was chosen for this number.
 #[must_use]
 pub fn rank(party: &Number, contacts: Vec<Contact>, picked: Option<&str>, home: Home) -> Vec<Candidate> {
     let candidate = |contact: Contact| {
         let best =
             contact.numbers.iter().filter_map(|text| compare(party, &Number::read(text, home))).min()?;
-        Some(Candidate { picked: picked == Some(contact.key().as_str()), matched: best, contact })
+        let picked = picked == Some(contact.key().as_str());
+        Some(Candidate { picked, matched: best, parts: vec![contact.clone()], contact })
     };
     let mut found: Vec<Candidate> = contacts.into_iter().filter_map(candidate).collect();
     found.sort_by(|a, b| {
         (!a.picked, a.matched, &a.contact.name).cmp(&(!b.picked, b.matched, &b.contact.name))
     });
-    found
+    people(found)
+}
+
+impl Candidate {
+    /// The same person, as another source has them.
+    pub(super) fn add(&mut self, other: Self) {
+        self.contact.fill(&other.contact);
+        self.parts.extend(other.parts);
+    }
+
+    /// Whether one of its sources knows it by this [`Contact::key`].
+    #[must_use]
+    pub fn has_key(&self, key: &str) -> bool {
+        self.parts.iter().any(|part| part.key() == key)
+    }
 }
 
 /// The one that is surely meant: picked, or alone at the best level that is better than maybe.

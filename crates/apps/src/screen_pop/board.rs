@@ -256,7 +256,7 @@ impl Board {
 
     /// An outbound call is no card, but reaching somebody settles what was missed from them.
     fn apply_outbound(&mut self, now: Timestamp, event: &CallEvent) -> Applied {
-        self.elsewhere.take(now, event);
+        self.elsewhere.take(now, event, &self.account);
         let talks = event.state.participants.iter().filter(|party| in_talk(&party.status.value)).count() >= 2;
         if !talks {
             return Applied::Nothing;

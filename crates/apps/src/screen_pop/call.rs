@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use wire::call_events::{CallEvent, State, StateType, Status, SystemType};
 
 use super::callers::Known;
-pub use crate::people::parties::Line;
+pub use crate::people::parties::{Line, Way};
 use crate::people::{
     number::Number,
     parties::{self, Account, caller, in_talk, parties, remember},
@@ -90,8 +90,11 @@ pub enum Outcome {
 /// What the app saw of a caller before this call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    pub last: Option<LastCall>,
-    /// Calls of today, this one included.
+    /// The numbers whose calls these are: the caller's, and the others of the contact who surely calls.
+    pub numbers: Vec<String>,
+    /// The newest first, at most [`super::limits::LAST_CALLS_SHOWN_MAX`].
+    pub calls: Vec<LastCall>,
+    /// Calls of today that came in, this one included.
     pub today: u64,
 }
 
@@ -109,12 +112,17 @@ pub enum Logged {
     },
 }
 
+/// A call with the same person before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastCall {
     pub created: Timestamp,
+    pub way: Way,
     /// None while it goes on.
     pub outcome: Option<Outcome>,
-    pub answered_by: Option<String>,
+    /// Who of us answered, or called.
+    pub line: Option<Line>,
+    /// How long they talked.
+    pub talked_s: Option<i64>,
 }
 
 impl Call {

@@ -10,17 +10,17 @@ use tokio::time::timeout;
 use super::{
     call::{Call, History},
     hub::Hub,
-    limits::HISTORY_WAIT,
+    limits::{HISTORY_NUMBERS_MAX, HISTORY_WAIT},
     write_back::WriteBack,
 };
 use crate::{
     people::{
-        contact::{Candidate, Contact, rank},
+        contact::{Candidate, Contact, certain, rank},
         number::{Home, Number},
         sources::{Answer, Failure, IMPORTED, Lookup},
         text::tidy,
     },
-    store::{contacts, screen_pop as store},
+    store::{contacts, history},
 };
 
 /// What the sources have said of a caller so far.
@@ -122,10 +122,7 @@ impl Callers {
 
     /// Puts on the card of a call what is known of its caller, piece by piece; ends when all is there.
     pub async fn fill(&self, call: &Call) {
-        if let Some(history) = self.history(call).await {
-            self.hub.board(|board| board.set_history(&call.id, history));
-            self.hub.publish_card(&call.id);
-        }
+        self.tell_history(call, &self.numbers(call, &[])).await;
         self.ask(call).await;
     }
 
@@ -142,9 +139,38 @@ impl Callers {
             known.answers.insert(answer.source.clone(), answer);
             known.rank(&call.caller, home);
             self.show(call, &known);
+            self.tell_history(call, &self.numbers(call, &known.candidates)).await;
         }
         known.done = true;
         self.show(call, &known);
+    }
+
+    /// The numbers whose earlier calls are the caller's: their own, and the others of the contact who surely calls. None for
+    /// those who withhold theirs.
+    fn numbers(&self, call: &Call, candidates: &[Candidate]) -> Vec<String> {
+        let (Some(own), home) = (call.caller.key(), self.home(call)) else { return Vec::new() };
+        let mut numbers = vec![own.to_owned()];
+        for text in certain(candidates).iter().flat_map(|candidate| &candidate.contact.numbers) {
+            if let Number::Phone(phone) = Number::read(text, home)
+                && !numbers.contains(&phone.e164)
+                && numbers.len() < HISTORY_NUMBERS_MAX
+            {
+                numbers.push(phone.e164);
+            }
+        }
+        numbers
+    }
+
+    /// Puts the earlier calls of these numbers on the card, unless they stand there.
+    async fn tell_history(&self, call: &Call, numbers: &[String]) {
+        let stands = |call: &Call| call.history.as_ref().is_some_and(|history| history.numbers == numbers);
+        if self.call(&call.id).is_none_or(|call| stands(&call)) {
+            return;
+        }
+        if let Some(history) = self.history(call, numbers).await {
+            self.hub.board(|board| board.set_history(&call.id, history));
+            self.hub.publish_card(&call.id);
+        }
     }
 
     /// Contacts and history of a call that was taken back at the start; no web service is asked.
@@ -152,13 +178,14 @@ impl Callers {
     /// # Errors
     /// When the store cannot be read.
     pub async fn restore(&self, call: &mut Call) -> sqlx::Result<()> {
-        call.history = store::history(&self.pool, call, self.day_start(call)).await?;
         let contacts = contacts::candidates(&self.pool, &call.caller).await?;
         let picked = contacts::picked(&self.pool, &call.caller).await?;
         let mut known = Known { picked, done: true, ..Known::default() };
         let answer = Answer { source: IMPORTED.to_owned(), contacts, failure: None, stale: false };
         known.answers.insert(answer.source.clone(), answer);
         known.rank(&call.caller, self.home(call));
+        let numbers = self.numbers(call, &known.candidates);
+        call.history = history::history(&self.pool, call, &numbers, self.day_start(call)).await?;
         call.known = Some(known);
         Ok(())
     }
@@ -172,7 +199,7 @@ impl Callers {
         let offered = call
             .known
             .as_ref()
-            .is_some_and(|known| known.candidates.iter().any(|candidate| candidate.contact.key() == contact));
+            .is_some_and(|known| known.candidates.iter().any(|candidate| candidate.has_key(contact)));
         if !offered {
             return Ok(false);
         }
@@ -234,8 +261,9 @@ impl Callers {
         })
     }
 
-    async fn history(&self, call: &Call) -> Option<History> {
-        match timeout(HISTORY_WAIT, store::history(&self.pool, call, self.day_start(call))).await {
+    async fn history(&self, call: &Call, numbers: &[String]) -> Option<History> {
+        let read = history::history(&self.pool, call, numbers, self.day_start(call));
+        match timeout(HISTORY_WAIT, read).await {
             Ok(Ok(history)) => history,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "earlier calls of this caller could not be read");

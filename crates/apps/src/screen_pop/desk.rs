@@ -13,6 +13,7 @@ use super::{
     board::{Applied, Change},
     call::Call,
     callers::Callers,
+    elsewhere::Dialled,
     hub::Hub,
     limits::{RESTORED_MAX, WRITES_MAX},
     view,
@@ -33,6 +34,12 @@ pub struct Pop {
     pub screen: String,
 }
 
+/// What is written down.
+enum Seen {
+    Call(Box<Call>),
+    Dialled(Dialled),
+}
+
 /// The one place where calls come in.
 pub struct Desk {
     hub: Arc<Hub>,
@@ -40,7 +47,7 @@ pub struct Desk {
     /// Cards that are being filled.
     filling: TaskTracker,
     pool: AnyPool,
-    writes: mpsc::Sender<Call>,
+    writes: mpsc::Sender<Seen>,
     writer: JoinHandle<()>,
     pops: Option<mpsc::Sender<Pop>>,
     screen: String,
@@ -85,12 +92,15 @@ impl Desk {
             // No card, but somebody may have begun to talk.
             self.hub.refresh_walls();
         }
+        self.keep_dialled().await;
         self.applied(applied).await
     }
 
     /// Takes in all states of a call that [`Desk::take`] asked for.
     pub async fn replay(&self, id: &str, events: &[CallEvent]) {
-        if let Some(change) = self.hub.board(|board| board.replay(Timestamp::now(), id, events)) {
+        let change = self.hub.board(|board| board.replay(Timestamp::now(), id, events));
+        self.keep_dialled().await;
+        if let Some(change) = change {
             self.show(change).await;
         }
     }
@@ -99,6 +109,7 @@ impl Desk {
     /// whose earlier states are needed, come back.
     pub async fn reconcile(&self, suspects: &[String], live: &[CallEvent]) -> (Vec<String>, Vec<String>) {
         let (changes, missing) = self.hub.board(|board| board.reconcile(Timestamp::now(), suspects, live));
+        self.keep_dialled().await;
         let mut needed = Vec::new();
         for applied in changes {
             needed.extend(self.applied(applied).await);
@@ -109,7 +120,9 @@ impl Desk {
     /// Ends a call that is gone, after the states that are known of it.
     pub async fn gone(&self, id: &str, events: &[CallEvent]) {
         self.replay(id, events).await;
-        if let Some(change) = self.hub.board(|board| board.close(Timestamp::now(), id)) {
+        let change = self.hub.board(|board| board.close(Timestamp::now(), id));
+        self.keep_dialled().await;
+        if let Some(change) = change {
             self.show(change).await;
         }
     }
@@ -165,7 +178,20 @@ impl Desk {
             // Nobody listens any more: the pages still do.
             let _ = pops.send(pop).await;
         }
-        if change.moved && self.writes.send(call).await.is_err() {
+        if change.moved {
+            self.keep(Seen::Call(Box::new(call))).await;
+        }
+    }
+
+    /// Keeps the calls to the outside that are over, for the next card of whoever was called.
+    async fn keep_dialled(&self) {
+        for dialled in self.hub.board(|board| board.elsewhere.take_over()) {
+            self.keep(Seen::Dialled(dialled)).await;
+        }
+    }
+
+    async fn keep(&self, seen: Seen) {
+        if self.writes.send(seen).await.is_err() {
             tracing::error!("calls are no longer stored: start the screen pop again");
         }
     }
@@ -190,7 +216,7 @@ async fn settle(hub: &Hub, pool: &AnyPool, now: Timestamp) -> sqlx::Result<()> {
 }
 
 /// Writes calls to the store, all that wait in one transaction.
-async fn write(pool: AnyPool, mut queue: mpsc::Receiver<Call>) {
+async fn write(pool: AnyPool, mut queue: mpsc::Receiver<Seen>) {
     let mut calls = Vec::new();
     while queue.recv_many(&mut calls, WRITES_MAX).await > 0 {
         if let Err(error) = write_all(&pool, &calls).await {
@@ -200,10 +226,13 @@ async fn write(pool: AnyPool, mut queue: mpsc::Receiver<Call>) {
     }
 }
 
-async fn write_all(pool: &AnyPool, calls: &[Call]) -> sqlx::Result<()> {
+async fn write_all(pool: &AnyPool, calls: &[Seen]) -> sqlx::Result<()> {
     let mut transaction = crate::store::write(pool).await?;
     for call in calls {
-        store::save(&mut transaction, call).await?;
+        match call {
+            Seen::Call(call) => store::save(&mut transaction, call).await?,
+            Seen::Dialled(dialled) => store::save_dialled(&mut transaction, dialled).await?,
+        }
     }
     transaction.commit().await
 }

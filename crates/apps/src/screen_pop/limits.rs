@@ -31,6 +31,10 @@ pub const CONTACT_LISTS_MAX: usize = 50;
 pub const LIST_NAME_CHARS_MAX: usize = 60;
 /// Contacts offered on one card; the rest is left out.
 pub const MATCHES_SHOWN_MAX: usize = 5;
+/// Earlier calls of a caller on one card; older ones are left out.
+pub const LAST_CALLS_SHOWN_MAX: usize = 3;
+/// Numbers of one contact whose earlier calls are told on the card; those of further numbers are not.
+pub const HISTORY_NUMBERS_MAX: usize = 8;
 /// Facts of a contact on one card; the rest is left out.
 pub const FACTS_SHOWN_MAX: usize = 6;
 
@@ -77,7 +81,7 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long reading a caller's history may take; then the card has none.
 pub const HISTORY_WAIT: Duration = Duration::from_millis(250);
-/// Seen calls waiting to be written; when full the next one waits, and with it the feed.
+/// Calls, in either direction, waiting to be written; when full the next one waits, and with it the feed.
 pub const WRITES_MAX: usize = 1024;
 /// Calls taken back onto the board at the start; older ones stay in the store.
 pub const RESTORED_MAX: u32 = 500;

@@ -13,7 +13,7 @@ mod contacts_page;
 mod contacts_words;
 pub mod desk;
 pub mod door;
-mod elsewhere;
+pub mod elsewhere;
 mod enter;
 pub mod follow;
 mod frames;

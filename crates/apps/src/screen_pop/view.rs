@@ -75,7 +75,8 @@ pub fn card(
         label: said(&call.caller_name),
         company: contact(call).and_then(|contact| said(&contact.company).filter(|name| *name != who)),
         tier: contact(call).and_then(|contact| said(&contact.tier)),
-        link: contact(call).and_then(link),
+        links: links(call, &who, texts),
+        sources: sources(call, texts),
         facts: facts(call, texts),
         matches: matches(call, texts),
         unknown: matches!(call.caller, Number::Phone(_) | Number::Digits { .. })
@@ -90,14 +91,12 @@ pub fn card(
         },
         lines_heading,
         lines: shown(lines, texts),
+        timer_words: timer_words(call, texts),
         since_ms: since(call).filter(|_| has_left.is_none()).map(Timestamp::as_millisecond),
         duration: duration(call, now, texts).filter(|_| has_left.is_none()),
         came_in: short(&created, now, texts),
         came_in_iso: call.created.to_string(),
-        last_call: call.history.as_ref().map(|history| match &history.last {
-            Some(last) => last_call(last, now, zone, texts),
-            None => (&texts.last.none).into(),
-        }),
+        last_calls: last_calls(call, now, zone, texts),
         today: call.history.as_ref().map(|history| texts.nth(&texts.card.calls_today, history.today)),
         texts: Arc::clone(texts),
     }
@@ -149,8 +148,7 @@ fn phase(call: &Call, part: &Part) -> Phase {
 /// What became of a call that is no longer with this person.
 fn left(call: &Call, part: &Part, texts: &Texts) -> Option<String> {
     let by = |lines: &[Line]| match lines.first() {
-        Some(line) if line.name.is_empty() => named(line, texts),
-        Some(line) => line.name.clone(),
+        Some(line) => short_name(line, texts),
         None => (&texts.state.colleague).into(),
     };
     match part {
@@ -168,6 +166,29 @@ pub(super) fn named(line: &Line, texts: &Texts) -> String {
         ("", extension) => texts.card.extension.with("number", extension),
         _ => line.people(),
     }
+}
+
+/// "Front Desk"
+pub(super) fn short_name(line: &Line, texts: &Texts) -> String {
+    if line.name.is_empty() { named(line, texts) } else { line.name.clone() }
+}
+
+/// The calls before this one, in words; nothing while that is not known.
+fn last_calls(call: &Call, now: Timestamp, zone: &TimeZone, texts: &Texts) -> Vec<String> {
+    let Some(history) = &call.history else { return Vec::new() };
+    if history.calls.is_empty() {
+        return vec![(&texts.last.none).into()];
+    }
+    history.calls.iter().map(|last| last_call(last, now, zone, texts)).collect()
+}
+
+/// What stands before and behind the timer: how long a caller waits says so.
+fn timer_words(call: &Call, texts: &Texts) -> (String, String) {
+    if !matches!(call.stage, Stage::Waiting(_) | Stage::Ringing) {
+        return Default::default();
+    }
+    let (before, behind) = texts.state.waits.as_str().split_once("{time}").unwrap_or_default();
+    (before.to_owned(), behind.to_owned())
 }
 
 /// Until when a call that is over for this person stays among the active ones.
@@ -215,9 +236,30 @@ fn said(text: &str) -> Option<String> {
 }
 
 /// An address of the web, nothing that a browser would run.
-fn link(contact: &Contact) -> Option<String> {
-    let url = url::Url::parse(&contact.link).ok()?;
+fn web(address: &str) -> Option<String> {
+    let url = url::Url::parse(address).ok()?;
     matches!(url.scheme(), "http" | "https").then(|| url.to_string())
+}
+
+/// Pages of the contact, each in its source.
+fn links(call: &Call, who: &str, texts: &Texts) -> Vec<ui::PageLink> {
+    let parts = certain(candidates(call)).map_or(&[][..], |candidate| &candidate.parts);
+    let several = parts.iter().filter(|part| web(&part.link).is_some()).count() > 1;
+    let words = |part: &Contact| match several {
+        true => texts.card.open_in.fill(&[("who", &who), ("source", &part.source)]),
+        false => texts.card.open.with("who", who),
+    };
+    parts
+        .iter()
+        .filter_map(|part| Some(ui::PageLink { address: web(&part.link)?, text: words(part) }))
+        .collect()
+}
+
+/// Who knows the contact, when it is more than one source.
+fn sources(call: &Call, texts: &Texts) -> Option<String> {
+    let parts = certain(candidates(call)).map_or(&[][..], |candidate| &candidate.parts);
+    let names: Vec<&str> = parts.iter().map(|part| part.source.as_str()).collect();
+    (names.len() > 1).then(|| texts.card.known_to.with("sources", names.join(", ")))
 }
 
 fn facts(call: &Call, texts: &Texts) -> Vec<Fact> {

@@ -3,7 +3,10 @@
 use jiff::{Timestamp, Zoned, civil::Date, tz::TimeZone};
 use ui::Texts;
 
-use super::call::{LastCall, Outcome};
+use super::{
+    call::{LastCall, Outcome, Way},
+    view::short_name,
+};
 
 /// "0:07", "12:30", "1:02:03"
 pub(super) fn clock(seconds: i64) -> String {
@@ -28,21 +31,39 @@ pub(super) fn full(at: &Zoned, texts: &Texts) -> String {
     dated(&texts.time.other_year, at, texts)
 }
 
-/// "Yesterday, 2:05 PM, missed"
+/// "Yesterday, 2:05 PM, answered by Front Desk, talked 3:12"
 pub(super) fn last_call(last: &LastCall, now: Timestamp, zone: &TimeZone, texts: &Texts) -> String {
     let created = last.created.to_zoned(zone.clone());
     let when = short(&created, now, texts);
     let is_today = created.date() == now.to_zoned(zone.clone()).date();
     let when = if is_today { texts.time.today.with("time", when) } else { when };
-    match (last.outcome, &last.answered_by) {
-        // As it was when this card came up; nobody tells this card how that one ended.
-        (None, _) => texts.last.going_on.with("when", when),
-        (Some(Outcome::Answered), Some(line)) => {
-            texts.last.answered_by.fill(&[("when", &when), ("name", line)])
+    let words = &texts.last;
+    let name = last.line.as_ref().map(|line| short_name(line, texts));
+    let told = match (last.way, last.outcome, &name) {
+        (Way::Outbound, outcome, name) => {
+            let called = match name {
+                Some(name) => words.called_by.fill(&[("when", &when), ("name", name)]),
+                None => words.called.with("when", when),
+            };
+            match outcome {
+                Some(Outcome::Missed) => words.not_reached.with("call", called),
+                _ => called,
+            }
         }
-        (Some(Outcome::Answered), None) => texts.last.answered.with("when", when),
-        (Some(Outcome::Missed), _) => texts.last.missed.with("when", when),
-        (Some(Outcome::Unknown), _) => when,
+        // As it was when this card came up; nobody tells this card how that one ended.
+        (_, None, _) => words.going_on.with("when", when),
+        (_, Some(Outcome::Answered), Some(name)) => {
+            words.answered_by.fill(&[("when", &when), ("name", name)])
+        }
+        (_, Some(Outcome::Answered), None) => words.answered.with("when", when),
+        (_, Some(Outcome::Missed), _) => words.missed.with("when", when),
+        (_, Some(Outcome::Unknown), _) => when,
+    };
+    match last.talked_s {
+        Some(seconds) if last.outcome == Some(Outcome::Answered) => {
+            words.talked.fill(&[("call", &told), ("time", &clock(seconds))])
+        }
+        _ => told,
     }
 }
 
@@ -89,8 +110,13 @@ mod tests {
         let zone = TimeZone::get("America/New_York").unwrap();
         let now: Timestamp = "2026-03-02T03:30:00Z".parse().unwrap();
         let check = |at: &str, english: &str, portuguese: &str| {
-            let last =
-                LastCall { created: at.parse().unwrap(), outcome: Some(Outcome::Missed), answered_by: None };
+            let last = LastCall {
+                created: at.parse().unwrap(),
+                way: Way::Inbound,
+                outcome: Some(Outcome::Missed),
+                line: None,
+                talked_s: None,
+            };
             for (lang, expected) in [(Lang::English, english), (Lang::Portuguese, portuguese)] {
                 assert_eq!(last_call(&last, now, &zone, &Texts::of(lang)), expected);
             }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     people::{
-        contact::{Contact, certain},
+        contact::{Candidate, Contact, certain},
         limits::{WRITE_RETRY_FIRST, WRITE_RETRY_MAX, WRITE_SETTLES, WRITE_TRIES_MAX, WRITES_AT_ONCE},
         number::Number,
         sources::write::{LogCalls, Refusal, Values, Writer},
@@ -199,7 +199,7 @@ impl WriteBack {
     async fn over(&self, call: &Call) -> sqlx::Result<()> {
         let before = store::of(&self.pool, &call.id).await?;
         let candidates = call.known.as_ref().map_or(&[][..], |known| &known.candidates);
-        let surely = certain(candidates).map(|candidate| &candidate.contact);
+        let surely = certain(candidates);
         let (source, contact) = match (self.taken_by(call, surely), before) {
             (Some(contact), _) => (contact.source.clone(), contact.reference.clone()),
             // It is somebody else after all.
@@ -220,12 +220,16 @@ impl WriteBack {
         Ok(())
     }
 
-    /// The contact, if its source takes this call.
-    fn taken_by<'a>(&self, call: &Call, contact: Option<&'a Contact>) -> Option<&'a Contact> {
-        let contact = contact.filter(|contact| !contact.reference.is_empty())?;
-        let writer = self.writers.get(&contact.source)?;
-        let wanted = call.is_live() || writer.which == LogCalls::All || call.answered_at.is_some();
-        wanted.then_some(contact)
+    /// The contact, as a source has it that takes this call; of several such sources the first in the order of their names,
+    /// so that the call has one record.
+    fn taken_by<'a>(&self, call: &Call, surely: Option<&'a Candidate>) -> Option<&'a Contact> {
+        let takes = |contact: &&Contact| {
+            let writer = self.writers.get(&contact.source).filter(|_| !contact.reference.is_empty());
+            writer.is_some_and(|writer| {
+                call.is_live() || writer.which == LogCalls::All || call.answered_at.is_some()
+            })
+        };
+        surely?.parts.iter().filter(takes).min_by_key(|contact| &contact.source)
     }
 
     /// Puts on the card how the call stands.
@@ -236,7 +240,7 @@ impl WriteBack {
             None
         });
         let candidates = call.known.as_ref().map_or(&[][..], |known| &known.candidates);
-        let surely = certain(candidates).map(|candidate| &candidate.contact);
+        let surely = certain(candidates);
         let logged = match entry {
             Some(entry) if !entry.failure.is_empty() => {
                 let why = serde_json::from_str(&entry.failure).ok();

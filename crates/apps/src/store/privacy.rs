@@ -74,6 +74,7 @@ pub async fn erase_call(pool: &AnyPool, conversation_space_id: &str, now: Timest
         "DELETE FROM reports_pending WHERE conversation_space_id = $1",
         "DELETE FROM screen_pop_calls WHERE conversation_space_id = $1",
         "DELETE FROM screen_pop_talked WHERE conversation_space_id = $1",
+        "DELETE FROM screen_pop_dialled WHERE conversation_space_id = $1",
         "DELETE FROM desk_marks WHERE conversation_space_id = $1",
         "DELETE FROM crm_calls WHERE conversation_space_id = $1",
     ] {
@@ -93,6 +94,7 @@ pub async fn erase_caller(pool: &AnyPool, caller_key: &str) -> sqlx::Result<u64>
         "DELETE FROM crm_calls WHERE conversation_space_id IN
              (SELECT conversation_space_id FROM screen_pop_calls WHERE caller_key = $1 OR dialled_number = $1)",
         "DELETE FROM desk_reached WHERE number = $1",
+        "DELETE FROM screen_pop_dialled WHERE number = $1",
     ] {
         sqlx::query(statement).bind(caller_key).execute(pool).await?;
     }

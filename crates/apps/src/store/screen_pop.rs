@@ -8,7 +8,8 @@ use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
 use crate::{
     people::number::{Home, Number},
     screen_pop::{
-        call::{Call, History, LastCall, Line, Outcome, Stage},
+        call::{Call, Line, Outcome, Stage},
+        elsewhere::Dialled,
         limits::SEEN_KEPT_DAYS,
     },
 };
@@ -37,6 +38,17 @@ CREATE TABLE IF NOT EXISTS screen_pop_talked (
     created_us bigint NOT NULL,
     lines text NOT NULL
 );
+CREATE TABLE IF NOT EXISTS screen_pop_dialled (
+    conversation_space_id text PRIMARY KEY,
+    created_us bigint NOT NULL,
+    number text NOT NULL,
+    line text NOT NULL,
+    answered_us bigint,
+    ended_us bigint,
+    outcome text
+);
+CREATE INDEX IF NOT EXISTS screen_pop_dialled_by_number ON screen_pop_dialled (number, created_us);
+CREATE INDEX IF NOT EXISTS screen_pop_dialled_by_time ON screen_pop_dialled (created_us);
 ";
 
 /// Writes a call as it stands now, over what was written of it before.
@@ -82,36 +94,25 @@ pub async fn save(connection: &mut AnyConnection, call: &Call) -> sqlx::Result<(
     Ok(())
 }
 
-/// What was seen of the caller of `call` before it; `day_start` is when the day of the call began. None for callers
-/// who withhold their number.
+/// Writes a call of ours to somebody outside, once: what was written of it stays.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn history(pool: &AnyPool, call: &Call, day_start: Timestamp) -> sqlx::Result<Option<History>> {
-    let Some(key) = call.caller.key() else { return Ok(None) };
-    let created = call.created.as_microsecond();
-    let last = sqlx::query(
-        "SELECT created_us, outcome, answered_by FROM screen_pop_calls
-         WHERE caller_key = $1 AND created_us <= $2 AND conversation_space_id <> $3
-         ORDER BY created_us DESC LIMIT 1",
+pub async fn save_dialled(connection: &mut AnyConnection, dialled: &Dialled) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO screen_pop_dialled (conversation_space_id, created_us, number, line, answered_us, ended_us, outcome)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
     )
-    .bind(key)
-    .bind(created)
-    .bind(&call.id)
-    .fetch_optional(pool)
+    .bind(&dialled.id)
+    .bind(dialled.created.as_microsecond())
+    .bind(&dialled.number)
+    .bind(lines_text(dialled.line.as_slice()))
+    .bind(dialled.answered_at.map(Timestamp::as_microsecond))
+    .bind(dialled.ended_at.map(Timestamp::as_microsecond))
+    .bind(dialled.outcome.map(outcome_text))
+    .execute(connection)
     .await?;
-    let today: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM screen_pop_calls
-         WHERE caller_key = $1 AND created_us >= $2 AND created_us <= $3 AND conversation_space_id <> $4",
-    )
-    .bind(key)
-    .bind(day_start.as_microsecond())
-    .bind(created)
-    .bind(&call.id)
-    .fetch_one(pool)
-    .await?;
-    let last = last.map(|row| last_call(&row)).transpose()?;
-    Ok(Some(History { last, today: u64::try_from(today).unwrap_or_default() + 1 }))
+    Ok(())
 }
 
 /// The newest calls, at most `max`.
@@ -155,16 +156,8 @@ pub async fn forget_old(pool: &AnyPool, now: Timestamp) -> sqlx::Result<()> {
     let oldest = now.as_microsecond() - SEEN_KEPT_DAYS * 24 * 3600 * 1_000_000;
     sqlx::query("DELETE FROM screen_pop_calls WHERE created_us < $1").bind(oldest).execute(pool).await?;
     sqlx::query("DELETE FROM screen_pop_talked WHERE created_us < $1").bind(oldest).execute(pool).await?;
+    sqlx::query("DELETE FROM screen_pop_dialled WHERE created_us < $1").bind(oldest).execute(pool).await?;
     Ok(())
-}
-
-fn last_call(row: &AnyRow) -> sqlx::Result<LastCall> {
-    let lines = lines_of(row.try_get("answered_by")?);
-    Ok(LastCall {
-        created: instant(row.try_get("created_us")?),
-        outcome: outcome_of(row.try_get("outcome")?),
-        answered_by: lines.first().map(Line::short),
-    })
 }
 
 fn call_of(row: &AnyRow, now: Timestamp) -> sqlx::Result<Call> {
@@ -207,7 +200,7 @@ fn call_of(row: &AnyRow, now: Timestamp) -> sqlx::Result<Call> {
     })
 }
 
-fn instant(microseconds: i64) -> Timestamp {
+pub(super) fn instant(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -215,7 +208,7 @@ fn lines_text(lines: &[Line]) -> String {
     serde_json::to_string(lines).expect("lines are plain texts")
 }
 
-fn lines_of(text: &str) -> Vec<Line> {
+pub(super) fn lines_of(text: &str) -> Vec<Line> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
@@ -227,7 +220,7 @@ fn outcome_text(outcome: Outcome) -> &'static str {
     }
 }
 
-fn outcome_of(text: Option<&str>) -> Option<Outcome> {
+pub(super) fn outcome_of(text: Option<&str>) -> Option<Outcome> {
     match text? {
         "ANSWERED" => Some(Outcome::Answered),
         "MISSED" => Some(Outcome::Missed),

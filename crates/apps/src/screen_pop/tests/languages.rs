@@ -22,7 +22,7 @@ use super::{
 };
 use crate::screen_pop::{
     board::Board,
-    call::{History, LastCall, Line, Outcome, Place, Stage},
+    call::{History, LastCall, Line, Outcome, Place, Stage, Way},
     routes::router,
     secrets::digest,
     sight::{Part, Sight, Tab},
@@ -188,8 +188,12 @@ fn a_card_says_nothing_that_is_not_in_the_file_of_texts() {
         }
         let mut call = call.clone();
         for outcome in [None, Some(Outcome::Answered), Some(Outcome::Missed), Some(Outcome::Unknown)] {
-            let last = LastCall { created: at(NOW), outcome, answered_by: Some("77".into()) };
-            call.history = Some(History { last: Some(last), today: 3 });
+            let names = [None, Some(line("77", "")), Some(line("", ""))];
+            let ways = [Way::Inbound, Way::Outbound]
+                .into_iter()
+                .flat_map(|way| names.clone().map(|line| (way, line)));
+            let last = |(way, line)| LastCall { created: at(NOW), way, outcome, line, talked_s: Some(77) };
+            call.history = Some(History { numbers: Vec::new(), calls: ways.map(last).collect(), today: 3 });
             check(&call, Part::Watched, Tab::Missed);
         }
         call.history = Some(History::default());

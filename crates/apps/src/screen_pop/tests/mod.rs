@@ -6,6 +6,7 @@ mod contacts_page;
 mod doors;
 mod kept;
 mod languages;
+mod last_calls;
 mod living;
 mod pages;
 mod rights;

@@ -96,7 +96,7 @@ impl App {
         Self { hub, desk, pages, store, codes, pops, folder }
     }
 
-    async fn restart(self) -> Self {
+    pub async fn restart(self) -> Self {
         self.desk.close().await;
         Self::start_in(self.folder, Access::Anyone).await
     }
