@@ -54,7 +54,7 @@ pub async fn clear_all(platform: &Platform) {
     ask(platform, reqwest::Method::DELETE, FAULTS, &Value::Null).await.is(204);
 }
 
-async fn overview(platform: &Platform) -> Value {
+pub async fn overview(platform: &Platform) -> Value {
     ask(platform, reqwest::Method::GET, FAULTS, &Value::Null).await.is(200).json()
 }
 
