@@ -1,4 +1,4 @@
-//! `callfeed reports`, `callfeed reports list`, `callfeed login` and `callfeed gaps`: the report collector.
+//! `callfeed reports`, `callfeed reports list` and `move`, `callfeed login` and `callfeed gaps`: the report collector.
 
 use std::path::PathBuf;
 
@@ -22,6 +22,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     List(ListArgs),
+    Move(MoveArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -102,9 +103,38 @@ struct ListArgs {
     json: bool,
 }
 
+/// Move the store of a state folder from its file into a PostgreSQL database, with all that it keeps.
+///
+/// Reports, where outputs stand, gaps, contacts and what the screen pop saw. Stop the apps first. The database must have no
+/// store yet; the folder names it from then on.
+#[derive(Debug, clap::Args)]
+struct MoveArgs {
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
+    state: PathBuf,
+    /// Where to, postgres://…
+    #[arg(long, value_name = "URL", env = "CALLFEED_DATABASE", hide_env_values = true)]
+    database: String,
+}
+
+async fn move_store(args: &MoveArgs) -> anyhow::Result<()> {
+    let moved = reports::move_store(&args.state, &args.database).await?;
+    println!(
+        "{} reports are moved, {} rows in all. The store of before is {}: delete it when you are sure.",
+        moved.reports,
+        moved.rows,
+        moved.file.display()
+    );
+    Ok(())
+}
+
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(Command::List(list)) = args.command {
-        return reports::list(&list.state, list.json, Box::new(tokio::io::stdout())).await;
+    match &args.command {
+        Some(Command::List(list)) => {
+            return reports::list(&list.state, list.json, Box::new(tokio::io::stdout())).await;
+        }
+        Some(Command::Move(to)) => return move_store(to).await,
+        None => {}
     }
     let args = args.run;
     let accounts = env::load_all(&args.env)?;

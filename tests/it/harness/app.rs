@@ -39,7 +39,19 @@ pub struct App {
 impl App {
     /// `callfeed ARGUMENTS` in a folder, with what it prints in pipes.
     pub fn command(arguments: &[&str], folder: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callfeed"));
+        Self::piped(Command::new(env!("CARGO_BIN_EXE_callfeed")), arguments, folder)
+    }
+
+    /// The same on a disk without room: no file takes a byte.
+    #[cfg(unix)]
+    pub fn start_without_room(arguments: &[&str], folder: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        let bounded = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
+        shell.args(["-c", bounded, "sh", env!("CARGO_BIN_EXE_callfeed")]);
+        Self::spawn(Self::piped(shell, arguments, folder), arguments)
+    }
+
+    fn piped(mut command: Command, arguments: &[&str], folder: &Path) -> Command {
         command.args(arguments).current_dir(folder).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for name in FOREIGN {
@@ -50,7 +62,10 @@ impl App {
 
     /// Starts `callfeed ARGUMENTS` in a folder.
     pub fn start(arguments: &[&str], folder: &Path) -> Self {
-        let mut command = Self::command(arguments, folder);
+        Self::spawn(Self::command(arguments, folder), arguments)
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str]) -> Self {
         let mut child = command.spawn().expect("the binary was built with this test");
         let stdout = follow(child.stdout.take().expect("stdout is piped"));
         let stderr = follow(child.stderr.take().expect("stderr is piped"));

@@ -13,10 +13,16 @@ pub const SCREEN_POP_PORT: u16 = 5000;
 
 /// Starts `callfeed APP --env FILE --state DIR FLAGS`.
 pub fn start(platform: &Platform, app: &str, state: &Path, flags: &[&str]) -> App {
+    let arguments = arguments(platform, app, state, flags);
+    App::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), &platform.folder("apps"))
+}
+
+/// What [`start`] starts the app with.
+pub fn arguments(platform: &Platform, app: &str, state: &Path, flags: &[&str]) -> Vec<String> {
     let env = platform.env_file().to_string_lossy().into_owned();
     let state = state.to_string_lossy().into_owned();
     let arguments = [&[app, "--env", &env, "--state", &state, "--no-browser"], flags].concat();
-    App::start(&arguments, &platform.folder("apps"))
+    arguments.into_iter().map(str::to_owned).collect()
 }
 
 /// The login address that an app prints for a person to open.

@@ -22,7 +22,7 @@ use crate::service::Manager;
 use crate::session::session;
 use crate::sign_in;
 use crate::store::ledger::{self, GapKind};
-use crate::store::{OneApp, OneOnDatabase, Store, left, reports as table};
+use crate::store::{OneApp, Store, left, open_waiting, reports as table, take_waiting};
 use wire::report::REPORT_SUMMARY_REVISION;
 
 /// One account: its login, its channel, its looks, its fetches. Store and outputs are shared.
@@ -81,8 +81,9 @@ pub(super) async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let _one_app = OneApp::take(&options.state_dir, NICKNAME)?;
-    let _one_here = OneOnDatabase::take(&options.state_dir, NICKNAME).await?;
-    let store = Store::open(&options.state_dir).await?;
+    let state_dir = &options.state_dir;
+    let Some(_one_here) = take_waiting(state_dir, NICKNAME, &shutdown).await? else { return Ok(()) };
+    let Some(store) = open_waiting(state_dir, &shutdown).await? else { return Ok(()) };
     let shared = Shared {
         several: accounts.len() > 1,
         no_browser: options.no_browser,

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::{Lines, NICKNAME, Out};
-use crate::store::trace::{self, Trace};
+use crate::store::trace::{self, Trace, Unheard};
 use crate::store::{OneApp, Store, ledger};
 
 /// Prints why a call was or was not collected and delivered.
@@ -15,12 +15,26 @@ use crate::store::{OneApp, Store, ledger};
 /// When the store cannot be read or the output fails.
 pub async fn explain(state_dir: &Path, conversation_space_id: &str, out: Out) -> anyhow::Result<()> {
     let store = Store::open_existing(state_dir).await?;
-    let read = "cannot read the store";
-    let trace = trace::of(&store.pool, conversation_space_id.trim()).await.context(read)?;
+    let (read, id) = ("cannot read the store", conversation_space_id.trim());
+    let accounts = trace::accounts(&store.pool, id).await.context(read)?;
     let through = ledger::known_through(&store.pool).await.context(read)?;
+    let running = OneApp::is_running(state_dir, NICKNAME);
     let mut out = Lines::new(out);
-    for line in lines(&trace, OneApp::is_running(state_dir, NICKNAME), through) {
-        out.line(&line).await?;
+    if accounts.is_empty() {
+        let trace = trace::of(&store.pool, None, id).await.context(read)?;
+        for line in lines(&trace, running, through) {
+            out.line(&line).await?;
+        }
+    }
+    for account in &accounts {
+        // Two accounts of one store can have calls with the same id.
+        if accounts.len() > 1 {
+            out.line(&format!("Account {account}:")).await?;
+        }
+        let trace = trace::of(&store.pool, Some(account), id).await.context(read)?;
+        for line in lines(&trace, running, through) {
+            out.line(&line).await?;
+        }
     }
     Ok(())
 }
@@ -35,6 +49,7 @@ fn lines(trace: &Trace, running: bool, through: Option<Timestamp>) -> Vec<String
         None if trace.pending.is_none() => lines.extend(unknown(running, through)),
         None => {}
     }
+    lines.extend(trace.unheard.iter().map(|gap| unheard(gap, trace.stored.is_some())));
     for change in trace.changes.iter().filter(|change| change.revision > 1) {
         lines.push(format!("changed: revision {} has other {}", change.revision, change.changed));
     }
@@ -72,6 +87,24 @@ fn lines(trace: &Trace, running: bool, through: Option<Timestamp>) -> Vec<String
     lines
 }
 
+/// A call may end while nobody can be told: looks at the list of finished calls cover that.
+fn unheard(gap: &Unheard, stored: bool) -> String {
+    let Unheard { kind, reason, from, closed } = gap;
+    match (stored, closed) {
+        (true, Some(closed)) => format!(
+            "it ended while no notification could arrive ({kind} from {from:.0}: {reason}); that time was looked through at \
+             {closed:.0}"
+        ),
+        (true, None) => format!(
+            "it ended while no notification could arrive ({kind} from {from:.0}: {reason}); that time is still being \
+             looked through"
+        ),
+        (false, _) => format!(
+            "a gap is open ({kind} from {from:.0}: {reason}): if the call ended in that time, the look that closes it finds it"
+        ),
+    }
+}
+
 fn unknown(running: bool, through: Option<Timestamp>) -> Vec<String> {
     let mut lines = vec!["not collected: nothing told the collector of it".to_owned()];
     lines.push(match (through, running) {
@@ -90,17 +123,23 @@ fn unknown(running: bool, through: Option<Timestamp>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::ledger::GapKind;
     use crate::store::{changes, reports as table};
+    use sdk::pull::Watermark;
 
     #[tokio::test]
     async fn each_stage_of_a_call_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let pool = crate::store::testing::open(folder.path()).await.pool;
         let at = |second| Timestamp::from_second(second).unwrap();
-        let told = async || lines(&trace::of(&pool, "a").await.unwrap(), true, Some(at(9))).join("\n");
+        let told = async || {
+            let accounts = trace::accounts(&pool, "a").await.unwrap();
+            let account = accounts.first().map(String::as_str);
+            lines(&trace::of(&pool, account, "a").await.unwrap(), true, Some(at(9))).join("\n")
+        };
         assert!(told().await.contains("nothing told the collector"));
         table::announce(&pool, "17", "a", at(10)).await.unwrap();
-        table::postpone(&pool, "a", at(20)).await.unwrap();
+        table::postpone(&pool, "17", "a", at(20)).await.unwrap();
         let text = told().await;
         assert!(text.contains("not collected yet") && text.contains("tried 1 times"), "{text}");
         let raw = r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
@@ -117,5 +156,40 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    /// It was under way when the connection broke, and over when it stood again.
+    #[tokio::test]
+    async fn a_call_that_ended_unheard_is_told_with_the_gap_that_covers_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = crate::store::testing::open(folder.path()).await.pool;
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        ledger::begin(&pool, "17", at("2026-02-03T16:00:00Z"), &[]).await.unwrap();
+        let lost = at("2026-02-03T17:01:00Z");
+        ledger::open_gap(&pool, "17", GapKind::Connection, "", "closed by the server", lost).await.unwrap();
+        let told =
+            async |account| lines(&trace::of(&pool, account, "a").await.unwrap(), true, None).join("\n");
+        let open = "a gap is open (connection from 2026-02-03T17:01:00Z: closed by the server)";
+        assert!(told(None).await.contains(open), "{}", told(None).await);
+
+        let (back, mark) = (at("2026-02-03T17:05:00Z"), Watermark::new(at("2026-02-03T17:05:00Z")));
+        table::announce(&pool, "17", "a", back).await.unwrap();
+        assert!(told(Some("17")).await.contains(open), "its end is not known yet");
+        let newest = ledger::newest_gap(&pool).await.unwrap();
+        ledger::looked(&pool, "17", mark, Some((newest, back)), 1).await.unwrap();
+        for (account, ended) in [("17", "2026-02-03T17:02:41.35Z"), ("18", "2026-02-03T17:02:41.35Z")] {
+            let raw = format!(
+                r#"{{"conversationSpaceId": "a", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "{account}",
+                    "callEnded": "{ended}", "direction": "INBOUND"}}"#
+            );
+            table::save(&pool, &serde_json::from_str(&raw).unwrap(), &raw, back, None).await.unwrap();
+        }
+        let text = told(Some("17")).await;
+        assert!(text.contains("it ended while no notification could arrive (connection"), "{text}");
+        assert!(text.contains("looked through at 2026-02-03T17:05:00Z"), "{text}");
+        assert!(
+            !told(Some("18")).await.contains("no notification"),
+            "another account's gap says nothing of it"
+        );
     }
 }

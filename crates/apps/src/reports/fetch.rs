@@ -118,7 +118,7 @@ impl<S: Service> Fetcher<S> {
         let age = age(pending, now);
         if age > limits::FETCH_AGE_MAX && !error.is_temporary() {
             tracing::error!("report {id} is given up after a week, its gap stays listed: {error}");
-            return table::give_up(&self.store.pool, id).await;
+            return table::give_up(&self.store.pool, &self.account_key, id).await;
         }
         if age > limits::REPORT_GAP_AGE {
             let reason = format!("it was announced and cannot be fetched: {error}");
@@ -127,14 +127,16 @@ impl<S: Service> Fetcher<S> {
         }
         let pause = pause(pending.attempts, error.kind, fastrand::f64());
         tracing::debug!("report {id} is tried again in {:.1} s: {error}", pause.as_secs_f64());
-        table::postpone(&self.store.pool, id, now + pause).await
+        table::postpone(&self.store.pool, &self.account_key, id, now + pause).await
     }
 
     async fn keep(&self, pending: &Pending, report: &Report, raw: &str) -> sqlx::Result<()> {
         let id = &pending.conversation_space_id;
-        if report.conversation_space_id != *id {
-            tracing::warn!("report {id} answers for another call; it is kept under the name it gives");
-            table::give_up(&self.store.pool, id).await?;
+        if report.conversation_space_id != *id || report.account_key != self.account_key {
+            tracing::warn!(
+                "report {id} answers for another call or account; it is kept under the name it gives"
+            );
+            table::give_up(&self.store.pool, &self.account_key, id).await?;
         }
         let now = self.client.now();
         let again = (!is_complete(report) && age(pending, now) < limits::INCOMPLETE_AGE_MAX)

@@ -39,10 +39,11 @@ use crate::env::Settings;
 use crate::limits;
 use crate::session::session;
 use crate::sign_in;
-use crate::store::{OneApp, Store, left, reports as table};
+use crate::store::{self, OneApp, Store, left, reports as table};
 use outputs::Wanted;
 use print::Printer;
 
+pub use crate::store::Moved;
 pub use crate::store::reports::StoredReport;
 pub use explain::explain;
 pub use gaps::gaps;
@@ -152,6 +153,18 @@ pub async fn list(state_dir: &Path, json: bool, out: Out) -> anyhow::Result<()> 
             }
         }
     }
+}
+
+/// Moves the store from its file into a PostgreSQL database, with all that it keeps.
+///
+/// # Errors
+/// When an app runs on the folder, the database has a store already, or either cannot be used; nothing is moved then.
+pub async fn move_store(state_dir: &Path, url: &str) -> anyhow::Result<Moved> {
+    Store::open_existing(state_dir).await?;
+    // All who keep something in it.
+    let users = [NICKNAME, "screen-pop", "contacts-import"];
+    let _alone = users.map(|app| OneApp::take(state_dir, app)).into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(store::move_store(state_dir, url).await?)
 }
 
 /// Says that an account is not collected any more: it holds back no other account.

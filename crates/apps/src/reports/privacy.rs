@@ -16,6 +16,7 @@ use crate::limits;
 use crate::people::number::{Home, Number};
 use crate::store::Store;
 use crate::store::privacy::{self, Candidate};
+use crate::store::reports::CallKey;
 
 /// Digits at the end of a number that a text must contain to be looked at closely.
 const SUFFIX_DIGITS: usize = 7;
@@ -42,7 +43,7 @@ pub async fn export(
             if !out.line(&line).await? {
                 return Ok(calls.len());
             }
-            calls.insert(candidate.conversation_space_id);
+            calls.insert(candidate.call);
             printed.insert(line);
         }
     }
@@ -71,14 +72,13 @@ pub async fn erase(
     // The outputs first: what the store has names their calls, also when this is done again.
     let (mut search, mut ids) = (Search::new(&store, &wanted), BTreeSet::new());
     while let Some(page) = search.next().await? {
-        ids.extend(page.into_iter().map(|candidate| candidate.conversation_space_id));
+        ids.extend(page.into_iter().map(|candidate| candidate.call));
     }
     erase::erase(outputs, &ids, &wanted, &mut erased).await?;
     // Again, for what was stored meanwhile.
     let mut search = Search::new(&store, &wanted);
     while let Some(page) = search.next().await? {
-        let calls: BTreeSet<String> =
-            page.into_iter().map(|candidate| candidate.conversation_space_id).collect();
+        let calls: BTreeSet<CallKey> = page.into_iter().map(|candidate| candidate.call).collect();
         for call in &calls {
             privacy::erase_call(&store.pool, call, Timestamp::now())
                 .await
@@ -150,13 +150,13 @@ impl<'a> Search<'a> {
             .await
             .context("cannot read the store")?;
         let Some(last) = page.last() else { return Ok(None) };
-        self.after.clone_from(&last.conversation_space_id);
+        self.after.clone_from(&last.call.conversation_space_id);
         let is_in = |candidate: &&Candidate| {
             serde_json::from_str(&candidate.raw).is_ok_and(|value| self.wanted.is_in(&value))
         };
-        let calls: BTreeSet<String> =
-            page.iter().filter(is_in).map(|candidate| candidate.conversation_space_id.clone()).collect();
-        Ok(Some(page.into_iter().filter(|one| calls.contains(&one.conversation_space_id)).collect()))
+        let calls: BTreeSet<CallKey> =
+            page.iter().filter(is_in).map(|candidate| candidate.call.clone()).collect();
+        Ok(Some(page.into_iter().filter(|one| calls.contains(&one.call)).collect()))
     }
 }
 

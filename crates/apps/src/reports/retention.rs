@@ -193,13 +193,13 @@ impl Keeper {
             for old in page {
                 let out = |raw: &String| field.taken_out_of(raw);
                 let new = Old {
-                    conversation_space_id: old.conversation_space_id.clone(),
+                    call: old.call.clone(),
                     raw: out(&old.raw),
                     earlier: old.earlier.iter().map(|(revision, raw)| (*revision, out(raw))).collect(),
                 };
                 // The tables first: the store knows what is still to be done.
                 for table in &mut self.tables {
-                    let replaced = table.replace(&pool, &new.conversation_space_id, &new.raw).await;
+                    let replaced = table.replace(&pool, &new.call, &new.raw).await;
                     replaced.map_err(KeepError::Table)?;
                 }
                 retention::redact(&pool, name, &old, &new).await.map_err(KeepError::Store)?;

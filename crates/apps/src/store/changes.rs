@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::{AnyPool, Row, any::AnyRow};
 
-use super::reports::{StoredReport, instant};
+use super::reports::{CallKey, StoredReport, instant};
 
 /// Tables of the outputs; run at each start.
 pub const SCHEMA: &str = "
@@ -14,9 +14,11 @@ CREATE TABLE IF NOT EXISTS report_changes (
     number integer PRIMARY KEY AUTOINCREMENT,
     conversation_space_id text NOT NULL,
     revision bigint NOT NULL,
-    changed text NOT NULL
+    changed text NOT NULL,
+    account_key text NOT NULL DEFAULT ''
 );
-CREATE UNIQUE INDEX IF NOT EXISTS report_changes_by_call ON report_changes (conversation_space_id, revision);
+CREATE UNIQUE INDEX IF NOT EXISTS report_changes_by_account ON report_changes
+    (conversation_space_id, account_key, revision);
 CREATE TABLE IF NOT EXISTS outputs (
     name text PRIMARY KEY,
     begun bigint NOT NULL,
@@ -83,6 +85,7 @@ pub struct DeadLetter {
     pub output: String,
     pub number: i64,
     pub conversation_space_id: String,
+    pub account_key: String,
     pub attempts: i64,
     pub reason: String,
     pub died: Timestamp,
@@ -93,15 +96,18 @@ pub struct DeadLetter {
 /// A report has a new text, in the transaction that stores it.
 pub(super) async fn add(
     transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
+    account_key: &str,
     conversation_space_id: &str,
     changed: &str,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO report_changes (conversation_space_id, revision, changed)
-         SELECT $1, 1 + coalesce(max(revision), 0), $2 FROM report_changes WHERE conversation_space_id = $1",
+        "INSERT INTO report_changes (conversation_space_id, account_key, revision, changed)
+         SELECT $1, $3, 1 + coalesce(max(revision), 0), $2 FROM report_changes
+         WHERE conversation_space_id = $1 AND account_key = $3",
     )
     .bind(conversation_space_id)
     .bind(changed)
+    .bind(account_key)
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -112,6 +118,7 @@ const CHANGE: &str = "SELECT report.rowid, report.conversation_space_id, report.
         change.changed
     FROM report_changes AS change
     JOIN reports AS report ON report.conversation_space_id = change.conversation_space_id
+        AND report.account_key = change.account_key
     LEFT JOIN report_revisions AS earlier ON earlier.account_key = report.account_key
         AND earlier.conversation_space_id = change.conversation_space_id AND earlier.revision = change.revision";
 
@@ -130,10 +137,14 @@ pub async fn after(pool: &AnyPool, number: i64, count: u32) -> sqlx::Result<Vec<
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn last_of(pool: &AnyPool, conversation_space_id: &str) -> sqlx::Result<Option<Change>> {
-    let text =
-        format!("{CHANGE} WHERE change.conversation_space_id = $1 ORDER BY change.number DESC LIMIT 1");
-    let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(conversation_space_id).fetch_optional(pool).await?;
+pub async fn last_of(pool: &AnyPool, call: &CallKey) -> sqlx::Result<Option<Change>> {
+    let text = format!(
+        "{CHANGE} WHERE change.conversation_space_id = $1 AND change.account_key = $2
+         ORDER BY change.number DESC LIMIT 1"
+    );
+    let query =
+        sqlx::query(sqlx::AssertSqlSafe(text)).bind(&call.conversation_space_id).bind(&call.account_key);
+    let row = query.fetch_optional(pool).await?;
     row.as_ref().map(change).transpose()
 }
 
@@ -289,7 +300,7 @@ pub async fn dead_letters(
     count: u32,
 ) -> sqlx::Result<Vec<DeadLetter>> {
     let rows = sqlx::query(
-        "SELECT output, dead.number, conversation_space_id, attempts, reason, died_us, replay
+        "SELECT output, dead.number, conversation_space_id, account_key, attempts, reason, died_us, replay
          FROM dead_letters AS dead JOIN report_changes AS change ON change.number = dead.number
          WHERE ($1 IS NULL OR output = $1) AND (output, dead.number) > ($2, $3)
          ORDER BY output, dead.number LIMIT $4",
@@ -305,16 +316,17 @@ pub async fn dead_letters(
             output: row.try_get(0)?,
             number: row.try_get(1)?,
             conversation_space_id: row.try_get(2)?,
-            attempts: row.try_get(3)?,
-            reason: row.try_get(4)?,
-            died: instant(row.try_get(5)?),
-            replay: row.try_get::<i64, _>(6)? != 0,
+            account_key: row.try_get(3)?,
+            attempts: row.try_get(4)?,
+            reason: row.try_get(5)?,
+            died: instant(row.try_get(6)?),
+            replay: row.try_get::<i64, _>(7)? != 0,
         })
     };
     rows.iter().map(letter).collect()
 }
 
-/// Wants what is put aside delivered again: of one call, or all. Returns how many.
+/// Wants what is put aside delivered again: of one call, whatever its account, or all. Returns how many.
 ///
 /// # Errors
 /// When the database refuses.

@@ -66,24 +66,3 @@ async fn what_is_refused_is_put_aside_and_can_be_had_again() {
     assert!(forget(&pool, "webhook").await.unwrap());
     assert!(!forget(&pool, "webhook").await.unwrap());
 }
-
-#[tokio::test]
-async fn what_an_earlier_version_printed_is_not_printed_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let pool = testing::open_file(folder.path()).await.pool;
-    for id in ["c", "a", "b"] {
-        save(&pool, id, "").await;
-    }
-    for text in [
-        "DELETE FROM report_changes; DELETE FROM outputs",
-        "UPDATE reports SET printed = conversation_space_id <> 'b'",
-        "PRAGMA user_version = 0",
-    ] {
-        sqlx::raw_sql(text).execute(&pool).await.unwrap();
-    }
-    pool.close().await;
-    let pool = testing::open_file(folder.path()).await.pool;
-    let terminal = place(&pool, TERMINAL, false).await.unwrap();
-    assert_eq!(told(&after(&pool, terminal.cursor, 9).await.unwrap()), [("b", 1, false)]);
-    assert_eq!(told(&after(&pool, 0, 9).await.unwrap()).len(), 3);
-}

@@ -103,9 +103,7 @@ pub(super) fn address(folder: &Path) -> Result<Option<String>, OpenError> {
 /// [`OpenError::NoDatabase`] for an address of another kind; [`OpenError::StoreThere`] when the folder has a store
 /// elsewhere, which would seem to be empty from then on.
 pub fn use_database(folder: &Path, url: &str) -> Result<(), OpenError> {
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(OpenError::NoDatabase);
-    }
+    is_address(url)?;
     let elsewhere = |place: &str| OpenError::StoreThere { path: folder.to_owned(), place: place.to_owned() };
     match address(folder)? {
         Some(known) if known == url => return Ok(()),
@@ -113,13 +111,23 @@ pub fn use_database(folder: &Path, url: &str) -> Result<(), OpenError> {
         None if folder.join(FILE).exists() => return Err(elsewhere(FILE)),
         None => {}
     }
-    let path = folder.join(ADDRESS);
-    let written = prepare(folder, &path).and_then(|()| {
-        let mut file = OpenOptions::new().write(true).truncate(true).open(&path)?;
-        file.write_all(url.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(|error| OpenError::Folder { path: folder.to_owned(), error })
+    remember(folder, url).map_err(|error| OpenError::Folder { path: folder.to_owned(), error })
+}
+
+/// Refuses an address of another kind.
+pub(super) fn is_address(url: &str) -> Result<(), OpenError> {
+    let fits = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if fits { Ok(()) } else { Err(OpenError::NoDatabase) }
+}
+
+/// From now on the folder names this database. A start that is cut off leaves no half of an address.
+pub(super) fn remember(folder: &Path, url: &str) -> io::Result<()> {
+    let (path, new) = (folder.join(ADDRESS), folder.join(format!("{ADDRESS}.new")));
+    prepare(folder, &new)?;
+    let mut file = OpenOptions::new().write(true).truncate(true).open(&new)?;
+    file.write_all(url.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(new, path)
 }
 
 /// The database's side files get the mode of the database, so that one is made before SQLite makes it.
@@ -138,7 +146,12 @@ pub(super) fn prepare(folder: &Path, file: &Path) -> io::Result<()> {
     builder.create(folder)?;
     if is_new {
         // Tokens and numbers are kept here; the folder may lie in somebody's repository.
-        std::fs::write(folder.join(".gitignore"), "*\n")?;
+        let ignore = folder.join(".gitignore");
+        if let Err(error) = std::fs::write(&ignore, "*\n") {
+            // A full disk: the next start finds no folder that seems to be ready.
+            let _ = std::fs::remove_file(&ignore).and_then(|()| std::fs::remove_dir(folder));
+            return Err(error);
+        }
     }
     options.open(file).map(|_| ())
 }

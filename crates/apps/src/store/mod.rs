@@ -16,6 +16,7 @@ pub mod languages;
 pub mod ledger;
 pub mod left;
 pub mod lookup;
+mod moving;
 pub mod privacy;
 mod refusal;
 pub mod reports;
@@ -27,6 +28,7 @@ pub mod screen_pop;
 pub(crate) mod testing;
 pub mod trace;
 mod upgrade;
+mod waiting;
 pub mod wall_links;
 
 use std::io;
@@ -36,7 +38,9 @@ use sqlx::AnyPool;
 
 pub(crate) use database::{is_sqlite, write};
 pub use folder::{OneApp, OneOnDatabase, use_database};
+pub use moving::{MoveError, Moved, move_store};
 pub use refusal::Refusal;
+pub use waiting::{open_waiting, take_waiting};
 
 /// The open store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -136,8 +140,7 @@ impl Store {
             crm_log::SCHEMA,
             contact_files::SCHEMA,
         ];
-        database::make_tables(&pool, &schemas).await?;
-        upgrade::upgrade(&pool).await?;
+        upgrade::prepare(&pool, &schemas).await?;
         Ok(Self { pool, refusals: refusal::Refusals::default() })
     }
 }

@@ -3,25 +3,31 @@
 //! An erased call leaves its id behind, so that a later look does not fetch it again.
 
 use jiff::Timestamp;
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyPool, Row, any::AnyRow};
+
+use super::reports::CallKey;
 
 /// Table of the calls that were erased; run at each start.
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS erased_calls (
-    conversation_space_id text PRIMARY KEY,
-    erased_us bigint NOT NULL
+    conversation_space_id text NOT NULL,
+    -- empty for what an earlier version erased: whatever the account
+    account_key text NOT NULL,
+    erased_us bigint NOT NULL,
+    PRIMARY KEY (conversation_space_id, account_key)
 );
 ";
 
 /// A text of a report that may have the number in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    pub conversation_space_id: String,
+    pub call: CallKey,
     /// JSON text as it came.
     pub raw: String,
 }
 
-/// Present and earlier texts of reports that contain some digits, in order of the call. A keyset page after a call.
+/// Present and earlier texts of reports that contain some digits, in order of the call's id. A keyset page after an id;
+/// calls of several accounts with the same id are in one page.
 ///
 /// # Errors
 /// When the database refuses.
@@ -33,12 +39,12 @@ pub async fn candidates(
 ) -> sqlx::Result<Vec<Candidate>> {
     let rows = sqlx::query(
         "WITH texts AS (
-             SELECT conversation_space_id, report FROM reports
-             UNION ALL SELECT conversation_space_id, report FROM report_revisions),
+             SELECT conversation_space_id, account_key, report FROM reports
+             UNION ALL SELECT conversation_space_id, account_key, report FROM report_revisions),
          calls AS (
              SELECT DISTINCT conversation_space_id FROM texts
              WHERE conversation_space_id > $2 AND report LIKE '%' || $1 || '%' ORDER BY 1 LIMIT $3)
-         SELECT conversation_space_id, report FROM texts JOIN calls USING (conversation_space_id)
+         SELECT conversation_space_id, account_key, report FROM texts JOIN calls USING (conversation_space_id)
          ORDER BY conversation_space_id",
     )
     .bind(digits)
@@ -46,39 +52,49 @@ pub async fn candidates(
     .bind(i64::from(calls))
     .fetch_all(pool)
     .await?;
-    rows.iter()
-        .map(|row| Ok(Candidate { conversation_space_id: row.try_get(0)?, raw: row.try_get(1)? }))
-        .collect()
+    let candidate = |row: &AnyRow| {
+        let call = CallKey { conversation_space_id: row.try_get(0)?, account_key: row.try_get(1)? };
+        Ok(Candidate { call, raw: row.try_get(2)? })
+    };
+    rows.iter().map(candidate).collect()
 }
 
-/// Erases a call: its report with all texts, what outputs had put aside of it, and what the screen pop saw.
+/// Erases a call: its report with all texts, what outputs had put aside of it, and what the screen pop, which has one
+/// account, saw under its id.
 ///
 /// # Errors
 /// When the database refuses; then nothing is erased.
-pub async fn erase_call(pool: &AnyPool, conversation_space_id: &str, now: Timestamp) -> sqlx::Result<()> {
+pub async fn erase_call(pool: &AnyPool, call: &CallKey, now: Timestamp) -> sqlx::Result<()> {
+    let (id, account) = (&call.conversation_space_id, &call.account_key);
     let mut transaction = super::write(pool).await?;
     sqlx::query(
-        "INSERT INTO erased_calls (conversation_space_id, erased_us) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        "INSERT INTO erased_calls (conversation_space_id, account_key, erased_us) VALUES ($1, $2, $3)
+         ON CONFLICT DO NOTHING",
     )
-    .bind(conversation_space_id)
+    .bind(id)
+    .bind(account)
     .bind(now.as_microsecond())
     .execute(&mut *transaction)
     .await?;
     for statement in [
         "DELETE FROM dead_letters WHERE number IN
-             (SELECT number FROM report_changes WHERE conversation_space_id = $1)",
-        "DELETE FROM report_changes WHERE conversation_space_id = $1",
-        "DELETE FROM report_revisions WHERE conversation_space_id = $1",
-        "DELETE FROM reports WHERE conversation_space_id = $1",
-        "DELETE FROM reports_redacted WHERE conversation_space_id = $1",
-        "DELETE FROM reports_pending WHERE conversation_space_id = $1",
+             (SELECT number FROM report_changes WHERE conversation_space_id = $1 AND account_key = $2)",
+        "DELETE FROM report_changes WHERE conversation_space_id = $1 AND account_key = $2",
+        "DELETE FROM report_revisions WHERE conversation_space_id = $1 AND account_key = $2",
+        "DELETE FROM reports WHERE conversation_space_id = $1 AND account_key = $2",
+        "DELETE FROM reports_redacted WHERE conversation_space_id = $1 AND account_key = $2",
+        "DELETE FROM reports_pending WHERE conversation_space_id = $1 AND account_key IN ($2, '')",
+    ] {
+        sqlx::query(statement).bind(id).bind(account).execute(&mut *transaction).await?;
+    }
+    for statement in [
         "DELETE FROM screen_pop_calls WHERE conversation_space_id = $1",
         "DELETE FROM screen_pop_talked WHERE conversation_space_id = $1",
         "DELETE FROM screen_pop_dialled WHERE conversation_space_id = $1",
         "DELETE FROM desk_marks WHERE conversation_space_id = $1",
         "DELETE FROM crm_calls WHERE conversation_space_id = $1",
     ] {
-        sqlx::query(statement).bind(conversation_space_id).execute(&mut *transaction).await?;
+        sqlx::query(statement).bind(id).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }

@@ -10,25 +10,35 @@ use super::{changes, revisions};
 /// Tables of the report app; run at each start.
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS reports (
-    conversation_space_id text PRIMARY KEY,
+    conversation_space_id text NOT NULL,
     account_key text NOT NULL,
     call_created text NOT NULL,
     call_ended text NOT NULL,
     stored_us bigint NOT NULL,
     -- of earlier versions; how far the terminal is stands with the other outputs
     printed bigint NOT NULL,
-    report text NOT NULL
+    report text NOT NULL,
+    PRIMARY KEY (conversation_space_id, account_key)
 );
 CREATE TABLE IF NOT EXISTS reports_pending (
-    conversation_space_id text PRIMARY KEY,
+    conversation_space_id text NOT NULL,
     announced_us bigint NOT NULL,
     attempts bigint NOT NULL,
     next_try_us bigint NOT NULL,
     -- empty for what an earlier version announced before it knew an account
-    account_key text NOT NULL DEFAULT ''
+    account_key text NOT NULL DEFAULT '',
+    PRIMARY KEY (conversation_space_id, account_key)
 );
 CREATE INDEX IF NOT EXISTS reports_pending_by_time ON reports_pending (next_try_us);
 ";
+
+/// What tells calls apart: ids are unique within an account. Two accounts of one store can have the same one, as when a
+/// provider passes a call from one company to another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallKey {
+    pub conversation_space_id: String,
+    pub account_key: String,
+}
 
 /// A report as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,9 +83,11 @@ async fn announce_in(
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
-         SELECT $1, $2, 0, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1)
-             AND NOT EXISTS (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1)
-         ON CONFLICT (conversation_space_id) DO NOTHING",
+         SELECT $1, $2, 0, $2, $3
+         WHERE NOT EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1 AND account_key = $3)
+             AND NOT EXISTS
+                 (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($3, ''))
+         ON CONFLICT (conversation_space_id, account_key) DO NOTHING",
     )
     .bind(conversation_space_id)
     .bind(now.as_microsecond())
@@ -116,8 +128,9 @@ pub async fn announce_again(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
-         SELECT $1, $2, 0, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1)
-         ON CONFLICT (conversation_space_id) DO UPDATE SET next_try_us = $2",
+         SELECT $1, $2, 0, $2, $3 WHERE NOT EXISTS
+             (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($3, ''))
+         ON CONFLICT (conversation_space_id, account_key) DO UPDATE SET next_try_us = $2",
     )
     .bind(conversation_space_id)
     .bind(now.as_microsecond())
@@ -148,7 +161,8 @@ pub async fn missing(pool: &AnyPool, account_key: Option<&str>) -> sqlx::Result<
     let row = sqlx::query(
         "SELECT count(*) FROM reports_pending AS pending WHERE CASE WHEN $1 IS NULL THEN account_key NOT IN (SELECT account_key FROM accounts_left)
                  ELSE account_key IN ($1, '') END AND NOT EXISTS
-             (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id)",
+             (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id
+                  AND (reports.account_key = pending.account_key OR pending.account_key = ''))",
     )
     .bind(account_key)
     .fetch_one(pool)
@@ -197,12 +211,19 @@ pub async fn next_try(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn postpone(pool: &AnyPool, conversation_space_id: &str, next: Timestamp) -> sqlx::Result<()> {
+pub async fn postpone(
+    pool: &AnyPool,
+    account_key: &str,
+    conversation_space_id: &str,
+    next: Timestamp,
+) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2 WHERE conversation_space_id = $1",
+        "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2
+         WHERE conversation_space_id = $1 AND account_key IN ($3, '')",
     )
     .bind(conversation_space_id)
     .bind(next.as_microsecond())
+    .bind(account_key)
     .execute(pool)
     .await?;
     Ok(())
@@ -229,9 +250,10 @@ pub async fn hurry(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx::R
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn give_up(pool: &AnyPool, conversation_space_id: &str) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM reports_pending WHERE conversation_space_id = $1")
+pub async fn give_up(pool: &AnyPool, account_key: &str, conversation_space_id: &str) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM reports_pending WHERE conversation_space_id = $1 AND account_key IN ($2, '')")
         .bind(conversation_space_id)
+        .bind(account_key)
         .execute(pool)
         .await?;
     Ok(())
@@ -266,7 +288,7 @@ pub enum Saved {
     Revised(Vec<String>),
 }
 
-/// Stores a fetched report. `again`: it is incomplete and to be fetched once more then. A gap that stood for it is
+/// Stores a fetched report, for the account that it names. `again`: it is incomplete and to be fetched once more then. A gap that stood for it is
 /// closed.
 ///
 /// # Errors
@@ -279,46 +301,56 @@ pub async fn save(
     again: Option<Timestamp>,
 ) -> sqlx::Result<Saved> {
     let mut transaction = super::write(pool).await?;
-    let id = &report.conversation_space_id;
-    let erased = sqlx::query("SELECT 1 FROM erased_calls WHERE conversation_space_id = $1")
-        .bind(id)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    let (id, account) = (&report.conversation_space_id, &report.account_key);
+    let erased = sqlx::query(
+        "SELECT 1 FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($2, '')",
+    )
+    .bind(id)
+    .bind(account)
+    .fetch_optional(&mut *transaction)
+    .await?;
     if erased.is_some() {
         return Ok(Saved::Known);
     }
-    let before = sqlx::query("SELECT report FROM reports WHERE conversation_space_id = $1")
-        .bind(id)
-        .fetch_optional(&mut *transaction)
-        .await?;
+    let before =
+        sqlx::query("SELECT report FROM reports WHERE conversation_space_id = $1 AND account_key = $2")
+            .bind(id)
+            .bind(account)
+            .fetch_optional(&mut *transaction)
+            .await?;
     let saved = match before {
         None => {
             insert(&mut transaction, report, raw, now).await?;
-            changes::add(&mut transaction, id, "").await?;
+            changes::add(&mut transaction, account, id, "").await?;
             Saved::New
         }
         Some(row) => revisions::revise(&mut transaction, report, raw, now, row.try_get(0)?).await?,
     };
     if let Saved::Revised(changed) = &saved {
-        changes::add(&mut transaction, id, &changed.join(" ")).await?;
+        changes::add(&mut transaction, account, id, &changed.join(" ")).await?;
     }
     let pending = match again {
         Some(_) => {
-            "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2 WHERE conversation_space_id = $1"
+            "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2
+             WHERE conversation_space_id = $1 AND account_key IN ($3, '')"
         }
-        None => "DELETE FROM reports_pending WHERE conversation_space_id = $1 AND $2 = $2",
+        None => {
+            "DELETE FROM reports_pending WHERE conversation_space_id = $1 AND $2 = $2 AND account_key IN ($3, '')"
+        }
     };
     sqlx::query(pending)
         .bind(id)
         .bind(again.unwrap_or(now).as_microsecond())
+        .bind(account)
         .execute(&mut *transaction)
         .await?;
     sqlx::query(
         "UPDATE gaps SET closed_us = $2, to_us = $2, reports = 1
-         WHERE kind = 'report' AND subject = $1 AND closed_us IS NULL",
+         WHERE kind = 'report' AND subject = $1 AND closed_us IS NULL AND account_key = $3",
     )
     .bind(id)
     .bind(now.as_microsecond())
+    .bind(account)
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;

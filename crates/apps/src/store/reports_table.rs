@@ -7,6 +7,7 @@ use sqlx::{PgPool, Row as _};
 
 use super::changes::Change;
 use super::privacy::Candidate;
+use super::reports::CallKey;
 use crate::limits;
 
 /// `json` and not `jsonb`: a report is kept letter for letter, and one with the escape `\u0000` is taken too.
@@ -96,14 +97,16 @@ impl ReportsTable {
     pub async fn candidates(&mut self, digits: &str) -> sqlx::Result<Vec<Candidate>> {
         self.make().await?;
         let rows = sqlx::query(
-            "SELECT conversation_space_id, report::text FROM callfeed_reports
-             WHERE position($1 in report::text) > 0 ORDER BY 1",
+            "SELECT conversation_space_id, account_key, report::text FROM callfeed_reports
+             WHERE position($1 in report::text) > 0 ORDER BY 1, 2",
         )
         .bind(digits)
         .fetch_all(&self.pool)
         .await?;
-        let candidate =
-            |row: &PgRow| Ok(Candidate { conversation_space_id: row.try_get(0)?, raw: row.try_get(1)? });
+        let candidate = |row: &PgRow| {
+            let call = CallKey { conversation_space_id: row.try_get(0)?, account_key: row.try_get(1)? };
+            Ok(Candidate { call, raw: row.try_get(2)? })
+        };
         rows.iter().map(candidate).collect()
     }
 
@@ -111,12 +114,14 @@ impl ReportsTable {
     ///
     /// # Errors
     /// When the database cannot be reached or refuses.
-    pub async fn erase(&mut self, conversation_space_id: &str) -> sqlx::Result<bool> {
+    pub async fn erase(&mut self, call: &CallKey) -> sqlx::Result<bool> {
         self.make().await?;
-        let done = sqlx::query("DELETE FROM callfeed_reports WHERE conversation_space_id = $1")
-            .bind(conversation_space_id)
-            .execute(&self.pool)
-            .await?;
+        let done =
+            sqlx::query("DELETE FROM callfeed_reports WHERE account_key = $1 AND conversation_space_id = $2")
+                .bind(&call.account_key)
+                .bind(&call.conversation_space_id)
+                .execute(&self.pool)
+                .await?;
         Ok(done.rows_affected() > 0)
     }
 

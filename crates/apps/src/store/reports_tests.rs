@@ -22,7 +22,7 @@ async fn an_announced_report_waits_until_it_is_stored_once() {
     let pool = testing::open(folder.path()).await.pool;
     announce(&pool, "17", "a", at(10)).await.unwrap();
     announce(&pool, "17", "a", at(11)).await.unwrap();
-    postpone(&pool, "a", at(20)).await.unwrap();
+    postpone(&pool, "17", "a", at(20)).await.unwrap();
     assert_eq!(due(&pool, "17", at(19), 9).await.unwrap(), []);
     assert_eq!(next_try(&pool, "17", at(19)).await.unwrap(), Some(at(20)));
     hurry(&pool, "17", at(15)).await.unwrap();
@@ -51,7 +51,8 @@ async fn an_incomplete_report_is_kept_and_fetched_again_and_what_changed_is_know
     let revised = save(&pool, &typed, &richer, at(21), None).await.unwrap();
     assert_eq!(revised, Saved::Revised(vec!["callReason".to_owned()]));
     assert_eq!(waiting(&pool, "17").await.unwrap(), 0);
-    let kept = revisions(&pool, "a").await.unwrap();
+    let call = CallKey { conversation_space_id: "a".to_owned(), account_key: "17".to_owned() };
+    let kept = revisions(&pool, &call).await.unwrap();
     let first = Revision { revision: 1, replaced: at(21), changed: "callReason".to_owned(), raw };
     assert_eq!(kept, [first]);
     assert_eq!(list(&pool, 0, 9).await.unwrap()[0].raw, richer);
@@ -83,7 +84,7 @@ async fn what_one_account_waits_for_is_not_the_others() {
     // Of a version that kept no account: whoever comes first.
     for (account, id, second) in [("17", "a", 10), ("18", "b", 30), ("", "c", 10)] {
         announce(&pool, account, id, at(10)).await.unwrap();
-        postpone(&pool, id, at(second)).await.unwrap();
+        postpone(&pool, account, id, at(second)).await.unwrap();
     }
     let ids = async |account| -> Vec<String> {
         let due = due(&pool, account, at(20), 9).await.unwrap();
@@ -100,6 +101,43 @@ async fn what_one_account_waits_for_is_not_the_others() {
     save(&pool, &typed, &raw, at(21), None).await.unwrap();
     assert!(last_seen(&pool, "17").await.unwrap().is_some());
     assert_eq!(last_seen(&pool, "18").await.unwrap(), None);
+}
+
+/// As when a provider passes a call from one company to another: one id, two calls.
+#[tokio::test]
+async fn two_accounts_have_each_their_own_call_with_one_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    for account in ["17", "18"] {
+        assert!(announce(&pool, account, "a", at(10)).await.unwrap(), "{account}");
+        assert!(!announce(&pool, account, "a", at(11)).await.unwrap(), "{account}");
+    }
+    postpone(&pool, "18", "a", at(50)).await.unwrap();
+    assert_eq!(due(&pool, "17", at(10), 9).await.unwrap()[0].attempts, 0);
+    let (typed, raw) = report("a");
+    assert_eq!(save(&pool, &typed, &raw, at(21), None).await.unwrap(), Saved::New);
+    assert_eq!((waiting(&pool, "17").await.unwrap(), waiting(&pool, "18").await.unwrap()), (0, 1));
+    assert_eq!(missing(&pool, None).await.unwrap(), 1);
+
+    let other = raw.replace("\"17\"", "\"18\"").replace("INBOUND", "OUTBOUND");
+    let save_other = async |raw: &str| {
+        let typed = serde_json::from_str(raw).unwrap();
+        save(&pool, &typed, raw, at(22), None).await.unwrap()
+    };
+    assert_eq!(save_other(&other).await, Saved::New);
+    assert_eq!(save_other(&other).await, Saved::Known);
+    let revised = other.replace("OUTBOUND", "INBOUND");
+    assert_eq!(save_other(&revised).await, Saved::Revised(vec!["direction".to_owned()]));
+    let texts: Vec<String> = list(&pool, 0, 9).await.unwrap().into_iter().map(|one| one.raw).collect();
+    assert_eq!(texts, [raw.clone(), revised.clone()]);
+    let given = crate::store::changes::after(&pool, 0, 9).await.unwrap();
+    let given: Vec<_> = given.into_iter().map(|one| (one.revision, one.report.raw)).collect();
+    assert_eq!(given, [(1, raw), (1, other), (2, revised)], "outputs get each text of each account");
+
+    let call = CallKey { conversation_space_id: "a".to_owned(), account_key: "17".to_owned() };
+    crate::store::privacy::erase_call(&pool, &call, at(30)).await.unwrap();
+    assert_eq!(list(&pool, 0, 9).await.unwrap()[0].account_key, "18");
+    assert!(!announce(&pool, "17", "a", at(31)).await.unwrap(), "what is erased stays so");
 }
 
 #[tokio::test]

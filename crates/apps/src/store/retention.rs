@@ -3,17 +3,19 @@
 //! The text of an instant is compared up to its seconds: all are UTC and begin alike (spec/errors-and-limits.md, Formats).
 
 use jiff::Timestamp;
-use sqlx::{AnyPool, Row, any::AnyRow};
+use sqlx::{AnyPool, Row};
 
+use super::reports::CallKey;
 use super::reports_table::ReportsTable;
-use super::{changes, privacy};
+use super::{changes, privacy, revisions};
 
 /// Table of what was taken out of which call; run at each start.
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS reports_redacted (
     conversation_space_id text NOT NULL,
+    account_key text NOT NULL,
     field text NOT NULL,
-    PRIMARY KEY (conversation_space_id, field)
+    PRIMARY KEY (conversation_space_id, account_key, field)
 );
 CREATE INDEX IF NOT EXISTS reports_by_end ON reports (substr(call_ended, 1, 19));
 ";
@@ -21,7 +23,7 @@ CREATE INDEX IF NOT EXISTS reports_by_end ON reports (substr(call_ended, 1, 19))
 /// A call whose texts are to be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Old {
-    pub conversation_space_id: String,
+    pub call: CallKey,
     /// The present text.
     pub raw: String,
     /// Earlier texts with their numbers.
@@ -44,9 +46,10 @@ pub async fn with_field(
     count: u32,
 ) -> sqlx::Result<Vec<Old>> {
     let rows = sqlx::query(
-        "SELECT conversation_space_id, report FROM reports WHERE substr(call_ended, 1, 19) < $1
+        "SELECT conversation_space_id, account_key, report FROM reports WHERE substr(call_ended, 1, 19) < $1
              AND NOT EXISTS (SELECT 1 FROM reports_redacted AS done
-                 WHERE done.conversation_space_id = reports.conversation_space_id AND done.field = $2)
+                 WHERE done.conversation_space_id = reports.conversation_space_id
+                     AND done.account_key = reports.account_key AND done.field = $2)
          ORDER BY substr(call_ended, 1, 19) LIMIT $3",
     )
     .bind(second(before))
@@ -56,15 +59,10 @@ pub async fn with_field(
     .await?;
     let mut all = Vec::new();
     for row in rows {
-        let id: String = row.try_get(0)?;
-        let earlier =
-            sqlx::query("SELECT revision, report FROM report_revisions WHERE conversation_space_id = $1")
-                .bind(&id)
-                .fetch_all(pool)
-                .await?;
-        let text = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
-        let earlier = earlier.iter().map(text).collect::<sqlx::Result<_>>()?;
-        all.push(Old { conversation_space_id: id, raw: row.try_get(1)?, earlier });
+        let call = CallKey { conversation_space_id: row.try_get(0)?, account_key: row.try_get(1)? };
+        let earlier = revisions::revisions(pool, &call).await?;
+        let earlier = earlier.into_iter().map(|text| (text.revision, text.raw)).collect();
+        all.push(Old { call, raw: row.try_get(2)?, earlier });
     }
     Ok(all)
 }
@@ -76,31 +74,39 @@ pub async fn with_field(
 /// When the database refuses.
 pub async fn redact(pool: &AnyPool, field: &str, before: &Old, after: &Old) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
-    let id = &before.conversation_space_id;
-    let done = sqlx::query("UPDATE reports SET report = $2 WHERE conversation_space_id = $1 AND report = $3")
-        .bind(id)
-        .bind(&after.raw)
-        .bind(&before.raw)
-        .execute(&mut *transaction)
-        .await?;
+    let (id, account) = (&before.call.conversation_space_id, &before.call.account_key);
+    let done = sqlx::query(
+        "UPDATE reports SET report = $2 WHERE conversation_space_id = $1 AND account_key = $4 AND report = $3",
+    )
+    .bind(id)
+    .bind(&after.raw)
+    .bind(&before.raw)
+    .bind(account)
+    .execute(&mut *transaction)
+    .await?;
     if done.rows_affected() == 0 {
         return Ok(());
     }
     for (revision, raw) in &after.earlier {
         sqlx::query(
-            "UPDATE report_revisions SET report = $3 WHERE conversation_space_id = $1 AND revision = $2",
+            "UPDATE report_revisions SET report = $3
+             WHERE conversation_space_id = $1 AND account_key = $4 AND revision = $2",
         )
         .bind(id)
         .bind(revision)
         .bind(raw)
+        .bind(account)
         .execute(&mut *transaction)
         .await?;
     }
-    sqlx::query("INSERT INTO reports_redacted (conversation_space_id, field) VALUES ($1, $2)")
-        .bind(id)
-        .bind(field)
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::query(
+        "INSERT INTO reports_redacted (conversation_space_id, account_key, field) VALUES ($1, $2, $3)",
+    )
+    .bind(id)
+    .bind(account)
+    .bind(field)
+    .execute(&mut *transaction)
+    .await?;
     transaction.commit().await
 }
 
@@ -110,7 +116,7 @@ pub async fn redact(pool: &AnyPool, field: &str, before: &Old, after: &Old) -> s
 /// When the database refuses.
 pub async fn forget(pool: &AnyPool, before: Timestamp, now: Timestamp, count: u32) -> sqlx::Result<usize> {
     let rows = sqlx::query(
-        "SELECT conversation_space_id FROM reports WHERE substr(call_ended, 1, 19) < $1
+        "SELECT conversation_space_id, account_key FROM reports WHERE substr(call_ended, 1, 19) < $1
          ORDER BY substr(call_ended, 1, 19) LIMIT $2",
     )
     .bind(second(before))
@@ -118,7 +124,8 @@ pub async fn forget(pool: &AnyPool, before: Timestamp, now: Timestamp, count: u3
     .fetch_all(pool)
     .await?;
     for row in &rows {
-        privacy::erase_call(pool, row.try_get(0)?, now).await?;
+        let call = CallKey { conversation_space_id: row.try_get(0)?, account_key: row.try_get(1)? };
+        privacy::erase_call(pool, &call, now).await?;
     }
     Ok(rows.len())
 }
@@ -128,8 +135,8 @@ impl ReportsTable {
     ///
     /// # Errors
     /// When the database cannot be reached or refuses.
-    pub async fn replace(&mut self, pool: &AnyPool, id: &str, raw: &str) -> sqlx::Result<()> {
-        let Some(mut change) = changes::last_of(pool, id).await? else { return Ok(()) };
+    pub async fn replace(&mut self, pool: &AnyPool, call: &CallKey, raw: &str) -> sqlx::Result<()> {
+        let Some(mut change) = changes::last_of(pool, call).await? else { return Ok(()) };
         raw.clone_into(&mut change.report.raw);
         self.write(&[change]).await
     }

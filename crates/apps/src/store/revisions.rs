@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use sqlx::{AnyPool, Row, any::AnyRow};
 
-use super::reports::{Saved, instant};
+use super::reports::{CallKey, Saved, instant};
 
 /// Table of the revisions; run at each start.
 pub const SCHEMA: &str = "
@@ -34,12 +34,13 @@ pub struct Revision {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn revisions(pool: &AnyPool, conversation_space_id: &str) -> sqlx::Result<Vec<Revision>> {
+pub async fn revisions(pool: &AnyPool, call: &CallKey) -> sqlx::Result<Vec<Revision>> {
     let rows = sqlx::query(
         "SELECT revision, replaced_us, changed, report FROM report_revisions
-         WHERE conversation_space_id = $1 ORDER BY revision",
+         WHERE conversation_space_id = $1 AND account_key = $2 ORDER BY revision",
     )
-    .bind(conversation_space_id)
+    .bind(&call.conversation_space_id)
+    .bind(&call.account_key)
     .fetch_all(pool)
     .await?;
     let revision = |row: &AnyRow| {
@@ -64,13 +65,13 @@ pub(super) async fn revise(
     if changed.is_empty() {
         return Ok(Saved::Known);
     }
-    let id = &report.conversation_space_id;
+    let (id, account) = (&report.conversation_space_id, &report.account_key);
     sqlx::query(
         "INSERT INTO report_revisions (account_key, conversation_space_id, revision, replaced_us, changed, report)
          SELECT $1, $2, 1 + count(*), $3, $4, $5 FROM report_revisions
          WHERE account_key = $1 AND conversation_space_id = $2",
     )
-    .bind(&report.account_key)
+    .bind(account)
     .bind(id)
     .bind(now.as_microsecond())
     .bind(changed.join(" "))
@@ -78,16 +79,20 @@ pub(super) async fn revise(
     .execute(&mut **transaction)
     .await?;
     // The new text has what was taken out of the one before.
-    sqlx::query("DELETE FROM reports_redacted WHERE conversation_space_id = $1")
+    sqlx::query("DELETE FROM reports_redacted WHERE conversation_space_id = $1 AND account_key = $2")
         .bind(id)
+        .bind(account)
         .execute(&mut **transaction)
         .await?;
-    sqlx::query("UPDATE reports SET report = $2, call_ended = $3 WHERE conversation_space_id = $1")
-        .bind(id)
-        .bind(raw)
-        .bind(&report.call_ended)
-        .execute(&mut **transaction)
-        .await?;
+    sqlx::query(
+        "UPDATE reports SET report = $2, call_ended = $3 WHERE conversation_space_id = $1 AND account_key = $4",
+    )
+    .bind(id)
+    .bind(raw)
+    .bind(&report.call_ended)
+    .bind(account)
+    .execute(&mut **transaction)
+    .await?;
     Ok(Saved::Revised(changed))
 }
 

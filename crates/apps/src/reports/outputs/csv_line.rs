@@ -24,6 +24,8 @@ const COLUMNS: [&str; 14] = [
 
 /// Where the call's id stands …
 pub(super) const ID_COLUMN: usize = 0;
+/// … where its account does …
+pub(super) const ACCOUNT_COLUMN: usize = 2;
 /// … and where the number of whoever is not of the company does.
 pub(super) const NUMBER_COLUMN: usize = 6;
 

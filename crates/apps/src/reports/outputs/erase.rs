@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::csv_line::{ID_COLUMN, NUMBER_COLUMN};
+use super::csv_line::{ACCOUNT_COLUMN, ID_COLUMN, NUMBER_COLUMN};
 use super::{Kind, Wanted};
 use crate::reports::print::one_line;
+use crate::store::reports::CallKey;
 use crate::store::reports_table::ReportsTable;
 
 /// Whose calls are looked for.
@@ -39,13 +40,13 @@ pub struct Erased {
     pub beyond_reach: Vec<String>,
 }
 
-/// Erases the calls of `ids`, and those with the number, from what outputs have written.
+/// Erases `calls`, and those with the number, from what outputs have written.
 ///
 /// # Errors
 /// When a file or a table cannot be written, by the output's name; what comes before it is erased then.
 pub(in crate::reports) async fn erase(
     outputs: &[Wanted],
-    ids: &BTreeSet<String>,
+    calls: &BTreeSet<CallKey>,
     wanted: &impl Match,
     erased: &mut Erased,
 ) -> anyhow::Result<()> {
@@ -54,12 +55,13 @@ pub(in crate::reports) async fn erase(
         match &output.kind {
             Kind::Jsonl(folder) => {
                 erased.lines +=
-                    in_files(folder, "jsonl", |text| jsonl(text, ids, wanted)).with_context(failed)?
+                    in_files(folder, "jsonl", |text| jsonl(text, calls, wanted)).with_context(failed)?
             }
             Kind::Csv(folder) => {
-                erased.lines += in_files(folder, "csv", |text| csv(text, ids, wanted)).with_context(failed)?
+                erased.lines +=
+                    in_files(folder, "csv", |text| csv(text, calls, wanted)).with_context(failed)?
             }
-            Kind::Postgres(url) => erased.rows += in_table(url, ids, wanted).await.with_context(failed)?,
+            Kind::Postgres(url) => erased.rows += in_table(url, calls, wanted).await.with_context(failed)?,
             Kind::Webhook { .. } | Kind::Command(_) => erased.beyond_reach.push(output.name.clone()),
         }
     }
@@ -99,12 +101,12 @@ pub(in crate::reports) async fn texts(
     Ok(found)
 }
 
-async fn in_table(url: &str, ids: &BTreeSet<String>, wanted: &impl Match) -> anyhow::Result<usize> {
+async fn in_table(url: &str, calls: &BTreeSet<CallKey>, wanted: &impl Match) -> anyhow::Result<usize> {
     let mut table = ReportsTable::new(url)?;
-    let mut calls = ids.clone();
+    let mut calls = calls.clone();
     for candidate in table.candidates(wanted.digits()).await? {
         if serde_json::from_str(&candidate.raw).is_ok_and(|report| wanted.is_in(&report)) {
-            calls.insert(candidate.conversation_space_id);
+            calls.insert(candidate.call);
         }
     }
     let mut rows = 0;
@@ -154,13 +156,15 @@ fn in_files(folder: &Path, extension: &str, find: impl Fn(&str) -> Vec<Patch>) -
     Ok(lines)
 }
 
-fn jsonl(text: &str, ids: &BTreeSet<String>, wanted: &impl Match) -> Vec<Patch> {
+fn jsonl(text: &str, calls: &BTreeSet<CallKey>, wanted: &impl Match) -> Vec<Patch> {
     let (mut at, mut patches) = (0, Vec::new());
     for line in text.split_inclusive('\n') {
         let bare = line.trim_end_matches(['\r', '\n']);
         let is_theirs = |report: &Value| {
-            let id = report["conversationSpaceId"].as_str().unwrap_or_default();
-            ids.contains(id) || wanted.is_in(report)
+            let of = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
+            let call =
+                CallKey { conversation_space_id: of("conversationSpaceId"), account_key: of("accountKey") };
+            calls.contains(&call) || wanted.is_in(report)
         };
         if serde_json::from_str::<Value>(bare).is_ok_and(|report| is_theirs(&report)) {
             patches.push((at, format!("{:<1$}", r#"{"erased":true}"#, bare.len())));
@@ -170,7 +174,7 @@ fn jsonl(text: &str, ids: &BTreeSet<String>, wanted: &impl Match) -> Vec<Patch> 
     patches
 }
 
-fn csv(text: &str, ids: &BTreeSet<String>, wanted: &impl Match) -> Vec<Patch> {
+fn csv(text: &str, calls: &BTreeSet<CallKey>, wanted: &impl Match) -> Vec<Patch> {
     let mut reader = ::csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let (mut record, mut patches) = (::csv::StringRecord::new(), Vec::new());
     if reader.headers().is_err() {
@@ -180,7 +184,11 @@ fn csv(text: &str, ids: &BTreeSet<String>, wanted: &impl Match) -> Vec<Patch> {
     while reader.read_record(&mut record).unwrap_or(false) {
         let end = place(&reader);
         let of = |column: usize| record.get(column).unwrap_or_default();
-        if ids.contains(of(ID_COLUMN)) || wanted.is(of(NUMBER_COLUMN)) {
+        let call = CallKey {
+            conversation_space_id: of(ID_COLUMN).to_owned(),
+            account_key: of(ACCOUNT_COLUMN).to_owned(),
+        };
+        if calls.contains(&call) || wanted.is(of(NUMBER_COLUMN)) {
             let length = text[start..end].trim_end_matches(['\r', '\n']).len();
             let commas = ",".repeat(record.len().saturating_sub(1));
             let first = length.saturating_sub(commas.len());
@@ -234,8 +242,14 @@ mod tests {
         assert_eq!(after.len(), text.len());
         let lines: Vec<&str> = after.lines().collect();
         assert_eq!((lines[0].trim_end(), lines[1], lines[2]), (r#"{"erased":true}"#, &*other_line, "{}"));
-        let ids = BTreeSet::from([other.report.conversation_space_id.clone()]);
-        assert_eq!(jsonl(&text, &ids, &Number).len(), 2, "by the call's id, too");
+        let mut call = CallKey {
+            conversation_space_id: other.report.conversation_space_id.clone(),
+            account_key: other.report.account_key.clone(),
+        };
+        let by = |call: &CallKey| jsonl(&text, &BTreeSet::from([call.clone()]), &Number).len();
+        assert_eq!(by(&call), 2, "by the call's key, too");
+        call.account_key = "18".to_owned();
+        assert_eq!(by(&call), 1, "not a call of another account with the same id");
     }
 
     #[test]

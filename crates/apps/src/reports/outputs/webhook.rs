@@ -74,7 +74,8 @@ fn judge(status: u16) -> Taken {
 
 /// The same however often the text is sent.
 fn id(change: &Change) -> String {
-    format!("{}_{}", change.report.conversation_space_id, change.revision)
+    let report = &change.report;
+    format!("{}_{}_{}", report.conversation_space_id, report.account_key, change.revision)
 }
 
 /// The report stands in it letter for letter.
