@@ -39,6 +39,11 @@ pub const PAGES_MAX: usize = 1000;
 /// `pageSize` asked for (spec/errors-and-limits.md: 100 is the default).
 pub const PAGE_SIZE: u32 = 100;
 
+/// A list of subscriptions may lack for this long what was made (spec/call-events.md, Create: a second or two) …
+pub const LIST_LAG: Duration = Duration::from_secs(10);
+/// … so one that lacks it is asked again after this; when that time is over it is made again.
+pub const LIST_LAG_PAUSE: Duration = Duration::from_millis(500);
+
 /// Longest span of one request for summaries (spec/call-events-report.md, `GET /report-summaries`).
 pub const SUMMARIES_SPAN_MAX: Duration = Duration::from_secs(31 * 86_400);
 /// A periodic look for summaries begins this long before the watermark; later ones are found by the next long look.

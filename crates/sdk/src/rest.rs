@@ -231,6 +231,20 @@ impl Client {
         self.json(Call::new("listing report subscriptions", Method::GET, url)).await
     }
 
+    /// The same, of those that bring one type of event alone.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub async fn report_subscriptions_of(
+        &self,
+        channel_id: &str,
+        event_type: &str,
+    ) -> Result<report::SubscribedKeys, Error> {
+        let query = [("channelId", channel_id), ("eventType", event_type)];
+        let url = with_query(self.reports_url(&["subscriptions"]), &query);
+        self.json(Call::new("listing report subscriptions", Method::GET, url)).await
+    }
+
     /// Ends the subscriptions of accounts on a channel. None there is no error.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 //! The channel in use, remembered in a private file: the next run takes it over.
 
 use std::path::Path;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::FeedConfig;
 use crate::client::{Client, issuer};
-use crate::files;
+use crate::{files, limits};
 
 /// A channel with what was subscribed on it and by whom. The URL is a secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +16,9 @@ pub(super) struct SavedChannel {
     pub channel_id: String,
     pub socket_url: String,
     purpose: Purpose,
+    /// When the subscriptions were made or seen, in milliseconds since 1970; 0 for a file of an earlier version.
+    #[serde(default)]
+    subscribed_ms: i64,
 }
 
 /// Another owner cannot take the channel over; what is subscribed on it can be changed.
@@ -63,7 +68,20 @@ pub(super) enum Change {
 
 impl SavedChannel {
     pub fn new(client: &Client, config: &FeedConfig, channel_id: String, socket_url: String) -> Self {
-        Self { channel_id, socket_url, purpose: Purpose::new(client, config) }
+        let subscribed_ms = Timestamp::now().as_millisecond();
+        Self { channel_id, socket_url, purpose: Purpose::new(client, config), subscribed_ms }
+    }
+
+    /// The accounts that were subscribed.
+    pub fn account_keys(&self) -> Vec<String> {
+        self.purpose.account_keys.clone()
+    }
+
+    /// For how long lists may still lack what was subscribed. A clock that was set back makes that no longer than it is
+    /// for a channel of this moment.
+    pub fn may_lag(&self, now: Timestamp) -> Duration {
+        let age_ms = now.as_millisecond().saturating_sub(self.subscribed_ms).max(0);
+        limits::LIST_LAG.saturating_sub(Duration::from_millis(age_ms.unsigned_abs()))
     }
 
     /// The channel of the last run, when it has the same owner.

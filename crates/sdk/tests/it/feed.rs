@@ -190,6 +190,7 @@ async fn a_take_over_makes_the_subscriptions_those_that_are_wanted() {
     let fake = Fake::start().await;
     drop(connected(&fake, fake.signed_in().await).await);
     let (calls, reports) = ("/call-events/v1/subscriptions", "/call-events-report/v1/subscriptions");
+    subscribed_at(&fake, 0);
     fake.next(&format!("GET {calls}"), 200, keys(&["17", ACCOUNT]));
     fake.next(&format!("GET {reports}"), 200, keys(&[]));
     let conflict = json!({"errorCode": "CONFLICT", "message": "Subscription already exists"});
@@ -219,6 +220,58 @@ async fn a_take_over_makes_the_subscriptions_those_that_are_wanted() {
     assert!(
         fake.log().iter().any(|line| line.starts_with(&format!("POST {calls}")) && line.contains("ENDING"))
     );
+    feed.close().await;
+}
+
+/// Changes when the remembered channel was subscribed, in milliseconds since 1970.
+fn subscribed_at(fake: &Fake, ms: i64) {
+    let path = fake.folder.path().join("channel.json");
+    let mut saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    saved["subscribed_ms"] = ms.into();
+    std::fs::write(&path, saved.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn a_list_that_lags_behind_makes_no_second_subscription() {
+    let fake = Fake::start().await;
+    drop(connected(&fake, fake.signed_in().await).await);
+    // Later than now: however slow this machine is, it was a moment ago.
+    subscribed_at(&fake, i64::MAX);
+    let (calls, reports) = ("/call-events/v1/subscriptions", "/call-events-report/v1/subscriptions");
+    for path in [calls, calls, reports] {
+        fake.next(&format!("GET {path}"), 200, keys(&[]));
+    }
+    let mut feed = Feed::open(fake.client(), config(&fake));
+    let event = next(&mut feed).await;
+    assert!(matches!(event, FeedEvent::Connected { resumed: true }), "no failure either: {event:?}");
+    assert_eq!(fake.count(&format!("POST {calls}")), 1, "{:#?}", fake.log());
+    assert_eq!(fake.count(&format!("POST {reports}")), 1, "{:#?}", fake.log());
+    assert_eq!(fake.count(&format!("DELETE {reports}")), 0);
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn a_report_subscription_of_other_types_is_made_anew_where_the_service_tells() {
+    let fake = Fake::start().await;
+    drop(connected(&fake, fake.signed_in().await).await);
+    let path = "/call-events-report/v1/subscriptions";
+    // The account is subscribed, but not for this type.
+    for listed in [keys(&[ACCOUNT]), keys(&[])] {
+        fake.next(&format!("GET {path}"), 200, listed);
+    }
+    subscribed_at(&fake, 0);
+    drop(connected(&fake, fake.client()).await);
+    assert_eq!((fake.count(&format!("DELETE {path}")), fake.count(&format!("POST {path}"))), (1, 2));
+    let asked =
+        |line: &String| line.starts_with(&format!("GET {path}")) && line.contains("eventType=REPORT_SUMMARY");
+    assert!(fake.log().iter().any(asked));
+
+    // A service that does not know the filter: what is there stays.
+    let unknown = json!({"errorCode": "BAD_REQUEST", "message": "eventType"});
+    fake.next(&format!("GET {path}"), 200, keys(&[ACCOUNT]));
+    fake.next(&format!("GET {path}"), 400, unknown);
+    let feed = connected(&fake, fake.client()).await;
+    assert_eq!((fake.count(&format!("DELETE {path}")), fake.count(&format!("POST {path}"))), (1, 2));
     feed.close().await;
 }
 
