@@ -7,36 +7,46 @@
 //! It works with GoTo Connect and with any server of the same APIs: see [`Hosts`].
 //!
 //! ```no_run
-//! use sdk::{Client, Config, Feed, FeedConfig, FeedEvent, Hosts, TokenFile, wire::scope};
+//! use sdk::wire::{report::Report, scope};
+//! use sdk::{Client, Config, Error, Feed, FeedConfig, FeedEvent, TokenFile};
 //!
-//! # async fn follow() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = Config {
-//!     client_id: std::env::var("OAUTH_CLIENT_ID")?,
-//!     client_secret: std::env::var("OAUTH_CLIENT_SECRET")?.into(),
-//!     redirect_uri: "http://127.0.0.1:12021/app/redirect".parse()?,
-//!     hosts: Hosts::default(),
-//! };
-//! let client = Client::new(config, TokenFile::new("tokens.json"))?;
-//! client.sign_in(&scope::TUTORIALS, |address| eprintln!("Sign in at {address}")).await?;
-//! let wanted = FeedConfig {
-//!     nickname: "my-program".to_owned(),
-//!     account_keys: vec![std::env::var("ACCOUNT_KEY")?],
-//!     call_events: None,
-//!     reports: true,
-//!     state_file: Some("channel.json".into()),
-//! };
-//! let mut feed = Feed::open(client.clone(), wanted);
-//! while let Some(event) = feed.next().await {
-//!     if let FeedEvent::Report { conversation_space_id, .. } = event {
-//!         let (report, raw) = client.report_when_ready(&conversation_space_id).await?;
-//!         println!("{:?}: {raw}", report.direction);
+//! /// Hands over the report of each call when it has ended, until `take` says that it was the last.
+//! async fn each_report(
+//!     config: Config,
+//!     account_key: String,
+//!     tokens: TokenFile,
+//!     mut take: impl FnMut(Report) -> bool,
+//! ) -> Result<(), Error> {
+//!     let client = Client::new(config, tokens)?;
+//!     client.sign_in(&scope::TUTORIALS, |address| eprintln!("Sign in at {address}")).await?;
+//!     let wanted = FeedConfig {
+//!         nickname: "my-program".to_owned(),
+//!         account_keys: vec![account_key],
+//!         call_events: None,
+//!         reports: true,
+//!         state_file: None, // Some("channel.json".into()) takes the channel over after a restart
+//!     };
+//!     let mut feed = Feed::open(client.clone(), wanted);
+//!     while let Some(event) = feed.next().await {
+//!         match event {
+//!             FeedEvent::Report { conversation_space_id, .. } => {
+//!                 let (report, _text) = client.report_when_ready(&conversation_space_id).await?;
+//!                 if !take(report) {
+//!                     break;
+//!                 }
+//!             }
+//!             FeedEvent::Problem(error) => eprintln!("{error}"),
+//!             _ => {}
+//!         }
 //!     }
+//!     feed.close().await;
+//!     Ok(())
 //! }
-//! # Ok(())
-//! # }
 //! ```
 //!
-//! The folder `template` of the repository is this as a program to copy, with a test that plays calls.
+//! A [`Config`] is the OAuth client (id, secret, redirect URI) and the [`Hosts`], which [`Hosts::default`] names for the real
+//! service. The repository's tests run this code. Its folder `template` is the same as a program to copy, with a test that
+//! plays calls.
 
 mod client;
 mod config;
