@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use apps::env::Settings;
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use server::CallRequest;
 
 use crate::compared::Compared;
@@ -18,19 +19,19 @@ use crate::{logging, stop};
 /// have ended; with exit code 1 and the reason when the platform goes away, with 130 after Ctrl-C, which the calls
 /// outlive.
 /// The calls of a file of one's own are compared with its [[expect]]: what is otherwise, or never came, is named, with
-/// exit code 1.
+/// exit code 1. So is a scenario that does not exist or cannot be played, whoever notices.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A scenario of the library, such as answered, or the path of a scenario file (ending in .toml); see
     /// docs/scenarios.md.
-    #[arg(value_name = "SCENARIO", value_parser = scenario, required_unless_present_any = ["list", "print"])]
-    scenario: Option<Chosen>,
+    #[arg(value_name = "SCENARIO", required_unless_present_any = ["list", "print"])]
+    scenario: Option<String>,
     /// List the scenarios of the library, one a line; plays nothing.
     #[arg(long, conflicts_with_all = ["scenario", "print"])]
     list: bool,
     /// Print the file of a scenario of the library, to make one's own of; plays nothing.
-    #[arg(long, value_name = "NAME", value_parser = file_of, conflicts_with = "scenario")]
-    print: Option<&'static str>,
+    #[arg(long, value_name = "NAME", conflicts_with = "scenario")]
+    print: Option<String>,
     /// Settings of the platform's client, such as DIR/example.env [default: .env].
     #[arg(long, value_name = "FILE")]
     env: Option<PathBuf>,
@@ -75,22 +76,21 @@ struct Chosen {
     file: Option<String>,
 }
 
-fn scenario(name: &str) -> Result<Chosen, String> {
+fn scenario(name: &str) -> anyhow::Result<Chosen> {
     if !name.ends_with(".toml") {
-        let scenario: engine::Scenario =
-            name.parse().map_err(|error: engine::ScenarioError| error.to_string())?;
+        let scenario: engine::Scenario = name.parse()?;
         return Ok(Chosen { name: scenario.to_string(), file: None });
     }
-    let text = std::fs::read_to_string(name).map_err(|error| error.to_string())?;
+    let path = name;
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the scenario {path}"))?;
     let name =
-        Path::new(name).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    engine::Scenario::parse(&name, &text).map_err(|error| error.to_string())?;
+        Path::new(path).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    engine::Scenario::parse(&name, &text)?;
     Ok(Chosen { name, file: Some(text) })
 }
 
-fn file_of(name: &str) -> Result<&'static str, String> {
-    let unknown = || engine::ScenarioError::UnknownScenario { name: name.to_owned() }.to_string();
-    engine::text(name).ok_or_else(unknown)
+fn file_of(name: &str) -> anyhow::Result<&'static str> {
+    Ok(engine::text(name).ok_or_else(|| engine::ScenarioError::UnknownScenario { name: name.to_owned() })?)
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -109,17 +109,22 @@ fn list() -> String {
     engine::Scenario::all().iter().map(line).collect()
 }
 
+/// Reads a length of time; a day has 24 hours.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: Option<SignedDuration> = text.parse().ok();
-    let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or_else(|| "give a number and a unit, such as 500ms, 2s or 1m".to_owned())
+    let span: Option<Span> = text.parse().ok();
+    let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let duration = length.and_then(|length| Duration::try_from(length).ok());
+    duration.ok_or_else(|| "give a number and a unit, such as 500ms, 2s, 1m or 2d".to_owned())
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     if args.list {
         return print(list());
     }
-    let Some(chosen) = &args.scenario else { return print(args.print.unwrap_or_default()) };
+    if let Some(name) = &args.print {
+        return print(file_of(name)?);
+    }
+    let chosen = &scenario(args.scenario.as_deref().unwrap_or_default())?;
     let settings = simulator::settings(args.env.as_deref())?;
     logging::init(logging::level(&settings));
     let stop = stop::token();

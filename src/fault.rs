@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use apps::env::Settings;
+use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
@@ -54,7 +55,7 @@ struct AddArgs {
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     parameters: Vec<(String, String)>,
     /// One channel alone; the first 12 characters of its id, as the console shows them, are enough.
-    #[arg(long, value_name = "ID", conflicts_with = "client", allow_hyphen_values = true)]
+    #[arg(long, value_name = "ID", conflicts_with = "client", allow_hyphen_values = true, value_parser = channel)]
     channel: Option<String>,
     /// The requests of one OAuth client alone.
     #[arg(long, value_name = "ID")]
@@ -62,8 +63,8 @@ struct AddArgs {
     /// How often it strikes before it ends.
     #[arg(long, value_name = "N")]
     times: Option<u32>,
-    /// When it ends at the latest, such as 30s [default: 5m].
-    #[arg(long = "for", value_name = "D", value_parser = duration)]
+    /// When it ends at the latest, such as 30s; at most a day [default: 5m].
+    #[arg(long = "for", value_name = "D", value_parser = life)]
     life: Option<Duration>,
 }
 
@@ -71,6 +72,22 @@ fn setting(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write NAME=VALUE, such as delayMs=500".to_owned())
+}
+
+fn channel(text: &str) -> Result<String, String> {
+    let least = server::limits::CHANNEL_ID_SHOWN;
+    if text.trim_end_matches('…').len() >= least {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "give the id of a channel, or its first {least} characters at least, as the console shows them"
+    ))
+}
+
+fn life(text: &str) -> Result<Duration, String> {
+    let life = duration(text)?;
+    let longest = Duration::from_secs(server::limits::FAULT_LIFE_S_MAX);
+    if life <= longest { Ok(life) } else { Err("a fault lasts a day at most: give 24h or less".to_owned()) }
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -113,7 +130,20 @@ async fn start(settings: &Settings, add: &AddArgs) -> anyhow::Result<Value> {
     if let Some(life) = add.life {
         body["forS"] = json!(life.as_secs().max(1));
     }
-    ask(settings, Method::POST, PATH, Some(&body)).await
+    let refused = match ask(settings, Method::POST, PATH, Some(&body)).await {
+        Ok(fault) => return Ok(fault),
+        Err(refused) => refused,
+    };
+    // The platform's word is for programs, which have no catalogue to look it up in but its own.
+    let all = ask(settings, Method::GET, PATH, None).await.unwrap_or_default();
+    let kinds = all["catalogue"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<&str> = kinds.iter().filter_map(|kind| kind["fault"].as_str()).collect();
+    if names.is_empty() || names.contains(&add.name.as_str()) {
+        return Err(refused);
+    }
+    let meant = engine::nearest(&add.name, &names);
+    let meant = meant.map(|meant| format!("did you mean {meant}? ")).unwrap_or_default();
+    anyhow::bail!("there is no fault {}; {meant}callfeed fault list --catalogue names all", add.name)
 }
 
 /// A request to the platform's fault paths; `Null` where the answer has no body.
@@ -179,7 +209,10 @@ fn one(fault: &Value) -> String {
         None => format!("struck {}", fault["struck"]),
     };
     // To the second is enough.
-    let at = |text: &str| text.split('.').next().unwrap_or_default().replace('T', " ");
+    let at = |text: &str| match text.parse::<Timestamp>() {
+        Ok(at) => format!("{at:.0}"),
+        Err(_) => text.to_owned(),
+    };
     let end = match fault["ended"]["why"].as_str() {
         Some(why) => format!("ended at {} ({why})", at(fault["ended"]["at"].as_str().unwrap_or_default())),
         None => format!("until {}", at(text("endsAt"))),

@@ -147,11 +147,15 @@ async fn a_file_of_ones_own_plays_and_mistakes_in_it_are_named() {
     let report = platform.report(&session, &space).await;
     assert_eq!(report["callStates"].as_array().unwrap().len(), 5);
     let env = platform.env_file().to_string_lossy().into_owned();
-    for (wrong, told) in [(text.replace("ring", "rang"), "rang"), (text.replace("hang-up", "hold"), "step 2")]
-    {
+    let starts = format!("starts = \"2026-02-03\"\n{text}");
+    for (wrong, told) in [
+        (text.replace("ring", "rang"), "rang"),
+        (text.replace("hang-up", "hold"), "step 2"),
+        (starts, "such as \"2026-02-03T23:59:30Z\""),
+    ] {
         std::fs::write(&file, wrong).unwrap();
         let ended = App::run(&["call", &path, "--env", &env], &folder).await;
-        assert!(ended.code.is_some_and(|code| code != 0) && ended.errors().contains(told), "{ended:?}");
+        assert!(ended.code == Some(1) && ended.errors().contains(told), "{ended:?}");
     }
 }
 
@@ -337,7 +341,7 @@ async fn mistakes_are_named_with_what_is_possible() {
     let folder = platform.folder("apps");
     let env = platform.env_file().to_string_lossy().into_owned();
     let ended = App::run(&["call", "answerd", "--env", &env], &folder).await;
-    assert!(ended.code.is_some_and(|code| code != 0), "{ended:?}");
+    assert_eq!(ended.code, Some(1), "as for what the platform refuses: {ended:?}");
     for name in engine::names() {
         assert!(ended.errors().contains(name), "{name} is not offered: {ended:?}");
     }

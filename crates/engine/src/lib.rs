@@ -43,3 +43,4 @@ pub use scenario::{
     Afterwards, Direction, Expectation, InCall, Later, Part, Playback, Request, Scenario, ScenarioError,
     Script, Step, names, script, text, unexpected,
 };
+pub use words::nearest;

@@ -109,7 +109,8 @@ pub(crate) fn line_at(text: &str, place: usize) -> usize {
 }
 
 /// The known word that is written most like this one, if it is like it: a third of its letters may differ.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let like = |known: &&'a str| (differing(&word.to_lowercase(), &known.to_lowercase()), *known);
     let (differ, found) = known.iter().map(like).min_by_key(|(differ, _)| *differ)?;
     (differ <= found.chars().count().div_ceil(3)).then_some(found)

@@ -167,5 +167,12 @@ async fn the_command_line_starts_lists_and_ends_faults() {
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["ended"][0]["id"], fault["id"]);
     let refused = run(&["add", "pigeon"]).await;
-    assert!(refused.code == Some(1) && refused.errors().contains("no such fault"), "{}", refused.errors());
+    assert!(refused.code == Some(1) && refused.errors().contains("no fault pigeon"), "{}", refused.errors());
+    let misspelt = run(&["add", "delai"]).await.errors();
+    assert!(misspelt.contains("did you mean delay?") && misspelt.contains("list --catalogue"), "{misspelt}");
+    for (flag, value, told) in [("--for", "25h", "24h or less"), ("--channel", "0x", "12 characters")] {
+        let refused = run(&["add", "lose", flag, value]).await.errors();
+        assert!(refused.contains(told), "{refused}");
+    }
+    assert_eq!(run(&["add", "lose", "--for", "1d"]).await.code, Some(0), "days are taken");
 }

@@ -21,7 +21,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) recorded: bool,
     /// When the call starts, for those who can choose the time.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "starts")]
     pub(super) starts: Option<Timestamp>,
     #[serde(default)]
     pub(super) repeat: Option<Repeat>,
@@ -33,6 +33,16 @@ pub(super) struct File {
     pub(super) afterwards: Vec<LaterLine>,
     #[serde(default)]
     pub(super) expect: Vec<Expectation>,
+}
+
+/// An instant, with a word on how one is written.
+fn starts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = |_| {
+        let example = "such as \"2026-02-03T23:59:30Z\": day, time and zone";
+        serde::de::Error::custom(format!("starts is {text:?}, and must be an instant {example}"))
+    };
+    text.parse().map(Some).map_err(wrong)
 }
 
 /// Who starts the call.
