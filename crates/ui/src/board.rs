@@ -181,6 +181,8 @@ pub struct Dialled {
 pub struct Fact {
     pub label: String,
     pub text: String,
+    /// Where it stands, of `http` or `https`.
+    pub link: Option<String>,
 }
 
 /// Where a browser may go.

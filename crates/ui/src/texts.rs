@@ -202,6 +202,7 @@ pub struct CardTexts {
     pub open: Text,
     pub open_in: Text,
     pub known_to: Text,
+    pub by_hand: Text,
     pub call_back: Text,
     pub mine: Text,
     pub give_back: Text,
@@ -212,6 +213,9 @@ pub struct CardTexts {
     pub waited: Text,
     pub last_calls: Text,
     pub how_often: Text,
+    pub tickets: Text,
+    pub no_tickets: Text,
+    pub appointment: Text,
     pub notes: Text,
     pub notes_hint: Text,
     pub notes_go_to: Text,
@@ -298,6 +302,11 @@ pub struct TimeTexts {
     pub yesterday: Text,
     pub this_year: Text,
     pub other_year: Text,
+    pub this_day: Text,
+    pub tomorrow: Text,
+    pub day: Text,
+    pub day_of_year: Text,
+    pub day_time: Text,
     pub thousands: Text,
 }
 
@@ -333,6 +342,7 @@ pub struct FailureTexts {
     pub database: Text,
     pub unreadable: Text,
     pub not_set_up: Text,
+    pub part: Text,
 }
 
 /// The wallboard.

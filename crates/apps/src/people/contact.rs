@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    agenda::{Appointment, Tickets},
     compare::{Level, Match, compare},
     number::{Home, Number},
     same::people,
@@ -26,6 +27,11 @@ pub struct Contact {
     pub link: String,
     /// Numbers as written.
     pub numbers: Vec<String>,
+    /// None where the source does not tell of tickets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tickets: Option<Tickets>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub appointments: Vec<Appointment>,
     /// Anything else, by the name of its column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other: BTreeMap<String, String>,
@@ -56,6 +62,7 @@ impl Contact {
         let new: Vec<String> =
             other.numbers.iter().filter(|number| !self.numbers.contains(number)).cloned().collect();
         self.numbers.extend(new);
+        self.add_agenda(other.tickets.as_ref(), &other.appointments);
         for (label, text) in &other.other {
             self.other.entry(label.clone()).or_insert_with(|| text.clone());
         }

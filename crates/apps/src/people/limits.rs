@@ -50,7 +50,7 @@ pub const SOURCE_DEADLINE_MS: u64 = 3_000;
 pub const SOURCE_FRESH_S: u64 = 300;
 /// Seconds after that for which the old answer is shown while a new one is fetched.
 pub const SOURCE_STALE_S: u64 = 86_400;
-/// Requests to a source in a minute; then it is not asked, and the card says so.
+/// Requests to a source in a minute, further ones for a contact included; then it is not asked, and the card says so.
 pub const SOURCE_REQUESTS_PER_MINUTE: std::num::NonZeroU32 =
     std::num::NonZeroU32::new(100).expect("it is not zero");
 /// Requests to a source at the same time; further ones wait, and their deadline runs.
@@ -65,6 +65,8 @@ pub const CACHED_NUMBERS_MAX: usize = 10_000;
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Contacts of one answer; further ones are not looked at.
 pub const ANSWER_CONTACTS_MAX: usize = 20;
+/// Appointments kept of a contact; later ones are left out.
+pub const APPOINTMENTS_KEPT_MAX: usize = 20;
 /// Contacts of one answer for which further requests are made, at the same time; the others go without.
 pub const FURTHER_REQUESTS_MAX: usize = 4;
 /// Answers waiting for the card; a source that finds no room waits.

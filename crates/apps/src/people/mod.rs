@@ -4,6 +4,7 @@
 //! [`compare`] says how surely two numbers are one, [`same`] whether two contacts are one person; [`import`] takes contacts from files, [`sources`]
 //! asks them and web services.
 
+pub mod agenda;
 pub mod compare;
 pub mod contact;
 pub mod import;

@@ -17,7 +17,7 @@ use crate::{
     people::{
         contact::{Candidate, Contact, certain, rank},
         number::{Home, Number},
-        sources::{Answer, Failure, IMPORTED, Lookup},
+        sources::{Answer, Failure, IMPORTED, Lookup, further::About},
         text::tidy,
     },
     store::{contacts, history},
@@ -51,9 +51,13 @@ impl Known {
         self.candidates = rank(number, contacts, self.picked.as_deref(), home);
     }
 
-    /// Sources that have not answered, and why.
-    pub fn failures(&self) -> impl Iterator<Item = (&str, &Failure)> {
-        self.answers.values().filter_map(|answer| Some((answer.source.as_str(), answer.failure.as_ref()?)))
+    /// Sources that have not answered, or not about everything, and why.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, Option<&About>, &Failure)> {
+        self.answers.values().flat_map(|answer| {
+            let whole = answer.failure.iter().map(|failure| (None, failure));
+            let parts = answer.lacks.iter().map(|(about, failure)| (Some(about), failure));
+            whole.chain(parts).map(|(about, failure)| (answer.source.as_str(), about, failure))
+        })
     }
 }
 
@@ -134,7 +138,7 @@ impl Callers {
     async fn look_up(&self, call: &Call) {
         let mut known = Known { asked: true, picked: self.picked(&call.caller).await, ..Known::default() };
         let home = self.home(call);
-        let mut answers = self.lookup.look_up(&call.caller);
+        let mut answers = self.lookup.look_up(&call.caller, home);
         while let Some(answer) = answers.next().await {
             known.answers.insert(answer.source.clone(), answer);
             known.rank(&call.caller, home);
@@ -181,7 +185,8 @@ impl Callers {
         let contacts = contacts::candidates(&self.pool, &call.caller).await?;
         let picked = contacts::picked(&self.pool, &call.caller).await?;
         let mut known = Known { picked, done: true, ..Known::default() };
-        let answer = Answer { source: IMPORTED.to_owned(), contacts, failure: None, stale: false };
+        let source = IMPORTED.to_owned();
+        let answer = Answer { source, contacts, failure: None, stale: false, lacks: Vec::new() };
         known.answers.insert(answer.source.clone(), answer);
         known.rank(&call.caller, self.home(call));
         let numbers = self.numbers(call, &known.candidates);

@@ -19,8 +19,9 @@ use super::{
     door::Door,
     hub::{Hub, Problem, SignIn},
     limits::{DIRECTORY_EVERY, HISTORIES_MAX, SIGN_IN_RETRY, STALE_CHECK},
+    rights::recheck,
     routes::Code,
-    sight::{Directory, Person},
+    sight::Directory,
 };
 use crate::SCOPES;
 
@@ -52,8 +53,8 @@ enum Done {
     },
     Asked(Authorization),
     People(Result<Vec<User>, Error>),
-    /// Admins who are none any more.
-    Demoted(Vec<Person>),
+    /// Who is no admin any more sees their own calls alone.
+    Rechecked,
     Exchanged {
         result: Result<(), Error>,
         done: oneshot::Sender<Result<(), String>>,
@@ -189,7 +190,7 @@ impl Follower {
                 }
                 self.hub.set_directory(directory);
             }
-            Done::Demoted(people) => people.iter().for_each(|person| self.hub.vacate(person)),
+            Done::Rechecked => {}
             // Without it names of lines come from the calls, and lines of people from their sign-in.
             Done::People(Err(error)) => tracing::info!("{error}"),
             Done::Exchanged { result, done } => {
@@ -207,8 +208,11 @@ impl Follower {
         let client = self.source.client.clone();
         let Some(key) = self.source.account_keys.first().cloned() else { return };
         self.work.spawn(async move { Done::People(client.account_users(&key).await) });
-        let door = Arc::clone(&self.source.door);
-        self.work.spawn(async move { Done::Demoted(door.recheck().await) });
+        let (door, hub) = (Arc::clone(&self.source.door), Arc::clone(&self.hub));
+        self.work.spawn(async move {
+            recheck(&door, &hub).await;
+            Done::Rechecked
+        });
     }
 
     fn compare(&mut self) {

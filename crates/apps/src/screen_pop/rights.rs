@@ -6,6 +6,7 @@ use sdk::{Client, ErrorKind, wire::directory::ScimMe};
 
 use super::{
     door::{Door, lock},
+    hub::Hub,
     limits::{RIGHT_UNASKED_MAX, SESSION_LIFE},
     sight::Person,
 };
@@ -19,6 +20,13 @@ pub fn is_admin(record: &ScimMe, account_key: &str) -> bool {
     let accounts = record.getgo.iter().flat_map(|getgo| &getgo.accounts);
     let mut mine = accounts.filter(|account| account.value == account_key);
     mine.any(|account| account.entitlements.iter().any(|word| word == ADMIN))
+}
+
+/// Asks about all admins, and takes what they may not see any more from the open pages of those who are none.
+pub async fn recheck(door: &Door, hub: &Hub) {
+    for person in door.recheck().await {
+        hub.vacate(&person);
+    }
 }
 
 impl Door {

@@ -9,15 +9,15 @@ use super::{
     call::{Call, Line, Logged, Outcome, Place, Stage},
     limits::{FACTS_SHOWN_MAX, FINISHED_STAYS, LINES_SHOWN_MAX, MATCHES_SHOWN_MAX, TAKEN_STAYS},
     sight::{Part, Sight, Tab},
-    when::{clock, last_call, short},
+    when::{clock, coming, last_call, short},
 };
 use crate::people::{
     compare::Reason,
     contact::{Candidate, Contact, certain},
     number::Number,
-    sources::Failure,
+    sources::{Failure, further::About},
 };
-use crate::store::desks::Mark;
+use crate::store::{contacts::BY_HAND, desks::Mark};
 
 /// Who calls, for people: the contact, else the number, else that they are anonymous. What the network calls the caller is
 /// a label beside that, never their name.
@@ -77,7 +77,7 @@ pub fn card(
         tier: contact(call).and_then(|contact| said(&contact.tier)),
         links: links(call, &who, texts),
         sources: sources(call, texts),
-        facts: facts(call, texts),
+        facts: facts(call, now, zone, texts),
         matches: matches(call, texts),
         unknown: matches!(call.caller, Number::Phone(_) | Number::Digits { .. })
             && call.known.as_ref().is_some_and(|known| known.done && known.candidates.is_empty()),
@@ -246,7 +246,7 @@ fn links(call: &Call, who: &str, texts: &Texts) -> Vec<ui::PageLink> {
     let parts = certain(candidates(call)).map_or(&[][..], |candidate| &candidate.parts);
     let several = parts.iter().filter(|part| web(&part.link).is_some()).count() > 1;
     let words = |part: &Contact| match several {
-        true => texts.card.open_in.fill(&[("who", &who), ("source", &part.source)]),
+        true => texts.card.open_in.fill(&[("who", &who), ("source", &source_name(part, texts))]),
         false => texts.card.open.with("who", who),
     };
     parts
@@ -255,20 +255,45 @@ fn links(call: &Call, who: &str, texts: &Texts) -> Vec<ui::PageLink> {
         .collect()
 }
 
+fn source_name(part: &Contact, texts: &Texts) -> String {
+    if part.source == BY_HAND { (&texts.card.by_hand).into() } else { part.source.clone() }
+}
+
 /// Who knows the contact, when it is more than one source.
 fn sources(call: &Call, texts: &Texts) -> Option<String> {
     let parts = certain(candidates(call)).map_or(&[][..], |candidate| &candidate.parts);
-    let names: Vec<&str> = parts.iter().map(|part| part.source.as_str()).collect();
+    let names: Vec<String> = parts.iter().map(|part| source_name(part, texts)).collect();
     (names.len() > 1).then(|| texts.card.known_to.with("sources", names.join(", ")))
 }
 
-fn facts(call: &Call, texts: &Texts) -> Vec<Fact> {
+fn facts(call: &Call, now: Timestamp, zone: &TimeZone, texts: &Texts) -> Vec<Fact> {
     let Some(contact) = contact(call) else { return Vec::new() };
     let own = [(&texts.card.notes, &contact.notes), (&texts.card.email, &contact.email)];
     let own = own.into_iter().map(|(label, text)| (label.into(), text.clone()));
     let other = contact.other.iter().map(|(label, text)| (label.clone(), text.clone()));
-    let all = own.chain(other).filter(|(_, text)| !text.is_empty());
-    all.take(FACTS_SHOWN_MAX).map(|(label, text)| Fact { label, text }).collect()
+    let all = own.chain(other).filter(|(_, text)| !text.is_empty()).take(FACTS_SHOWN_MAX);
+    let plain = all.map(|(label, text)| Fact { label, text, link: None });
+    tickets(contact, texts).into_iter().chain(appointment(contact, now, zone, texts)).chain(plain).collect()
+}
+
+/// "3 · Printer on fire"
+fn tickets(contact: &Contact, texts: &Texts) -> Option<Fact> {
+    let tickets = contact.tickets.as_ref()?;
+    let text = match (tickets.open, tickets.newest.as_str()) {
+        (0, _) => (&texts.card.no_tickets).into(),
+        (open, "") => texts.number(open),
+        (open, newest) => format!("{} · {newest}", texts.number(open)),
+    };
+    let link = web(&tickets.link).filter(|_| tickets.open > 0);
+    Some(Fact { label: (&texts.card.tickets).into(), text, link })
+}
+
+/// "Tomorrow, 2:05 PM · Demo"
+fn appointment(contact: &Contact, now: Timestamp, zone: &TimeZone, texts: &Texts) -> Option<Fact> {
+    let (due, appointment) = contact.next_appointment(now, zone)?;
+    let when = coming(due, now, zone, texts);
+    let text = if appointment.title.is_empty() { when } else { format!("{when} · {}", appointment.title) };
+    Some(Fact { label: (&texts.card.appointment).into(), text, link: web(&appointment.link) })
 }
 
 /// Those who may call, while nobody knows which of them.
@@ -307,7 +332,18 @@ fn reason(reason: Reason, texts: &Texts) -> &ui::Text {
 /// Sources that have not answered, in words.
 fn failures(call: &Call, texts: &Texts) -> Vec<String> {
     let failed = call.known.iter().flat_map(|known| known.failures());
-    failed.map(|(source, why)| failure(source, why, texts)).collect()
+    failed.map(|(source, about, why)| failure(&part(source, about, texts), why, texts)).collect()
+}
+
+/// "HubSpot (Open tickets)"
+fn part(source: &str, about: Option<&About>, texts: &Texts) -> String {
+    let about: String = match about {
+        None => return source.to_owned(),
+        Some(About::Tickets) => (&texts.card.tickets).into(),
+        Some(About::Appointments) => (&texts.card.appointment).into(),
+        Some(About::Fact(label)) => label.clone(),
+    };
+    texts.failure.part.fill(&[("source", &source), ("part", &about)])
 }
 
 fn failure(source: &str, why: &Failure, texts: &Texts) -> String {

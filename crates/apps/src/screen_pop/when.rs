@@ -7,6 +7,7 @@ use super::{
     call::{LastCall, Outcome, Way},
     view::short_name,
 };
+use crate::people::agenda::Due;
 
 /// "0:07", "12:30", "1:02:03"
 pub(super) fn clock(seconds: i64) -> String {
@@ -67,15 +68,45 @@ pub(super) fn last_call(last: &LastCall, now: Timestamp, zone: &TimeZone, texts:
     }
 }
 
+/// "Tomorrow, 2:05 PM", "Feb 5"
+pub(super) fn coming(due: Due, now: Timestamp, zone: &TimeZone, texts: &Texts) -> String {
+    let words = &texts.time;
+    let today = now.to_zoned(zone.clone()).date();
+    let (date, time) = match due {
+        Due::Day(date) => (date, None),
+        Due::At(at) => {
+            let at = at.to_zoned(zone.clone());
+            (at.date(), Some(time_of_day(&at, texts)))
+        }
+    };
+    let day: String = match date {
+        _ if date == today => (&words.this_day).into(),
+        _ if today.tomorrow().is_ok_and(|tomorrow| date == tomorrow) => (&words.tomorrow).into(),
+        _ if date.year() == today.year() => {
+            words.day.fill(&[("month", &month(date, texts)), ("day", &date.day())])
+        }
+        _ => words.day_of_year.fill(&[
+            ("month", &month(date, texts)),
+            ("day", &date.day()),
+            ("year", &date.year()),
+        ]),
+    };
+    time.map_or_else(|| day.clone(), |time| words.day_time.fill(&[("day", &day), ("time", &time)]))
+}
+
 fn time_of_day(at: &Zoned, texts: &Texts) -> String {
     at.strftime(texts.time.clock.as_str()).to_string()
 }
 
 fn dated(form: &ui::Text, at: &Zoned, texts: &Texts) -> String {
-    let month = usize::try_from(at.month() - 1).ok().and_then(|month| texts.time.months.get(month));
-    let month = month.map(String::from).unwrap_or_default();
+    let month = month(at.date(), texts);
     let time = time_of_day(at, texts);
     form.fill(&[("month", &month), ("day", &at.day()), ("year", &at.year()), ("time", &time)])
+}
+
+fn month(date: Date, texts: &Texts) -> String {
+    let month = usize::try_from(date.month() - 1).ok().and_then(|month| texts.time.months.get(month));
+    month.map(String::from).unwrap_or_default()
 }
 
 enum Day {

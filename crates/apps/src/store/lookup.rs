@@ -70,6 +70,7 @@ impl Database {
                 name if name.starts_with("phone") => {
                     contact.numbers.extend(split_numbers(&value).into_iter().map(str::to_owned));
                 }
+                name if contact.take_column(name, &value) => {}
                 _ => {
                     contact.other.insert(tidy(column.name()), value);
                 }
@@ -101,7 +102,8 @@ mod tests {
             INSERT INTO callfeed_customers VALUES (8, NULL, '+13125550148', NULL);";
         sqlx::raw_sql("DROP TABLE IF EXISTS callfeed_customers").execute(&mut connection).await.unwrap();
         sqlx::raw_sql(schema).execute(&mut connection).await.unwrap();
-        let query = "SELECT id, name, phone, tickets AS open_tickets FROM callfeed_customers
+        let query = "SELECT id, name, phone, tickets AS balance, tickets AS open_tickets,
+            'Demo' AS appointment_title, '2026-02-05 14:00' AS appointment FROM callfeed_customers
             WHERE replace(replace(phone, ' ', ''), '+1', '') = $2 AND $1 <> ''";
         let database = Database::new(url, query, "crm").unwrap();
         let number = Number::read("+13125550147", Home::default());
@@ -109,9 +111,12 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].name.as_str(), found[0].reference.as_str()), ("Ada Example", "7"));
         assert_eq!(
-            (found[0].numbers.as_slice(), found[0].other["open_tickets"].as_str()),
+            (found[0].numbers.as_slice(), found[0].other["balance"].as_str()),
             (["+1 312 555 0147".to_owned()].as_slice(), "3")
         );
+        let tickets = found[0].tickets.clone().map(|tickets| tickets.open);
+        let appointment = found[0].appointments.first().map(|one| (one.at.as_str(), one.title.as_str()));
+        assert_eq!((tickets, appointment), (Some(3), Some(("2026-02-05 14:00", "Demo"))));
         assert!(database.find(&Number::Withheld).await.unwrap().is_empty());
         let wrong = Database::new(url, "SELECT nothing FROM nowhere WHERE x = $1", "crm").unwrap();
         assert!(wrong.find(&number).await.is_err());

@@ -143,6 +143,7 @@ fn contact(headings: &[String], columns: &Columns, fields: &[String], source: &s
             Some(Field::Link) => contact.link = tidy(value),
             Some(Field::Id) => contact.reference = tidy(value),
             Some(Field::Nothing) => {}
+            None if contact.take_column(heading, value) => {}
             None => {
                 contact.other.insert(tidy(heading), tidy(value));
             }

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json_path::JsonPath;
 
@@ -104,6 +105,12 @@ pub struct Http {
     pub link: Option<String>,
     /// Further requests for each contact.
     pub also: Option<Vec<Also>>,
+    /// Where its open tickets stand, the newest first.
+    pub tickets: Option<Listed>,
+    /// Where its appointments stand.
+    pub appointments: Option<Listed>,
+    /// What of a preset is not asked for: `tickets`, `appointments`, or a label of `also`.
+    pub leave_out: Option<Vec<String>>,
     /// How calls are written to it.
     pub write: Option<Write>,
 }
@@ -114,6 +121,29 @@ pub struct Http {
 pub struct Also {
     pub url: String,
     pub facts: BTreeMap<String, String>,
+}
+
+/// Tickets or appointments of a contact: in what was found, or behind a further request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    pub url: Option<String>,
+    pub method: Option<String>,
+    pub body: Option<String>,
+    /// JSON path of the tickets that are open, or of the appointments.
+    pub items: String,
+    /// Path of how many there are, where `items` are a part of them.
+    pub count: Option<String>,
+    /// Path of an item's id, which `{item}` of `link` stands for.
+    pub id: Option<String>,
+    /// Paths of an item's title; several are joined.
+    pub title: Option<Vec<String>>,
+    /// Paths of when an appointment is; several are joined.
+    pub at: Option<Vec<String>>,
+    /// Time zone of times that name none, such as `UTC`; that of the machine unless set.
+    pub zone: Option<String>,
+    /// Template of an item's address; `{id}` is the contact's.
+    pub link: Option<String>,
 }
 
 /// All that is wrong with a file, one line each.
@@ -178,6 +208,7 @@ pub fn read(
                 }
             }
         }
+        source.http.leave_out();
         source.http.file = source.http.file.take().map(|file| folder.join(file));
         source.http.database = source.http.database.take().map(|file| folder.join(file));
         let wrong = source.check(&environment);
@@ -239,7 +270,9 @@ impl Source {
             (None, Some(_)) => wrong.push("log_calls needs write, or a preset".to_owned()),
             (None, None) => {}
         }
-        let texts = [&http.url, &http.link, &http.basic].into_iter().flatten();
+        wrong.extend(http.listed().flat_map(|(name, listed)| listed.check(name)));
+        let of_listed = http.listed().flat_map(|(_, listed)| [&listed.url, &listed.link]).flatten();
+        let texts = [&http.url, &http.link, &http.basic].into_iter().flatten().chain(of_listed);
         let texts: Vec<&String> = texts.chain(http.headers.iter().flat_map(BTreeMap::values)).collect();
         for (name, set) in [("site", http.site.is_some()), ("user", http.user.is_some())] {
             if !set && texts.iter().any(|text| text.contains(&format!("{{{name}}}"))) {
@@ -258,12 +291,31 @@ impl Source {
         let fields = http.fields.iter().flat_map(BTreeMap::values).flatten();
         let also = http.also.iter().flatten().flat_map(|also| also.facts.values());
         let paths = fields.chain(http.facts.iter().flat_map(BTreeMap::values)).chain(also).chain(&http.items);
-        for path in paths {
-            if let Err(error) = JsonPath::parse(path.trim_start_matches("count ")) {
-                wrong.push(format!("{path} is no JSON path: {error}"));
-            }
-        }
+        wrong.extend(paths.filter_map(|path| wrong_path(path)));
         wrong
+    }
+}
+
+fn wrong_path(path: &str) -> Option<String> {
+    let error = JsonPath::parse(path.trim_start_matches("count ")).err()?;
+    Some(format!("{path} is no JSON path: {error}"))
+}
+
+impl Listed {
+    fn check(&self, name: &str) -> Vec<String> {
+        let joined = self.title.iter().chain(&self.at).flatten();
+        let paths = [&self.count, &self.id].into_iter().flatten().chain(joined).chain([&self.items]);
+        let mut wrong: Vec<String> = paths.filter_map(|path| wrong_path(path)).collect();
+        if self.url.as_ref().is_some_and(|url| !is_safe(url)) {
+            wrong.push("url must begin with https://, or with http:// on this machine".to_owned());
+        }
+        if let Some(zone) = self.zone.as_ref().filter(|zone| TimeZone::get(zone).is_err()) {
+            wrong.push(format!("zone {zone} is not known: give a name such as Europe/Lisbon, or UTC"));
+        }
+        if name == "appointments" && self.at.is_none() {
+            wrong.push("set at to the paths of when an appointment is".to_owned());
+        }
+        wrong.into_iter().map(|what| format!("{name}: {what}")).collect()
     }
 }
 
@@ -274,6 +326,23 @@ pub(super) fn is_safe(url: &str) -> bool {
 }
 
 impl Http {
+    /// Tickets and appointments, as far as they are set, with their keys.
+    fn listed(&self) -> impl Iterator<Item = (&'static str, &Listed)> {
+        let both = [("tickets", &self.tickets), ("appointments", &self.appointments)];
+        both.into_iter().filter_map(|(name, listed)| Some((name, listed.as_ref()?)))
+    }
+
+    fn leave_out(&mut self) {
+        for name in self.leave_out.iter().flatten() {
+            match name.as_str() {
+                "tickets" => self.tickets = None,
+                "appointments" => self.appointments = None,
+                label => self.also.iter_mut().flatten().for_each(|also| drop(also.facts.remove(label))),
+            }
+        }
+        self.also.iter_mut().for_each(|also| also.retain(|also| !also.facts.is_empty()));
+    }
+
     /// Takes from a preset what is not set.
     fn fill(&mut self, preset: Self) {
         self.url = self.url.take().or(preset.url);
@@ -286,6 +355,8 @@ impl Http {
         self.facts = self.facts.take().or(preset.facts);
         self.link = self.link.take().or(preset.link);
         self.also = self.also.take().or(preset.also);
+        self.tickets = self.tickets.take().or(preset.tickets);
+        self.appointments = self.appointments.take().or(preset.appointments);
         self.write = self.write.take().or(preset.write);
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures_util::{StreamExt as _, future::join_all};
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -11,11 +12,11 @@ use serde_json_path::JsonPath;
 
 use super::{
     Failure,
-    config::{Also, Source},
+    config::{Listed, Source},
 };
 use crate::people::{
     contact::Contact,
-    limits::{ANSWER_BYTES_MAX, ANSWER_CONTACTS_MAX, FURTHER_REQUESTS_MAX},
+    limits::{ANSWER_BYTES_MAX, ANSWER_CONTACTS_MAX},
     number::Number,
     text::tidy,
 };
@@ -36,7 +37,7 @@ impl Service {
         Ok(Self { source, client, token })
     }
 
-    /// The contacts that the service finds for a number.
+    /// The contacts that the service finds for a number, without what further requests tell.
     ///
     /// # Errors
     /// [`Failure`] in words for a card.
@@ -48,32 +49,10 @@ impl Service {
             return Ok(Vec::new());
         };
         let items = nodes(&answer, http.items.as_deref().unwrap_or("$[*]"));
-        let mut contacts: Vec<Contact> =
-            items.into_iter().take(ANSWER_CONTACTS_MAX).map(|item| self.contact(item)).collect();
-        let first = contacts.iter_mut().take(FURTHER_REQUESTS_MAX);
-        join_all(first.map(|contact| self.complete(contact, number))).await;
-        Ok(contacts)
+        Ok(items.into_iter().take(ANSWER_CONTACTS_MAX).map(|item| self.contact(item)).collect())
     }
 
-    async fn complete(&self, contact: &mut Contact, number: &Number) {
-        let id = contact.reference.clone();
-        for also in self.source.http.also.iter().flatten() {
-            self.add(contact, also, number, &id).await;
-        }
-    }
-
-    /// A further request that fails leaves its facts out.
-    async fn add(&self, contact: &mut Contact, also: &Also, number: &Number, id: &str) {
-        match self.ask(&also.url, None, None, number, id).await {
-            Ok(Some(answer)) => contact.other.extend(facts(&answer, &also.facts)),
-            Ok(None) => {}
-            Err(failure) => {
-                tracing::debug!(source = self.source.name, %failure, "further facts are left out")
-            }
-        }
-    }
-
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         url: &str,
         method: Option<&str>,
@@ -133,12 +112,15 @@ impl Service {
         fill(template, &self.values(number, id), encoded)
     }
 
-    /// A template of a JSON body. A number has digits and a plus only.
+    /// A template of a JSON body: what is put in stands in a text.
     fn plain(&self, template: &str, number: &Number, id: &str) -> String {
-        fill(template, &self.values(number, id), str::to_owned)
+        fill(template, &self.values(number, id), |value| {
+            let text = serde_json::to_string(value).expect("a text is JSON");
+            text[1..text.len() - 1].to_owned()
+        })
     }
 
-    fn values(&self, number: &Number, id: &str) -> [(&'static str, String); 5] {
+    pub(super) fn values(&self, number: &Number, id: &str) -> [(&'static str, String); 7] {
         let (e164, national) = match number {
             Number::Phone(phone) => (phone.e164.clone(), phone.national.clone()),
             Number::Digits { digits, .. } => (digits.clone(), digits.clone()),
@@ -146,7 +128,10 @@ impl Service {
         };
         let digits = e164.trim_start_matches('+').to_owned();
         let site = self.source.http.site.clone().unwrap_or_default();
+        let now = Timestamp::now();
         [
+            ("{now}", now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            ("{now_ms}", now.as_millisecond().to_string()),
             ("{e164}", e164),
             ("{digits}", digits),
             ("{national}", national),
@@ -173,22 +158,31 @@ impl Service {
             notes: joined("notes"),
             link: http.link.as_deref().map(|link| fill(link, &values, encoded)).unwrap_or_default(),
             numbers: all("phone"),
+            tickets: here(&http.tickets).and_then(|_| self.tickets_in(item, &reference)),
+            appointments: here(&http.appointments)
+                .map(|_| self.appointments_in(item, &reference))
+                .unwrap_or_default(),
             other: http.facts.as_ref().map(|paths| facts(item, paths)).unwrap_or_default(),
             reference,
         }
     }
 }
 
+/// What stands in the contact itself.
+fn here(listed: &Option<Listed>) -> Option<&Listed> {
+    listed.as_ref().filter(|listed| listed.url.is_none())
+}
+
 pub(super) fn encoded(value: &str) -> String {
     url::form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
-fn fill(template: &str, values: &[(&str, String)], encode: impl Fn(&str) -> String) -> String {
+pub(super) fn fill(template: &str, values: &[(&str, String)], encode: impl Fn(&str) -> String) -> String {
     values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, &encode(value)))
 }
 
 /// Labels and texts; what is not there is left out.
-fn facts(json: &Value, paths: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub(super) fn facts(json: &Value, paths: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let read = |path: &str| match path.strip_prefix("count ") {
         Some(path) => Some(nodes(json, path).len().to_string()),
         None => nodes(json, path).into_iter().find_map(text),

@@ -3,32 +3,34 @@
 
 pub mod config;
 pub mod files;
+pub mod further;
 mod guard;
+mod guarded;
 mod http;
 #[cfg(test)]
-mod tests;
+mod presets_tests;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod write;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
 use futures_util::Stream;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sqlx::AnyPool;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout},
-};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{contact::Contact, limits::ANSWERS_WAITING, number::Number};
+use super::{
+    contact::Contact,
+    limits::ANSWERS_WAITING,
+    number::{Home, Number},
+};
 use crate::store::{contacts as store, lookup::Database};
 use config::{Kind, Source};
-use guard::{Guard, Plan};
+use further::{About, More};
+use guarded::Guarded;
 use http::Service;
 
 /// Name of the contacts in the store among the sources.
@@ -77,6 +79,8 @@ pub struct Answer {
     pub failure: Option<Failure>,
     /// A newer answer comes.
     pub stale: bool,
+    /// What further requests about the contacts could not tell, and why.
+    pub lacks: Vec<(About, Failure)>,
 }
 
 /// All sources of an app. Cheap to clone.
@@ -100,6 +104,21 @@ impl Asked {
                 tracing::warn!(%error, "a database among the sources cannot be asked");
                 Failure::Database
             }),
+        }
+    }
+
+    /// What can be asked for each contact besides.
+    fn further(&self) -> Vec<About> {
+        match self {
+            Self::Service(service) => service.further(),
+            Self::Database(_) => Vec::new(),
+        }
+    }
+
+    async fn more(&self, about: &About, number: &Number, id: &str) -> Result<More, Failure> {
+        match self {
+            Self::Service(service) => service.more(about, number, id).await,
+            Self::Database(_) => Ok(More::default()),
         }
     }
 
@@ -144,16 +163,6 @@ pub fn writers(
     Ok(writers)
 }
 
-struct Guarded {
-    name: String,
-    deadline: Duration,
-    asked: Asked,
-    // A std mutex: held for a look, never over an await.
-    guard: Mutex<Guard>,
-    /// Requests at the same time; further ones wait, and their deadline runs.
-    turn: tokio::sync::Semaphore,
-}
-
 impl Lookup {
     /// The contacts of the store, and the web services and databases among `sources`. `environment` tells environment variables.
     ///
@@ -169,22 +178,15 @@ impl Lookup {
         let mut services = Vec::new();
         for source in sources {
             let Some(asked) = Asked::of(source, &environment)? else { continue };
-            let (fresh, stale) = (Duration::from_secs(source.fresh_s), Duration::from_secs(source.stale_s));
-            services.push(Arc::new(Guarded {
-                name: source.name.clone(),
-                deadline: Duration::from_millis(source.deadline_ms),
-                guard: Mutex::new(Guard::new(fresh, stale, source.requests_per_minute.get())),
-                asked,
-                turn: tokio::sync::Semaphore::new(super::limits::REQUESTS_AT_ONCE),
-            }));
+            services.push(Arc::new(Guarded::new(source, asked)));
         }
         Ok(Self { pool, services: Arc::new(services) })
     }
 
     /// What the sources say of a number, each as soon as it answers. The stream ends when all have answered or were given
-    /// up; withheld numbers and texts are asked for nowhere. What is still under way when the stream is dropped fills the
-    /// cache.
-    pub fn look_up(&self, number: &Number) -> impl Stream<Item = Answer> + Send + Unpin + use<> {
+    /// up; withheld numbers and texts are asked for nowhere. Contacts come before what further requests tell of them. What is
+    /// still under way when the stream is dropped fills the cache. Numbers of contacts without a country are of `home`.
+    pub fn look_up(&self, number: &Number, home: Home) -> impl Stream<Item = Answer> + Send + Unpin + use<> {
         let (sender, answers) = mpsc::channel(ANSWERS_WAITING);
         if matches!(number, Number::Phone(_) | Number::Digits { .. }) {
             let (pool, wanted, to) = (self.pool.clone(), number.clone(), sender.clone());
@@ -193,63 +195,19 @@ impl Lookup {
                     tracing::warn!(%error, "the contacts could not be read");
                     Vec::new()
                 });
-                let answer = Answer { source: IMPORTED.to_owned(), contacts, failure: None, stale: false };
+                let answer = Answer {
+                    source: IMPORTED.to_owned(),
+                    contacts,
+                    failure: None,
+                    stale: false,
+                    lacks: Vec::new(),
+                };
                 let _ = to.send(answer).await;
             });
             for service in self.services.iter() {
-                tokio::spawn(Arc::clone(service).answer(number.clone(), sender.clone()));
+                tokio::spawn(Arc::clone(service).answer(number.clone(), home, sender.clone()));
             }
         }
         ReceiverStream::new(answers)
-    }
-}
-
-impl Guarded {
-    async fn answer(self: Arc<Self>, number: Number, to: mpsc::Sender<Answer>) {
-        let Some(key) = number.key() else { return };
-        let plan = self.guard().plan(key, Instant::now());
-        let old = match plan {
-            Plan::Known(contacts) => return self.say(&to, contacts, None, false).await,
-            Plan::Pause(old) => {
-                return self.say(&to, old.unwrap_or_default(), Some(Failure::Pause), false).await;
-            }
-            Plan::Spent(old) => {
-                return self.say(&to, old.unwrap_or_default(), Some(Failure::Budget), false).await;
-            }
-            Plan::Ask(old) => old,
-        };
-        if let Some(old) = &old {
-            self.say(&to, old.clone(), None, true).await;
-        }
-        let asked = timeout(self.deadline, async {
-            let _turn = self.turn.acquire().await;
-            self.asked.find(&number).await
-        });
-        match asked.await.unwrap_or(Err(Failure::Slow)) {
-            Ok(contacts) => {
-                self.guard().answered(key, contacts.clone(), Instant::now());
-                self.say(&to, contacts, None, false).await;
-            }
-            Err(failure) => {
-                self.guard().failed(Instant::now());
-                tracing::debug!(source = self.name, %failure, "a source did not answer");
-                self.say(&to, old.unwrap_or_default(), Some(failure), false).await;
-            }
-        }
-    }
-
-    async fn say(
-        &self,
-        to: &mpsc::Sender<Answer>,
-        contacts: Vec<Contact>,
-        failure: Option<Failure>,
-        stale: bool,
-    ) {
-        // Nobody listens any more: the cache is filled all the same.
-        let _ = to.send(Answer { source: self.name.clone(), contacts, failure, stale }).await;
-    }
-
-    fn guard(&self) -> std::sync::MutexGuard<'_, Guard> {
-        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

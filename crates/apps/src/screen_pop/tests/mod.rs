@@ -4,6 +4,7 @@ mod board;
 mod callers;
 mod contacts_page;
 mod doors;
+mod facts;
 mod kept;
 mod languages;
 mod last_calls;

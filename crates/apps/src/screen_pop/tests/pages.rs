@@ -7,14 +7,20 @@ use axum::{
     http::{Request, Response, StatusCode},
 };
 use futures_util::StreamExt;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 use tokio::{sync::mpsc, time::timeout};
 use tower::ServiceExt;
 
 use super::{ending, inbound, ring, with_id};
 use crate::{
-    people::{number::Home, sources::Lookup},
+    people::{
+        number::Home,
+        sources::{
+            Lookup,
+            config::{self, Setup},
+        },
+    },
     screen_pop::{
         ContactFiles,
         callers::Callers,
@@ -48,14 +54,25 @@ pub(super) struct App {
 
 impl App {
     pub async fn start() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), Access::Anyone).await
+        Self::asking("").await
+    }
+
+    /// A board that asks these sources.
+    pub async fn asking(toml: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("sources.toml"), toml).unwrap();
+        Self::start_in(folder, Access::Anyone).await
     }
 
     /// A board that asks who comes; these people have signed in at one browser each ([`cookie`]).
     pub async fn closed(people: &[Person]) -> Self {
+        Self::closed_until(people, "2999-01-01T00:00:00Z".parse().unwrap()).await
+    }
+
+    /// The same; their sessions end then.
+    pub async fn closed_until(people: &[Person], ends: Timestamp) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = testing::open(folder.path()).await;
-        let ends = "2999-01-01T00:00:00Z".parse().unwrap();
         for person in people {
             let session = Session { person: person.clone(), ends };
             let digest = secrets::digest("session", &person.id);
@@ -69,7 +86,9 @@ impl App {
         let (pop_sender, pops) = mpsc::channel(1000);
         let screen = "http://localhost:5000/".to_owned();
         let store = testing::open(folder.path()).await;
-        let lookup = Lookup::new(store.pool.clone(), &[], |_| None).unwrap();
+        let file = folder.path().join("sources.toml");
+        let setup = if file.is_file() { config::load(&file, |_| None).unwrap() } else { Setup::default() };
+        let lookup = Lookup::new(store.pool.clone(), &setup.sources, |_| None).unwrap();
         let callers = Callers::new(Arc::clone(&hub), store.pool.clone(), lookup, None);
         let pool = store.pool.clone();
         let desk =

@@ -1,6 +1,9 @@
 //! Signing in against a phone system that changes its mind: who belongs to the account, and who is its admin.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -9,12 +12,23 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use jiff::{SignedDuration, Timestamp};
 use sdk::{Client, Config, Hosts, TokenFile};
 use serde_json::json;
 use url::Url;
 
+use super::{
+    doors::{self, front},
+    pages::{App, Events},
+    ring,
+};
 use crate::{
-    screen_pop::door::{Access, Door},
+    screen_pop::{
+        door::{Access, Door},
+        limits::{DIRECTORY_EVERY, RIGHT_UNASKED_MAX, SESSION_LIFE},
+        rights::recheck,
+        sight::Person,
+    },
     store::testing,
 };
 
@@ -128,4 +142,24 @@ async fn who_belongs_to_another_account_gets_no_session() {
     assert!(refused.to_string().contains("do not belong to the account"), "{refused}");
     let stored = crate::store::desks::sessions(&house.door.pool, jiff::Timestamp::now()).await.unwrap();
     assert!(stored.is_empty());
+}
+
+/// A right that has ended: whoever had it is asked about as often as people are read, and the next asking repaints.
+#[tokio::test]
+async fn the_open_page_of_who_is_no_admin_any_more_shows_their_own_calls_alone() {
+    assert!(DIRECTORY_EVERY <= Duration::from_secs(120), "docs/screen-pop.md promises two minutes");
+    let ago = SignedDuration::try_from(RIGHT_UNASKED_MAX).unwrap();
+    let life = SignedDuration::try_from(SESSION_LIFE).unwrap();
+    let ends = Timestamp::now().checked_sub(ago).unwrap().checked_add(life).unwrap();
+    let admin = Person { admin: true, ..front() };
+    let app = App::closed_until(std::slice::from_ref(&admin), ends).await;
+    let mut open = Events::of(doors::get(&app, "/events", &admin).await);
+    // At no line of theirs: seen by right alone.
+    app.desk.take(&ring("a", "2026-02-03T17:00:00Z", "", "+13125550147")).await;
+    open.card_with(&["data-call=\"a\""]).await;
+    recheck(&app.pages.door, &app.hub).await;
+    while open.next().await.is_some() {}
+    // The browser comes back by itself.
+    let mut again = Events::of(doors::get(&app, "/events", &admin).await);
+    assert_eq!(again.expect("snapshot").await["cards"], json!([]));
 }

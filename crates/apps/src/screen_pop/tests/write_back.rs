@@ -247,7 +247,8 @@ impl Office {
             numbers: vec![written.into()],
             ..Contact::default()
         };
-        let answer = Answer { source: "CRM".into(), contacts: vec![ada], failure: None, stale: false };
+        let (source, lacks) = ("CRM".to_owned(), Vec::new());
+        let answer = Answer { source, contacts: vec![ada], failure: None, stale: false, lacks };
         let known = Known::of(answer, &Number::read(NUMBER, Home::default()), Home::default());
         self.hub.board(|board| board.set_known(id, known));
     }
