@@ -86,6 +86,23 @@ async fn a_file_is_imported_and_its_people_are_found() {
 }
 
 #[tokio::test]
+async fn columns_tell_of_open_tickets_and_the_next_appointment() {
+    let shop = Shop::open().await;
+    let csv = "Name,Phone,Open tickets,Ticket,Next appointment,Appointment title\n\
+        Ada Example,+1 312 555 0147,3,Printer on fire,2026-02-05 14:00,Demo\n\
+        Bo Sample,+1 312 555 0148,many,,soon,\n";
+    shop.import("d.csv", csv.as_bytes(), "").await.unwrap();
+    let ada = shop.find("+13125550147").await.remove(0).contact;
+    let tickets = ada.tickets.as_ref().map(|tickets| (tickets.open, tickets.newest.as_str()));
+    assert_eq!(tickets, Some((3, "Printer on fire")));
+    let next = ada.appointments.first().map(|one| (one.at.as_str(), one.title.as_str()));
+    assert_eq!(next, Some(("2026-02-05 14:00", "Demo")));
+    let bo = shop.find("+13125550148").await.remove(0).contact;
+    assert_eq!((bo.tickets, bo.appointments.len()), (None, 0));
+    assert_eq!(bo.other["Open tickets"], "many", "what cannot be read so is a line on the card");
+}
+
+#[tokio::test]
 async fn rows_that_cannot_be_used_are_counted_named_and_kept() {
     let shop = Shop::open().await;
     let csv =

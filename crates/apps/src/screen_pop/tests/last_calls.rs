@@ -9,7 +9,10 @@ use crate::{
         number::{Home, Number},
     },
     screen_pop::{board::Board, call::Outcome},
-    store::contacts::{self, NewContact},
+    store::{
+        contacts::{self, NewContact},
+        privacy,
+    },
 };
 
 const NUMBER: &str = "+13125550147";
@@ -46,6 +49,11 @@ async fn the_last_calls_are_those_of_all_numbers_of_the_contact_in_both_directio
         (card.find("called by Sample Agent").unwrap(), card.find("9:05 AM, missed").unwrap());
     assert!(called < came && card.contains("2nd call today"), "the newest first: {card}");
     assert!(!card.contains("9:06 AM"), "somebody else's call: {card}");
+    // What is erased is told no more.
+    privacy::erase_caller(&app.store.pool, OTHER).await.unwrap();
+    app.desk.take(&ring("3", "2026-02-03T19:01:00Z", "", NUMBER)).await;
+    let card = events.card_with(&["data-call=\"3\"", "Last calls"]).await;
+    assert!(!card.contains("called by Sample Agent"), "{card}");
 }
 
 #[tokio::test]

@@ -215,7 +215,7 @@ impl Office {
         Self { desk, hub, callers, store, stop, writing }
     }
 
-    /// A missed call whose caller is surely, or maybe, known to the CRM as contact 512.
+    /// A missed call whose caller is surely, or maybe, known to the CRM as contact 512, and to a list.
     async fn call(&self, id: &str, written: &str) {
         self.desk.take(&ring(id, CREATED, "", NUMBER)).await;
         self.settled(id).await;
@@ -247,8 +247,8 @@ impl Office {
             numbers: vec![written.into()],
             ..Contact::default()
         };
-        let (source, lacks) = ("CRM".to_owned(), Vec::new());
-        let answer = Answer { source, contacts: vec![ada], failure: None, stale: false, lacks };
+        let contacts = vec![Contact { source: "A list".into(), ..ada.clone() }, ada];
+        let answer = Answer { source: "CRM".into(), contacts, failure: None, stale: false, lacks: vec![] };
         let known = Known::of(answer, &Number::read(NUMBER, Home::default()), Home::default());
         self.hub.board(|board| board.set_known(id, known));
     }
