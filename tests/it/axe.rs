@@ -131,6 +131,7 @@ async fn no_page_keeps_anybody_out() {
     let mut look = Look { browser: Browser::start().await, axe, pictures, violations: Vec::new() };
     let (page, base) = (team.page.clone(), team.platform.base.clone());
     look.page("desk-sign-in", &page).await;
+    look.page("desk-refused", &format!("{page}/app/redirect?state=x&error=access_denied")).await;
     let admin = team.person(1);
     // More than the app has been allowed: the page of consent comes.
     let scopes = format!("{SCOPES} users.v1.lines.read");
@@ -147,6 +148,8 @@ async fn no_page_keeps_anybody_out() {
     sign_in(&look.browser, &admin.email, &admin.password).await;
     look.browser.sees(&["Live", "No calls yet"]).await;
     look.at("desk-empty").await;
+    look.page("contacts-empty", &format!("{page}/contacts")).await;
+    look.browser.open(&page).await;
     let _rings = calls(&team).await;
     look.browser.until("all calls are there", "document.querySelectorAll('.card').length === 7").await;
     look.browser.until("it rings", "document.querySelector('[data-phase=ringing]')").await;
@@ -162,6 +165,7 @@ async fn no_page_keeps_anybody_out() {
         look.browser.page.execute("return document.querySelector('.wall-link').value", Vec::new()).await;
     let link = link.expect("the link is shown").as_str().expect("a text").to_owned();
     look.page("wallboard-by-link", &link).await;
+    contacts(&mut look, &team, "en", ["refused.xlsx", "friends.csv"]).await;
 
     look.browser.open(&page).await;
     look.show("document.querySelector('.desk-settings').open = true").await;
@@ -169,6 +173,7 @@ async fn no_page_keeps_anybody_out() {
     look.browser.sees(&["Configurações"]).await;
     look.browser.until("the cards are there", "document.querySelector('[data-phase=ringing]')").await;
     desk(&mut look, "pt").await;
+    contacts(&mut look, &team, "pt", ["recusado.xlsx", "amigos.csv"]).await;
     look.page("wallboard-pt", &format!("{page}/wallboard")).await;
     look.browser.press("Tela cheia").await;
     look.browser.until("the wall fills the screen", "document.fullscreenElement").await;
@@ -183,6 +188,36 @@ async fn no_page_keeps_anybody_out() {
     look.at("desk-alone").await;
     assert!(look.violations.is_empty(), "{}", look.violations.join("\n"));
     look.browser.close().await;
+}
+
+/// What an admin sees who adds a list of contacts: a file that is refused, one with its columns, what is wrong with them,
+/// and the lists in use.
+async fn contacts(look: &mut Look, team: &Team, lang: &str, [refused, taken]: [&str; 2]) {
+    look.browser.open(&format!("{}/contacts", team.page)).await;
+    drop_file(&look.browser, refused, "PK\u{3}\u{4}").await;
+    look.browser.until("the file is refused", "!document.getElementById('wrong').hidden").await;
+    look.at(&format!("contacts-refused-{lang}")).await;
+    let rows = "Customer;Phone;Since when they buy here, and how much;\n\
+        Ada Example;+1 312 555 0147;2019;\nBo Sample;front gate;2021;\nCy Sample;+1 312 555 0151;2022\n";
+    drop_file(&look.browser, taken, rows).await;
+    look.browser.until("the columns are there", "document.getElementById('mapping')").await;
+    look.at(&format!("contacts-columns-{lang}")).await;
+    let other = "const phone = document.getElementById('column-2'); phone.value = 'nothing'; \
+        phone.dispatchEvent(new Event('change', {bubbles: true}))";
+    look.show(other).await;
+    look.browser.until("no column is a phone", "document.querySelector('#fate .mistake')").await;
+    look.at(&format!("contacts-mistake-{lang}")).await;
+    look.show("document.getElementById('column-2').value = 'phone'; document.getElementById('save').click()")
+        .await;
+    look.browser.until("the list is in use", "document.querySelector('.notice.good')").await;
+    look.at(&format!("contacts-{lang}")).await;
+}
+
+async fn drop_file(browser: &Browser, name: &str, text: &str) {
+    let script = "const data = new DataTransfer(); data.items.add(new File([arguments[1]], arguments[0])); \
+        document.getElementById('drop').dispatchEvent(new DragEvent('drop', \
+            {dataTransfer: data, bubbles: true, cancelable: true}))";
+    browser.page.execute(script, vec![name.into(), text.into()]).await.expect("a file can be dropped");
 }
 
 /// The platform's own pages.

@@ -70,7 +70,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    async fn hears(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn hears(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let find = |list: &[(String, Value)]| {
             let mut data = list.iter().filter(|(event, _)| event == name).map(|(_, data)| data);
             data.find(|data| wanted(data)).cloned()

@@ -24,6 +24,7 @@ mod connections;
 mod console;
 mod crash;
 mod demo;
+mod desk_life;
 mod desk_pages;
 mod desks;
 mod directory;

@@ -217,6 +217,7 @@ pub struct CardTexts {
     pub no_tickets: Text,
     pub appointment: Text,
     pub notes: Text,
+    pub contact_notes: Text,
     pub notes_hint: Text,
     pub notes_go_to: Text,
     pub logged: Text,

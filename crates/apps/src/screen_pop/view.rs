@@ -268,7 +268,7 @@ fn sources(call: &Call, texts: &Texts) -> Option<String> {
 
 fn facts(call: &Call, now: Timestamp, zone: &TimeZone, texts: &Texts) -> Vec<Fact> {
     let Some(contact) = contact(call) else { return Vec::new() };
-    let own = [(&texts.card.notes, &contact.notes), (&texts.card.email, &contact.email)];
+    let own = [(&texts.card.contact_notes, &contact.notes), (&texts.card.email, &contact.email)];
     let own = own.into_iter().map(|(label, text)| (label.into(), text.clone()));
     let other = contact.other.iter().map(|(label, text)| (label.clone(), text.clone()));
     let all = own.chain(other).filter(|(_, text)| !text.is_empty()).take(FACTS_SHOWN_MAX);
