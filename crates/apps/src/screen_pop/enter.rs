@@ -136,7 +136,9 @@ fn refused(pages: &Pages, headers: &HeaderMap, reason: &str) -> Response<Body> {
 
 /// An answer to a sign-in that was not begun here.
 fn foreign_answer(pages: &Pages, headers: &HeaderMap) -> Response<Body> {
-    language::page(pages, headers, StatusCode::FORBIDDEN, |texts| &texts.errors.foreign_answer)
+    let words = &pages.hub.texts(language::of(pages, headers)).board.sign_in_again;
+    let page = language::message(pages, headers, |texts| &texts.errors.foreign_answer).with_link(words, "/");
+    ui::page(StatusCode::FORBIDDEN, &page, &[])
 }
 
 pub fn foreign_form(pages: &Pages, headers: &HeaderMap) -> Response<Body> {

@@ -33,14 +33,19 @@ pub fn message(pages: &Pages, headers: &HeaderMap, said: impl FnOnce(&Texts) -> 
     Message::said(texts, said(texts))
 }
 
-/// The same as an answer.
+/// The same as an answer, with the way back to the calls; under a foreign name there is none.
 pub fn page(
     pages: &Pages,
     headers: &HeaderMap,
     status: StatusCode,
     said: impl FnOnce(&Texts) -> &Said,
 ) -> Response<Body> {
-    ui::page(status, &message(pages, headers, said), &[])
+    let mut message = message(pages, headers, said);
+    if status != StatusCode::MISDIRECTED_REQUEST {
+        let words = &pages.hub.texts(message.lang).wall.back;
+        message = message.with_link(words, "/");
+    }
+    ui::page(status, &message, &[])
 }
 
 #[derive(Deserialize)]

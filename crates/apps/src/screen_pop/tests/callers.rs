@@ -142,7 +142,8 @@ async fn markup_in_what_sources_say_stays_text() {
     keep(&app, contact, NUMBER).await;
     let mut events = app.events().await;
     app.desk.take(&ring("a", CREATED, evil, NUMBER)).await;
-    let card = events.card_with(&["Notes"]).await;
+    let card = events.card_with(&["Contact notes"]).await;
+    assert!(card.contains("&#60;img"), "what the source says is on the card: {card}");
     assert!(
         !card.contains("<img") && !card.contains("javascript:") && !card.contains("onerror=alert(1)>\""),
         "{card}"

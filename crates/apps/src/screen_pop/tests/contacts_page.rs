@@ -9,7 +9,7 @@ use tower::ServiceExt as _;
 use super::pages::{App, text};
 use crate::{
     people::number::{Home, Number},
-    screen_pop::{limits::UPLOAD_BYTES_MAX, routes::router, sight::Person},
+    screen_pop::{limits::UPLOAD_BYTES_MAX, routes::router, secrets::digest, sight::Person},
     store::contacts,
 };
 
@@ -129,4 +129,33 @@ async fn wrong_files_names_and_people_are_refused() {
     let request = Request::get("/contacts").header("host", "localhost:5000").header("cookie", cookie);
     let answer = router(closed.pages.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 403);
+}
+
+#[tokio::test]
+async fn contacts_are_changed_from_this_page_alone() {
+    let admin = Person { id: "admin@example.com".into(), admin: true, member: true, ..Person::default() };
+    let app = App::closed(std::slice::from_ref(&admin)).await;
+    let proof = digest("proof", &admin.id);
+    let ask = async |method: &str, path: &str, origin: &str, proof: &str, body: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost:5000")
+            .header("origin", origin)
+            .header("x-callfeed-proof", proof)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", format!("callfeed_session_5000={}", admin.id));
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        router(app.pages.clone()).oneshot(request).await.unwrap().status().as_u16()
+    };
+    let own = "http://localhost:5000";
+    assert_eq!(ask("PUT", "/contacts/file", "http://evil.example", &proof, FILE).await, 403, "forged origin");
+    assert_eq!(ask("PUT", "/contacts/file", own, "guessed", FILE).await, 403, "no proof");
+    assert_eq!(ask("PUT", "/contacts/file", own, &proof, FILE).await, 204);
+    for path in ["/contacts", "/contacts/remove"] {
+        // The proof of a form stands in the form.
+        assert_eq!(ask("POST", path, "null", &proof, "name=a&proof=guessed").await, 403, "{path}");
+    }
+    let form = format!("name=a&proof={proof}");
+    assert_eq!(ask("POST", "/contacts/remove", "null", "", &form).await, 303);
 }

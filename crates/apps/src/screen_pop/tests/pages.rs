@@ -349,7 +349,9 @@ async fn other_names_are_refused_and_headers_are_strict() {
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(app.get("/healthz").await.status(), StatusCode::OK);
-    assert_eq!(app.get("/nothing").await.status(), StatusCode::NOT_FOUND);
+    let nothing = app.get("/nothing").await;
+    assert_eq!(nothing.status(), StatusCode::NOT_FOUND);
+    assert!(text(nothing).await.contains("href=\"/\">Back to the calls"), "no page is a dead end");
 }
 
 #[tokio::test]
