@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         hosts: own.transpose()?.map_or_else(Hosts::default, Hosts::single),
     };
     let client = Client::new(config, TokenFile::new("tokens.json"))?;
-    client.sign_in(&SCOPES, |address| eprintln!("Sign in at {address}")).await?;
+    client.sign_in(&SCOPES, tell).await?;
     let feed = Feed::open(client.clone(), wanted(setting("ACCOUNT_KEY")?));
     Ok(follow(client, feed, on_report).await?)
 }
@@ -32,13 +32,22 @@ fn wanted(account_key: String) -> FeedConfig {
     FeedConfig { nickname, account_keys, call_events: None, reports: true, state_file }
 }
 
-/// Goes on through lost connections; ends when a report cannot be had, which is the error.
+fn tell(address: &impl std::fmt::Display) {
+    eprintln!("Sign in at {address}");
+}
+
+/// Goes on through lost connections and ended sign-ins; ends when nobody signs in again, which is the error. Calls that
+/// end while the program does not run are told to nobody: `callfeed reports --exec` runs a command for those too.
 async fn follow(client: Client, mut feed: Feed, on_report: impl Fn(&Report)) -> Result<(), Error> {
     while let Some(event) = feed.next().await {
         match event {
             FeedEvent::Report { conversation_space_id: id, .. } => {
-                on_report(&client.report_when_ready(&id).await?.0);
+                match client.report_when_ready(&id).await {
+                    Ok((report, _)) => on_report(&report),
+                    Err(error) => eprintln!("the report of {id} cannot be had: {error}"),
+                }
             }
+            FeedEvent::SignInNeeded => client.sign_in(&SCOPES, tell).await?,
             FeedEvent::Problem(error) => eprintln!("{error}"),
             _ => {}
         }

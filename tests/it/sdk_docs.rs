@@ -11,6 +11,10 @@ use crate::harness::{SOON, eventually};
 use sdk::wire::{report::Report, scope};
 use sdk::{Client, Config, Error, Feed, FeedConfig, FeedEvent, TokenFile};
 
+fn tell(address: &impl std::fmt::Display) {
+    eprintln!("Sign in at {address}");
+}
+
 /// Hands over the report of each call when it has ended, until `take` says that it was the last.
 async fn each_report(
     config: Config,
@@ -19,7 +23,7 @@ async fn each_report(
     mut take: impl FnMut(Report) -> bool,
 ) -> Result<(), Error> {
     let client = Client::new(config, tokens)?;
-    client.sign_in(&scope::TUTORIALS, |address| eprintln!("Sign in at {address}")).await?;
+    client.sign_in(&scope::TUTORIALS, tell).await?;
     let wanted = FeedConfig {
         nickname: "my-program".to_owned(),
         account_keys: vec![account_key],
@@ -36,6 +40,7 @@ async fn each_report(
                     break;
                 }
             }
+            FeedEvent::SignInNeeded => client.sign_in(&scope::TUTORIALS, tell).await?,
             FeedEvent::Problem(error) => eprintln!("{error}"),
             _ => {}
         }

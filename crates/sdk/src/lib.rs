@@ -10,6 +10,10 @@
 //! use sdk::wire::{report::Report, scope};
 //! use sdk::{Client, Config, Error, Feed, FeedConfig, FeedEvent, TokenFile};
 //!
+//! fn tell(address: &impl std::fmt::Display) {
+//!     eprintln!("Sign in at {address}");
+//! }
+//!
 //! /// Hands over the report of each call when it has ended, until `take` says that it was the last.
 //! async fn each_report(
 //!     config: Config,
@@ -18,7 +22,7 @@
 //!     mut take: impl FnMut(Report) -> bool,
 //! ) -> Result<(), Error> {
 //!     let client = Client::new(config, tokens)?;
-//!     client.sign_in(&scope::TUTORIALS, |address| eprintln!("Sign in at {address}")).await?;
+//!     client.sign_in(&scope::TUTORIALS, tell).await?;
 //!     let wanted = FeedConfig {
 //!         nickname: "my-program".to_owned(),
 //!         account_keys: vec![account_key],
@@ -35,6 +39,7 @@
 //!                     break;
 //!                 }
 //!             }
+//!             FeedEvent::SignInNeeded => client.sign_in(&scope::TUTORIALS, tell).await?,
 //!             FeedEvent::Problem(error) => eprintln!("{error}"),
 //!             _ => {}
 //!         }

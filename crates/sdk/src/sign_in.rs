@@ -17,13 +17,15 @@ const OTHER: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: 
 impl Client {
     /// Signs a person in: `tell` is given the login address, which a person is to open; then the redirect URI, which must
     /// be one of this machine, is listened at until the browser comes back (spec/oauth.md, Authorization code). Waits as
-    /// long as that takes. Nothing happens where somebody is signed in already.
+    /// long as that takes. Nothing happens where somebody is signed in already, nor while that cannot be asked because
+    /// the service is away; a sign-in that has ended is begun anew. A feed goes on by itself afterwards.
     ///
     /// # Errors
     /// [`ErrorKind::Local`] when the redirect URI cannot be listened at, [`ErrorKind::SignInNeeded`] when access was not
     /// allowed, and what [`Client::exchange`] gives.
     pub async fn sign_in(&self, scopes: &[&str], tell: impl FnOnce(&Url)) -> Result<(), Error> {
-        if self.is_signed_in() {
+        let has_ended = |error: Error| error.kind == ErrorKind::SignInNeeded;
+        if self.is_signed_in() && !self.ready().await.is_err_and(has_ended) {
             return Ok(());
         }
         let redirect = self.redirect_uri();

@@ -227,3 +227,24 @@ async fn a_program_without_pages_waits_for_the_browser_itself() {
     let nobody = client.sign_in(&[], |_| panic!("nobody is asked")).await;
     assert!(nobody.is_ok());
 }
+
+#[tokio::test]
+async fn a_sign_in_that_has_ended_is_begun_anew_and_one_that_cannot_be_asked_for_is_kept() {
+    let fake = Fake::start().await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let redirect_uri = format!("http://{free}/app/redirect").parse().unwrap();
+    let config = sdk::Config { redirect_uri, ..fake.config() };
+    let file = sdk::TokenFile::new(fake.folder.path().join("tokens.json"));
+    let client = sdk::Client::new(config, file).unwrap();
+    fake.mood(|mood| mood.expires_in = 0);
+    client.exchange("code-1").await.unwrap();
+    fake.next("POST /oauth/token", 503, json!({}));
+    client.sign_in(&[], |_| panic!("nobody is asked")).await.unwrap();
+
+    fake.next("POST /oauth/token", 400, json!({"error": "invalid_grant"}));
+    let (told, address) = tokio::sync::oneshot::channel();
+    let signing_in =
+        tokio::spawn(async move { client.sign_in(&[], |address| drop(told.send(address.clone()))).await });
+    assert_eq!(address.await.unwrap().path(), "/login");
+    signing_in.abort();
+}
