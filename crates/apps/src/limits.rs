@@ -68,6 +68,11 @@ pub const PULL_PAUSE: Duration = Duration::from_secs(2);
 pub const PULL_FIRST_WAIT: Duration = Duration::from_secs(30);
 /// Summaries are asked for in parts of this length, so that a part fits in memory.
 pub const PULL_SLICE: Duration = Duration::from_secs(86_400);
+/// After a break, stored reports of calls that ended this long before it began, or since, are fetched once more: nobody could
+/// be told that they change. A report that changes later than this, during a break, keeps its earlier text …
+pub const REVISION_SPAN: Duration = Duration::from_secs(86_400);
+/// … and so do those beyond this many of the last: about a minute of requests after each break. It is said.
+pub const REVISIONS_MAX: usize = 500;
 /// Days before the first start that are fetched unless `--since` says otherwise.
 pub const BACKFILL_DAYS: u32 = 31;
 /// Longest backfill; more is an error of the command line.

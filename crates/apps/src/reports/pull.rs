@@ -134,6 +134,11 @@ impl<S: Service> Puller<S> {
             known.unwrap_or(Known { watermark: Watermark::new(asked), begun: asked });
         let mut found = 0;
         let span = watermark.span(asked, look);
+        if look == Look::AfterBreak {
+            // Before new ones are announced: what is fetched meanwhile is not fetched twice, and what was announced last
+            // is fetched first.
+            self.ask_again(watermark.through(), span.to).await?;
+        }
         // Calls from before the beginning are the backfill's. A beginning in what is still to come was taken from a wrong
         // clock.
         let from = if begun > asked { span.from } else { span.from.max(begun) };
@@ -164,6 +169,29 @@ impl<S: Service> Puller<S> {
             self.wake.notify_one();
         }
         Ok(new)
+    }
+
+    /// Stored reports may have changed during a break, which nobody could be told of; each is fetched once more. Calls from
+    /// before the beginning count too, since the backfill stores those.
+    async fn ask_again(&self, known: Timestamp, to: Timestamp) -> Result<(), PullError> {
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let began = ledger::break_began(pool, account).await?.map_or(known, |began| began.min(known));
+        let from = began.checked_sub(limits::REVISION_SPAN).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut left = limits::REVISIONS_MAX;
+        for slice in (Span { from, to }).slices(limits::PULL_SLICE) {
+            let ended = self.client.ended_within(account, slice).await?;
+            let ids = ended.iter().map(String::as_str);
+            left -= table::announce_stored(pool, account, ids, left, self.client.now()).await?;
+            if left == 0 {
+                let most = limits::REVISIONS_MAX;
+                tracing::info!("whether their reports have changed is asked of the last {most} calls alone");
+                break;
+            }
+        }
+        if left < limits::REVISIONS_MAX {
+            self.wake.notify_one();
+        }
+        Ok(())
     }
 
     /// Looks through the time before the first start, newest first, as far as it is not done yet.

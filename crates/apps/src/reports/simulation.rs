@@ -299,10 +299,16 @@ fn changes_one(world: &mut World) {
 
 /// Nothing happens any more, everything answers, hours pass.
 async fn come_to_rest(life: &Life, output: &Mutex<Vec<(String, String)>>) {
+    let stored = table::list(&life.pool, 0, 1_000).await.unwrap();
+    let stored: BTreeSet<_> = stored.into_iter().map(|one| one.conversation_space_id).collect();
     life.phones.with(|world| {
         world.peace = true;
-        // A change of which nobody was told is not known to anybody; the others are told of.
-        let ids: Vec<String> = world.calls.keys().cloned().collect();
+        // A look after a break finds what has changed of the calls of the last day. A change of an earlier one of which
+        // nobody was told is known to nobody, so it is told again; of a call that is not there, nothing is told.
+        let day = world.now - SignedDuration::try_from(limits::REVISION_SPAN).unwrap();
+        let is_told =
+            |(id, call): &(&String, &Call)| call.edition > 0 && call.ended < day && stored.contains(*id);
+        let ids: Vec<String> = world.calls.iter().filter(is_told).map(|(id, _)| id.clone()).collect();
         world.notifications.extend(ids.into_iter().map(|id| (id, true)));
     });
     life.link.send_modify(|link| *link = Link { connected: true, epoch: link.epoch + 1 });

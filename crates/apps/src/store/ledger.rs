@@ -227,6 +227,21 @@ pub async fn newest_gap(pool: &AnyPool) -> sqlx::Result<i64> {
     sqlx::query("SELECT coalesce(max(number), 0) FROM gaps").fetch_one(pool).await?.try_get(0)
 }
 
+/// When the break began that no look has closed yet: of the open gaps of downtime and connection, the oldest.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn break_began(pool: &AnyPool, account_key: &str) -> sqlx::Result<Option<Timestamp>> {
+    let row = sqlx::query(
+        "SELECT min(from_us) FROM gaps
+         WHERE account_key = $1 AND kind IN ('downtime', 'connection') AND closed_us IS NULL",
+    )
+    .bind(account_key)
+    .fetch_one(pool)
+    .await?;
+    Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
+}
+
 /// A look is done and all it found is announced: the watermark moves, and with `close` the gaps of downtime and
 /// connection up to this number are closed, at this time.
 ///
@@ -397,12 +412,14 @@ mod tests {
             open_gap(&pool, ACCOUNT, GapKind::Connection, "", "lost", at(second)).await.unwrap();
         }
         open_gap(&pool, ACCOUNT, GapKind::Report, "call-1", "404", at(111)).await.unwrap();
+        assert_eq!(break_began(&pool, ACCOUNT).await.unwrap(), Some(at(110)));
         let mark = Watermark::new(at(130));
         assert_eq!(looked(&pool, ACCOUNT, mark, None, 1).await.unwrap(), 0);
         assert_eq!(gaps(&pool, false, 0, 9).await.unwrap().len(), 2);
         assert_eq!(looked(&pool, ACCOUNT, mark, Some((0, at(130))), 0).await.unwrap(), 0, "it opened later");
         let newest = newest_gap(&pool).await.unwrap();
         assert_eq!(looked(&pool, ACCOUNT, mark, Some((newest, at(130))), 2).await.unwrap(), 1);
+        assert_eq!(break_began(&pool, ACCOUNT).await.unwrap(), None, "a report's gap is no break");
         let left = gaps(&pool, false, 0, 9).await.unwrap();
         assert_eq!((left.len(), left[0].subject.as_str()), (1, "call-1"));
         let all = gaps(&pool, true, 0, 9).await.unwrap();

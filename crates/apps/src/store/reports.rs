@@ -140,6 +140,43 @@ pub async fn announce_again(
     Ok(())
 }
 
+/// Remembers that those of these reports which are there are to be fetched once more: they may have changed. One of which
+/// something was taken out is left alone, since a fetch would bring that back. Stops after `most`; returns how many.
+///
+/// # Errors
+/// When the database refuses; then none is remembered.
+pub async fn announce_stored(
+    pool: &AnyPool,
+    account_key: &str,
+    conversation_space_ids: impl Iterator<Item = &str>,
+    most: usize,
+    now: Timestamp,
+) -> sqlx::Result<usize> {
+    let mut transaction = super::write(pool).await?;
+    let mut stored = 0;
+    for id in conversation_space_ids {
+        if stored == most {
+            break;
+        }
+        let done = sqlx::query(
+            "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
+             SELECT $1, $2, 0, $2, $3
+             WHERE EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1 AND account_key = $3)
+                 AND NOT EXISTS
+                     (SELECT 1 FROM reports_redacted WHERE conversation_space_id = $1 AND account_key = $3)
+             ON CONFLICT (conversation_space_id, account_key) DO UPDATE SET next_try_us = $2",
+        )
+        .bind(id)
+        .bind(now.as_microsecond())
+        .bind(account_key)
+        .execute(&mut *transaction)
+        .await?;
+        stored += usize::from(done.rows_affected() > 0);
+    }
+    transaction.commit().await?;
+    Ok(stored)
+}
+
 /// How many reports of an account wait to be fetched.
 ///
 /// # Errors

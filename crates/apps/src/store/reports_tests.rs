@@ -66,6 +66,32 @@ async fn an_incomplete_report_is_kept_and_fetched_again_and_what_changed_is_know
 }
 
 #[tokio::test]
+async fn after_a_break_stored_reports_are_fetched_again_but_none_of_which_something_was_taken_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    for id in ["a", "b", "c", "d"] {
+        let (typed, raw) = report(id);
+        save(&pool, &typed, &raw, at(1), None).await.unwrap();
+    }
+    sqlx::query("INSERT INTO reports_redacted (conversation_space_id, account_key, field) VALUES ('b', '17', 'numbers')")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let ids = ["a", "b", "unknown", "c", "d"];
+    assert_eq!(announce_stored(&pool, "17", ids.into_iter(), 2, at(10)).await.unwrap(), 2);
+    assert_eq!(announce_stored(&pool, "18", ids.into_iter(), 9, at(10)).await.unwrap(), 0);
+    let due = due(&pool, "17", at(10), 9).await.unwrap();
+    let due: Vec<_> = due.iter().map(|due| due.conversation_space_id.as_str()).collect();
+    assert_eq!(due, ["a", "c"], "the first two that are there whole");
+    assert_eq!(missing(&pool, Some("17")).await.unwrap(), 0, "a report that is there is not missing");
+    for id in due {
+        let (typed, raw) = report(id);
+        assert_eq!(save(&pool, &typed, &raw, at(11), None).await.unwrap(), Saved::Known);
+    }
+    assert_eq!(waiting(&pool, "17").await.unwrap(), 0, "once");
+}
+
+#[tokio::test]
 async fn the_calls_of_this_moment_come_before_those_of_last_month() {
     let folder = tempfile::tempdir().unwrap();
     let pool = testing::open(folder.path()).await.pool;
