@@ -102,7 +102,9 @@ async fn parked() {
 #[tokio::test]
 async fn a_frozen_tab_comes_back_to_the_truth_and_does_not_ring_late() {
     let team = Team::start().await;
-    let browser = sit_down(&team, 2).await;
+    let browser = Browser::start().await;
+    browser.may_notify().await;
+    browser.sign_in_at_desk(&team.page, &team.person(2)).await;
     let awake = team.desk(2).await;
     let before =
         play(&team.platform, "missed", &[&CALLER[..], &["--to", "1001", "--speed", "20"]].concat()).await;

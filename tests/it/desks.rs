@@ -220,6 +220,7 @@ async fn five_pages_and_two_browsers_ring_once_and_are_one_desk() {
     let team = Team::start().await;
     let (first, second) = (Browser::start().await, Browser::start().await);
     for browser in [&first, &second] {
+        browser.may_notify().await;
         browser.sign_in_at_desk(&team.page, &team.person(2)).await;
     }
     let mut desks = Vec::new();

@@ -1,16 +1,17 @@
 // Keeps the board in step with the app: the server sends whole cards of this person, this script puts them in their place.
 
 import { appNow, count, fill, mayComeBack, setClock, showLink, showTimers, texts } from "./live_page.js";
-import { keepNotes, noteCarried, notesFrom } from "./screen_pop_notes.js";
-import { closeAlert, ring, setUpAlerts } from "./screen_pop_alerts.js";
+import { allNotesKept, keepNotes, noteCarried, notesFrom, notesKept, notesLeft } from "./screen_pop_notes.js";
+import { amendAlert, closeAlert, ring, setUpAlerts } from "./screen_pop_alerts.js";
 
 const RETRY_MS = 1000;
 const LOST_AFTER_MS = 1200;
 const TICK_MS = 250;
 // Cards of a tab that are shown at first; the others wait behind "N more".
 const CARDS_SHOWN_MAX = 50;
-// The app's answer when a colleague was faster.
+// The app's answers when a colleague was faster, and when a card is gone already.
 const TAKEN = 409;
+const GONE = 404;
 const LIVE = new Set(["waiting", "ringing", "answered"]);
 const EMPTY = {
   active: [texts.empty_active, texts.empty_active_text],
@@ -33,6 +34,8 @@ let lostTimer = 0;
 let source = null;
 let tab = "active";
 let shownMax = CARDS_SHOWN_MAX;
+// Cards that wait for their notes before they close.
+const closing = new Set();
 
 function cards() {
   return [...calls.querySelectorAll(".card")];
@@ -126,6 +129,20 @@ function wordsOf(card) {
   return [...shown, ...chosen].join(" ").toLowerCase();
 }
 
+function digitsOf(text) {
+  return text.replaceAll(/\D/g, "");
+}
+
+// Whether a card has what is searched for. A number is found however it is written: with its country, as a machine writes
+// it, or as it stands on the card.
+function isFound(card, words) {
+  const text = wordsOf(card);
+  if (text.includes(words)) return true;
+  const digits = /^[\d\s+().-]+$/.test(words) ? digitsOf(words) : "";
+  const numbers = `${card.dataset.caller ?? ""}|${text}`.match(/\+?\(?\d[\d\s().-]*/g) ?? [];
+  return digits !== "" && numbers.some((number) => digitsOf(number).includes(digits));
+}
+
 // Decides which cards are shown, and in which order.
 function arrange() {
   const all = cards();
@@ -137,7 +154,7 @@ function arrange() {
     if (calls.children[at] !== card) calls.insertBefore(card, calls.children[at] ?? null);
   });
   const words = search.value.trim().toLowerCase();
-  const found = (card) => words === "" || wordsOf(card).includes(words);
+  const found = (card) => words === "" || isFound(card, words);
   for (const badge of document.querySelectorAll("[data-count]")) {
     const inTab = sorted.filter((card) => isIn(card, badge.dataset.count));
     const cards = badge.dataset.count === "missed" ? group(inTab).length : inTab.length;
@@ -231,14 +248,19 @@ function show({ id, html, alert }) {
     calls.prepend(card);
   }
   if (alert) ring(card);
-  else if (card.dataset.phase !== "ringing" && card.dataset.phase !== "waiting") closeAlert(id);
+  else if (card.dataset.phase === "ringing" || card.dataset.phase === "waiting") amendAlert(card);
+  else closeAlert(id);
   settle();
 }
 
 function snapshot({ cards: list }) {
   const before = new Map(cards().map((card) => [card.dataset.call, card.dataset.say]));
   const ids = new Set(list.map((item) => item.id));
-  for (const card of cards()) if (!ids.has(card.dataset.call)) card.remove();
+  for (const card of cards()) {
+    if (ids.has(card.dataset.call)) continue;
+    card.remove();
+    notesLeft(card.dataset.call);
+  }
   let news = null;
   for (const item of list) {
     const [card] = parse(item.html);
@@ -248,6 +270,7 @@ function snapshot({ cards: list }) {
     else calls.append(card);
     if (LIVE.has(card.dataset.phase) && before.get(item.id) !== card.dataset.say) news ??= card;
     if (item.alert) ring(card);
+    else amendAlert(card);
   }
   if (news) say.textContent = news.dataset.say;
   settle();
@@ -257,6 +280,7 @@ function remove(ids) {
   for (const id of ids) {
     closeAlert(id);
     cardOf(id)?.remove();
+    notesLeft(id);
   }
   settle();
 }
@@ -269,13 +293,36 @@ function setLink({ key, word, problem }) {
   if ((key === "sign-in") === operator.hidden) location.reload();
 }
 
-async function close(card) {
-  const list = visibleCards();
-  const next = list[list.indexOf(card) + 1] ?? list[list.indexOf(card) - 1];
-  card.remove();
-  next?.focus({ preventScroll: false });
+// What closes with a card: among the missed calls, all of its caller stand on it.
+function closedWith(card) {
+  const caller = tab === "missed" ? card.dataset.caller : undefined;
+  if (!caller) return [card];
+  return cards().filter((other) => other.dataset.caller === caller && isIn(other, "missed"));
+}
+
+// Takes cards off the page. The focus goes on to the next one, unless the person is elsewhere by now.
+function takeAway(ids) {
+  const [all, closed] = [visibleCards(), cards().filter((card) => ids.includes(card.dataset.call))];
+  const isHere = document.activeElement === document.body || closed.some((card) => card.contains(document.activeElement));
+  const first = all.findIndex((card) => closed.includes(card));
+  const next = all.slice(first + 1).find((card) => !closed.includes(card)) ?? all[first - 1];
+  for (const card of closed) card.remove();
+  if (isHere) next?.focus({ preventScroll: false });
   settle();
-  if (!(await send(`/calls/${encodeURIComponent(card.dataset.call)}/close`, {})).kept) notKept();
+}
+
+// The app takes notes of open cards only, so a card closes when its notes are kept; until then it says how they stand.
+async function close(card) {
+  const ids = closedWith(card).map((one) => one.dataset.call).filter((id) => !closing.has(id));
+  for (const id of ids) closing.add(id);
+  const may = await Promise.all(ids.map(notesKept));
+  for (const id of ids) closing.delete(id);
+  const done = ids.filter((_, at) => may[at]);
+  takeAway(done);
+  for (const id of done) {
+    const { status, kept } = await send(`/calls/${encodeURIComponent(id)}/close`, {});
+    if (!kept && status !== GONE) notKept();
+  }
 }
 
 async function pin(card) {
@@ -309,19 +356,24 @@ async function claim(card, wanted) {
 function move(step) {
   const all = visibleCards();
   if (all.length === 0) return;
-  const at = all.indexOf(document.activeElement?.closest?.(".card"));
+  const at = all.indexOf(focused());
   const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
   all[next].focus();
   all[next].scrollIntoView({ block: "nearest" });
 }
 
+function focused() {
+  return document.activeElement?.closest?.(".card");
+}
+
+// A card is closed only by who is on it; the other keys mean the first card if there is no such one.
 const KEYS = {
   j: () => move(1),
   ArrowDown: () => move(1),
   k: () => move(-1),
   ArrowUp: () => move(-1),
-  x: (card) => card && close(card),
-  Escape: (card) => card && close(card),
+  x: () => focused() && close(focused()),
+  Escape: () => focused() && document.activeElement.blur(),
   p: (card) => card && pin(card),
   n: (card) => card?.querySelector("[data-notes]").focus(),
   c: (card) => card?.querySelector("[data-call-back]")?.click(),
@@ -344,7 +396,7 @@ function onKey(event) {
   const act = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : null;
   if (!act) return;
   event.preventDefault();
-  act(document.activeElement?.closest?.(".card") ?? visibleCards()[0]);
+  act(focused() ?? visibleCards()[0]);
 }
 
 function alive() {
@@ -411,6 +463,7 @@ calls.addEventListener("click", (event) => {
   if (event.target.closest("[data-log]")) logAgain(card);
 });
 document.getElementById("close-all").addEventListener("click", async () => {
+  await allNotesKept();
   if (!(await send("/calls/close-finished", {})).kept) notKept();
 });
 settings.addEventListener("change", async () => {

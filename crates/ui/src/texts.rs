@@ -156,6 +156,8 @@ pub struct BoardTexts {
     pub search: Text,
     pub close_finished: Text,
     pub calls: Text,
+    pub discard: Text,
+    pub sound_needs_click: Text,
     pub to_wallboard: Text,
     pub to_contacts: Text,
 }
@@ -166,6 +168,8 @@ pub struct BoardTexts {
 pub struct KeysTexts {
     pub step: Text,
     pub close: Text,
+    pub leave: Text,
+    pub call_back: Text,
     pub pin: Text,
     pub notes: Text,
     pub take: Text,
@@ -415,6 +419,8 @@ pub struct ScriptTexts {
     pub not_found_text: Text,
     pub taken: Text,
     pub saved: Text,
+    pub note_gone: Text,
+    pub note_too_long: Text,
     pub not_saved: Text,
     pub calling: Text,
     pub no_notifications: Text,

@@ -29,8 +29,18 @@ const SCRIPTS: [&str; 6] = [
     "wallboard.js",
 ];
 /// What is no language: the product, and names of keys and of HTTP methods.
-const NO_TEXT: [&str; 9] =
-    ["Callfeed", "ArrowDown", "ArrowUp", "Escape", "POST", "PUT", "HEAD", "Notification", "screen"];
+const NO_TEXT: [&str; 10] = [
+    "Callfeed",
+    "ArrowDown",
+    "ArrowUp",
+    "AudioContext",
+    "Escape",
+    "POST",
+    "PUT",
+    "HEAD",
+    "Notification",
+    "screen",
+];
 
 fn file(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

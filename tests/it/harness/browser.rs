@@ -124,6 +124,12 @@ impl Browser {
         self.sees(&["Live", "Sign out"]).await;
     }
 
+    /// Pages that are opened from now on may show notifications; nobody sees them.
+    pub async fn may_notify(&self) {
+        let script = "window.Notification = class { static permission = 'granted'; close() {} };";
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await;
+    }
+
     /// A command of the Chrome DevTools Protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         let session = self.page.session_id().await.ok().flatten().expect("the session is open");

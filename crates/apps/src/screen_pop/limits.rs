@@ -21,8 +21,8 @@ pub const TAKEN_STAYS: Duration = Duration::from_secs(60);
 /// Lines named on one card; the rest is counted.
 pub const LINES_SHOWN_MAX: usize = 12;
 
-/// Bytes of a form; a longer one is refused with 413.
-pub const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a form; a longer one is refused with 413. The longest notes fit: a character takes at most twelve bytes in a form.
+pub const FORM_BYTES_MAX: usize = 12 * NOTES_CHARS_MAX + 1024;
 /// Bytes of a file of contacts that the page takes; a longer one gets 413, and the command takes it.
 pub const UPLOAD_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Lists of contacts made on the page; with as many, one has to be taken away first.
