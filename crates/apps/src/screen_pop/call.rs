@@ -1,5 +1,7 @@
 //! One inbound call as the board knows it, and how a state of it changes what is known.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use wire::call_events::{CallEvent, State, StateType, Status, SystemType};
 
@@ -26,6 +28,8 @@ pub struct Call {
     pub stage: Stage,
     /// Ring now.
     pub ringing: Vec<Line>,
+    /// By line: the sequence number of the state with which it began to ring last.
+    pub rings: HashMap<String, u64>,
     /// Rang at any time.
     pub rang: Vec<Line>,
     /// Talk now, or talked last.
@@ -139,6 +143,7 @@ impl Call {
             dialled: ours.number,
             stage: Stage::Ringing,
             ringing: Vec::new(),
+            rings: HashMap::new(),
             rang: Vec::new(),
             answered_by: Vec::new(),
             talked: Vec::new(),
@@ -187,8 +192,11 @@ impl Call {
         self.cut_off |= is_cut_off(state);
         // News of a call that was given up: it goes on after all.
         self.ended_at = None;
-        self.ringing.clear();
+        let rang_before = std::mem::take(&mut self.ringing);
         for line in lines(state, |status| *status == Status::Ringing) {
+            if !rang_before.iter().any(|other| other.id == line.id) {
+                self.rings.insert(line.id.clone(), state.sequence_number);
+            }
             remember(&mut self.rang, &line);
             remember(&mut self.ringing, &line);
         }

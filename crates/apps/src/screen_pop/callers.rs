@@ -2,15 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use jiff::{Timestamp, Zoned};
 use sqlx::AnyPool;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{
     call::{Call, History},
     hub::Hub,
-    limits::{HISTORY_NUMBERS_MAX, HISTORY_WAIT},
+    limits::{CATCH_UP_AT_ONCE, CATCH_UP_EVERY, CATCH_UP_SPENT, HISTORY_NUMBERS_MAX, HISTORY_WAIT},
     write_back::WriteBack,
 };
 use crate::{
@@ -49,6 +49,12 @@ impl Known {
     fn rank(&mut self, number: &Number, home: Home) {
         let contacts = self.answers.values().flat_map(|answer| answer.contacts.iter().cloned()).collect();
         self.candidates = rank(number, contacts, self.picked.as_deref(), home);
+    }
+
+    /// All sources have answered, and none knows the caller: one that failed may know them, and a second contact of theirs
+    /// would be made.
+    pub fn is_nobody(&self) -> bool {
+        self.done && self.candidates.is_empty() && self.failures().next().is_none()
     }
 
     /// Sources that have not answered, or not about everything, and why.
@@ -177,14 +183,15 @@ impl Callers {
         }
     }
 
-    /// Contacts and history of a call that was taken back at the start; no web service is asked.
+    /// Contacts and history of a call that was taken back at the start. The services are asked by
+    /// [`Callers::catch_up`].
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn restore(&self, call: &mut Call) -> sqlx::Result<()> {
         let contacts = contacts::candidates(&self.pool, &call.caller).await?;
         let picked = contacts::picked(&self.pool, &call.caller).await?;
-        let mut known = Known { picked, done: true, ..Known::default() };
+        let mut known = Known { picked, done: !self.lookup.asks_services(), ..Known::default() };
         let source = IMPORTED.to_owned();
         let answer = Answer { source, contacts, failure: None, stale: false, lacks: Vec::new() };
         known.answers.insert(answer.source.clone(), answer);
@@ -193,6 +200,40 @@ impl Callers {
         call.history = history::history(&self.pool, call, &numbers, self.day_start(call)).await?;
         call.known = Some(known);
         Ok(())
+    }
+
+    /// Asks the services about the calls that were taken back at the start: those under way at once, then the others one by
+    /// one, the newest first.
+    pub async fn catch_up(&self) {
+        if !self.lookup.asks_services() {
+            return;
+        }
+        let calls: Vec<Call> = self.hub.board(|board| board.calls().to_vec());
+        let (live, over): (Vec<Call>, Vec<Call>) = calls.into_iter().partition(Call::is_live);
+        let live = live.iter().filter(|call| self.is_unasked(&call.id));
+        stream::iter(live).for_each_concurrent(CATCH_UP_AT_ONCE, |call| self.ask(call)).await;
+        for call in over {
+            if !self.is_unasked(&call.id) {
+                continue;
+            }
+            self.look_up(&call).await;
+            if self.is_spent(&call.id) {
+                sleep(CATCH_UP_SPENT).await;
+                self.look_up(&call).await;
+            }
+            sleep(CATCH_UP_EVERY).await;
+        }
+    }
+
+    /// No service has been asked about this call.
+    fn is_unasked(&self, id: &str) -> bool {
+        self.call(id).is_some_and(|call| !call.known.is_some_and(|known| known.asked))
+    }
+
+    /// A service took no more requests.
+    fn is_spent(&self, id: &str) -> bool {
+        let spent = |known: Known| known.failures().any(|(_, _, why)| *why == Failure::Budget);
+        self.call(id).and_then(|call| call.known).is_some_and(spent)
     }
 
     /// The caller of a call is this contact, from now on. False if there is no such call or contact.

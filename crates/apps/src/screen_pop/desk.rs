@@ -46,6 +46,8 @@ pub struct Desk {
     callers: Arc<Callers>,
     /// Cards that are being filled.
     filling: TaskTracker,
+    /// Asks about the calls of before the start.
+    catching_up: JoinHandle<()>,
     pool: AnyPool,
     writes: mpsc::Sender<Seen>,
     writer: JoinHandle<()>,
@@ -77,7 +79,10 @@ impl Desk {
         hub.start_tally(answered, missed);
         let (writes, queue) = mpsc::channel(WRITES_MAX);
         let writer = tokio::spawn(write(pool.clone(), queue));
-        Ok(Self { hub, callers, filling: TaskTracker::new(), pool, writes, writer, pops, screen })
+        let of_before = Arc::clone(&callers);
+        let catching_up = tokio::spawn(async move { of_before.catch_up().await });
+        let filling = TaskTracker::new();
+        Ok(Self { hub, callers, filling, catching_up, pool, writes, writer, pops, screen })
     }
 
     #[must_use]
@@ -129,6 +134,7 @@ impl Desk {
 
     /// Writes what waits and ends.
     pub async fn close(self) {
+        self.catching_up.abort();
         drop(self.writes);
         if let Err(error) = self.writer.await {
             tracing::error!(%error, "the last calls could not be stored");

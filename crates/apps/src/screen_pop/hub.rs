@@ -18,8 +18,9 @@ use ui::{Lang, Languages, Link, Texts};
 use super::{
     board::{Board, Change},
     call::Call,
-    frames::{GoneFrame, LanguageFrame, NotesFrame},
+    frames::{GoneFrame, LanguageFrame},
     limits::{PAGE_QUEUE_MAX, PAGE_RETRY, PAGES_MAX, PAGES_OF_ONE_MAX},
+    marks::Turns,
     seat::Seat,
     settings,
     sight::{self, Choice, Directory, Person, Tab},
@@ -35,6 +36,7 @@ pub struct Hub {
     /// Differs from run to run, so that a page knows whose event ids it has.
     pub(super) run: i64,
     languages: Languages,
+    pub(super) turns: Turns,
     // A std mutex: held for a look or a render, never over an await.
     inner: Mutex<Inner>,
 }
@@ -96,7 +98,8 @@ impl Hub {
     pub fn with_outcomes(zone: TimeZone, outcomes: Vec<String>) -> Arc<Self> {
         let run = Timestamp::now().as_millisecond();
         let languages = Languages::read();
-        Arc::new(Self { zone, outcomes, run, languages, inner: Mutex::default() })
+        let (turns, inner) = Default::default();
+        Arc::new(Self { zone, outcomes, run, languages, turns, inner })
     }
 
     /// The texts of a language.
@@ -310,45 +313,6 @@ impl Hub {
         self.lock().seats.get(&person.id).map(|seat| seat.choice.clone())
     }
 
-    /// Changes a person's mark of a call and shows the result on all their pages. None if the call is not theirs.
-    pub fn mark(&self, person: &Person, call: &str, change: impl FnOnce(&mut Mark)) -> Option<Mark> {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        let (_, call) = inner.board.find(call)?;
-        let seat = inner.seats.get_mut(&person.id)?;
-        seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
-        let before = seat.mark_of(&call.id);
-        let mark = seat.change(&call.id, change);
-        if before.notes == mark.notes {
-            self.tell(seat, call, inner.operator.as_deref(), &inner.directory, Timestamp::now());
-        } else {
-            seat.send(self.run, "notes", &NotesFrame { id: &call.id, notes: &mark.notes });
-        }
-        Some(mark)
-    }
-
-    /// Closes the person's cards whose calls are over, neither pinned nor missed; returns their marks.
-    #[must_use]
-    pub fn close_finished(&self, person: &Person) -> Vec<(String, Mark)> {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        let Some(seat) = inner.seats.get_mut(&person.id) else { return Vec::new() };
-        let is_done = |call: &&Call| {
-            let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory);
-            let over = sight.is_some_and(|sight| sight.tab != Tab::Missed);
-            over && !call.is_live() && !seat.mark_of(&call.id).pinned
-        };
-        let done: Vec<&Call> = inner.board.calls().iter().filter(is_done).collect();
-        let close = |call: &&Call| (call.id.clone(), seat.change(&call.id, |mark| mark.dismissed = true));
-        let marks: Vec<(String, Mark)> = done.iter().map(close).collect();
-        let ids = marks.iter().map(|(id, _)| id);
-        let gone: Vec<String> = ids.filter(|id| seat.shown.remove(*id)).cloned().collect();
-        if !gone.is_empty() {
-            seat.send(self.run, "gone", &GoneFrame { ids: &gone });
-        }
-        marks
-    }
-
     /// Whether a call stands among the missed ones of a person.
     #[must_use]
     pub(super) fn misses(&self, person: &Person, call: &str) -> bool {
@@ -364,19 +328,6 @@ impl Hub {
     #[must_use]
     pub(super) fn is_admin(&self, person: &Person) -> bool {
         sight::is_admin(person, self.lock().operator.as_deref())
-    }
-
-    /// Whether the page that asks is the first of this person's that wants to ring for this call: one page rings.
-    #[must_use]
-    pub fn may_ring(&self, person: &Person, call: &str) -> bool {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        let Some((_, call)) = inner.board.find(call) else { return false };
-        let Some(seat) = inner.seats.get_mut(&person.id) else { return false };
-        let alerts =
-            seat.sight(call, inner.operator.as_deref(), &inner.directory).is_some_and(|sight| sight.alerts);
-        let quiet = seat.choice.is_quiet(Timestamp::now().to_zoned(self.zone.clone()).datetime());
-        alerts && !quiet && seat.told.insert(call.id.clone())
     }
 
     /// A browser has signed out: its pages end.

@@ -90,5 +90,7 @@ pub async fn choose(
 /// A page of ours; the first one if the form names none.
 fn back_to(pages: &Pages, here: &str) -> String {
     let own = pages.page.join(here).ok().filter(|url| url.origin() == pages.page.origin());
-    own.map_or_else(|| "/".to_owned(), |url| url.path().to_owned())
+    // A browser reads what begins with two slashes as another site, and takes a backslash for a slash.
+    let path = own.map(|url| url.path().replace('\\', "/")).filter(|path| !path.starts_with("//"));
+    path.unwrap_or_else(|| "/".to_owned())
 }

@@ -21,8 +21,13 @@ pub const TAKEN_STAYS: Duration = Duration::from_secs(60);
 /// Lines named on one card; the rest is counted.
 pub const LINES_SHOWN_MAX: usize = 12;
 
-/// Bytes of a form; a longer one is refused with 413. The longest notes fit: a character takes at most twelve bytes in a form.
-pub const FORM_BYTES_MAX: usize = 12 * NOTES_CHARS_MAX + 1024;
+/// Bytes of a form; a longer one is refused with 413.
+pub const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a form with notes; a longer one is refused with 413. Each character can take four bytes, of which a form makes
+/// three each.
+pub const NOTES_FORM_BYTES_MAX: usize = 12 * NOTES_CHARS_MAX + 1024;
+/// Groups of people whose marks are changed and stored one after another; a further change in the same group waits.
+pub const TURNS: usize = 64;
 /// Bytes of a file of contacts that the page takes; a longer one gets 413, and the command takes it.
 pub const UPLOAD_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Lists of contacts made on the page; with as many, one has to be taken away first.
@@ -83,6 +88,12 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 pub const HISTORY_WAIT: Duration = Duration::from_millis(250);
 /// Calls, in either direction, waiting to be written; when full the next one waits, and with it the feed.
 pub const WRITES_MAX: usize = 1024;
+/// Calls under way at the start about which the services are asked at the same time; the others wait.
+pub const CATCH_UP_AT_ONCE: usize = 4;
+/// Pause between two finished calls about which the services are asked after the start, so that new calls find requests left.
+pub const CATCH_UP_EVERY: Duration = Duration::from_secs(2);
+/// Pause after a service took no more requests; then it is asked once more about the same call.
+pub const CATCH_UP_SPENT: Duration = Duration::from_secs(60);
 /// Calls taken back onto the board at the start; older ones stay in the store.
 pub const RESTORED_MAX: u32 = 500;
 

@@ -21,6 +21,7 @@ pub mod hub;
 mod kept;
 mod language;
 pub mod limits;
+mod marks;
 mod paint;
 mod rights;
 pub mod routes;

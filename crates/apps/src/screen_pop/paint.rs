@@ -70,7 +70,7 @@ impl Hub {
                 let frames = seat.in_languages(|lang| CardFrame {
                     id: &call.id,
                     html: ui::fragment(&self.card(seat, call, &sight, lang, now)),
-                    alert: sight.alerts && !seat.told.contains(&call.id),
+                    alert: seat.is_to_tell(&call.id, &sight),
                     now: now.as_millisecond(),
                 });
                 seat.send_each(self.run, "card", &frames);
@@ -104,7 +104,7 @@ impl Hub {
     pub(super) fn snapshot(&self, inner: &Inner, seat: &Seat, lang: Lang, now: Timestamp) -> SnapshotFrame {
         let card = |(card, sight): (Card, Sight)| SnapshotCard {
             html: ui::fragment(&card),
-            alert: sight.alerts && !seat.told.contains(&card.id),
+            alert: seat.is_to_tell(&card.id, &sight),
             id: card.id,
         };
         let cards = self.cards(inner, seat, lang, now).into_iter().map(card).collect();

@@ -30,7 +30,7 @@ use super::{
     enter,
     hub::Hub,
     language,
-    limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_CHARS_MAX},
+    limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_CHARS_MAX, NOTES_FORM_BYTES_MAX},
     server::only_own_names,
     settings, wallboard,
 };
@@ -81,7 +81,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/calls/{id}/pin", post(pin))
         .route("/calls/{id}/code", post(code))
         .route("/calls/{id}/claim", post(claims::claim))
-        .route("/calls/{id}/notes", post(notes))
+        .route("/calls/{id}/notes", post(notes).layer(DefaultBodyLimit::max(NOTES_FORM_BYTES_MAX)))
         .route("/calls/{id}/log", post(log_again))
         .route("/wallboard", get(wallboard::page))
         .route("/wallboard/events", get(wallboard::events))
@@ -125,6 +125,11 @@ pub(super) async fn seated(pages: &Pages, headers: &HeaderMap) -> Result<Visitor
 
 async fn seat(pages: &Pages, visitor: &Visitor) -> sqlx::Result<()> {
     let person = &visitor.person;
+    if pages.hub.has_seat(person) {
+        return Ok(());
+    }
+    // What is being written down is read when it is written.
+    let _turn = pages.hub.turn(person).await;
     if pages.hub.has_seat(person) {
         return Ok(());
     }
@@ -226,7 +231,7 @@ async fn alert(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<
 }
 
 async fn close(State(pages): State<Pages>, headers: HeaderMap, Path(id): Path<String>) -> Response<Body> {
-    change(&pages, &headers, &id, |mark| mark.dismissed = true).await
+    change(&pages, &headers, &id, |mark, closed| mark.dismissed = closed).await
 }
 
 async fn close_finished(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
@@ -234,6 +239,7 @@ async fn close_finished(State(pages): State<Pages>, headers: HeaderMap) -> Respo
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
+    let _turn = pages.hub.turn(&visitor.person).await;
     let marks = pages.hub.close_finished(&visitor.person);
     done(store::mark_all(&pages.store.pool, &visitor.person.id, &marks, Timestamp::now()).await)
 }
@@ -249,7 +255,7 @@ async fn pin(
     Path(id): Path<String>,
     Form(form): Form<PinForm>,
 ) -> Response<Body> {
-    change(&pages, &headers, &id, |mark| mark.pinned = form.pinned).await
+    change(&pages, &headers, &id, |mark, _| mark.pinned = form.pinned).await
 }
 
 #[derive(Deserialize)]
@@ -266,7 +272,7 @@ async fn notes(
     if form.notes.chars().count() > NOTES_CHARS_MAX {
         return (StatusCode::PAYLOAD_TOO_LARGE, "The notes are too long.\n").into_response();
     }
-    change(&pages, &headers, &id, |mark| mark.notes = form.notes).await
+    change(&pages, &headers, &id, |mark, _| mark.notes = form.notes).await
 }
 
 /// A call that could not be written to the CRM is tried again.
@@ -295,14 +301,14 @@ async fn code(
     if !form.code.is_empty() && !pages.hub.outcomes().contains(&form.code) {
         return (StatusCode::BAD_REQUEST, "This is none of the outcomes that are set up.\n").into_response();
     }
-    change(&pages, &headers, &id, |mark| mark.code = form.code).await
+    change(&pages, &headers, &id, |mark, _| mark.code = form.code).await
 }
 
 async fn change(
     pages: &Pages,
     headers: &HeaderMap,
     id: &str,
-    change: impl FnOnce(&mut store::Mark),
+    change: impl FnOnce(&mut store::Mark, store::Dismissed),
 ) -> Response<Body> {
     let visitor = match acting(pages, headers, None).await {
         Ok(visitor) => visitor,
@@ -319,10 +325,12 @@ async fn keep(
     pages: &Pages,
     visitor: &Visitor,
     id: &str,
-    change: impl FnOnce(&mut store::Mark),
+    change: impl FnOnce(&mut store::Mark, store::Dismissed),
 ) -> sqlx::Result<bool> {
+    let turn = pages.hub.turn(&visitor.person).await;
     let Some(mark) = pages.hub.mark(&visitor.person, id, change) else { return Ok(false) };
     store::mark(&pages.store.pool, &visitor.person.id, id, &mark, Timestamp::now()).await?;
+    drop(turn);
     let (callers, id) = (Arc::clone(&pages.callers), id.to_owned());
     // The answer waits for no CRM.
     tokio::spawn(async move { callers.log(&id).await });

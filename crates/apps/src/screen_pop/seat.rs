@@ -12,9 +12,9 @@ use super::{
     call::Call,
     kept::Room,
     limits::{FINISHED_OF_ONE_MAX, FINISHED_OF_ONE_MORE},
-    sight::{self, Choice, Directory, Person, Sight},
+    sight::{self, Choice, Directory, Person, Sight, Tab},
 };
-use crate::store::desks::Mark;
+use crate::store::desks::{Dismissed, Mark};
 
 /// Recent and missed cards, and some more.
 const SHOWN_MAX: usize = 2 * FINISHED_OF_ONE_MAX + FINISHED_OF_ONE_MORE;
@@ -26,8 +26,8 @@ pub struct Seat {
     pub shown: HashSet<String>,
     /// With as many the oldest finished ones are looked for, to leave.
     pub shown_max: usize,
-    /// Calls for which a page has rung.
-    pub told: HashSet<String>,
+    /// For which ring of a call a page has rung last ([`Sight::ring`]).
+    pub told: HashMap<String, u64>,
     /// What the person has chosen; else each page speaks what its browser asks for.
     pub language: Option<Lang>,
     marks: HashMap<String, Mark>,
@@ -54,11 +54,21 @@ impl Seat {
     /// What a call is to this person; none if it is not for them, or they have closed its card.
     #[must_use]
     pub fn sight(&self, call: &Call, operator: Option<&str>, directory: &Directory) -> Option<Sight> {
-        if self.marks.get(&call.id).is_some_and(|mark| mark.dismissed) {
+        let dismissed = self.marks.get(&call.id).map(|mark| mark.dismissed).unwrap_or_default();
+        if dismissed == Dismissed::ForGood {
             return None;
         }
         let admin = sight::is_admin(&self.person, operator);
-        sight::sight(&self.person, admin, &self.choice, call, directory)
+        let sight = sight::sight(&self.person, admin, &self.choice, call, directory)?;
+        // What was closed is that ring: nobody means to lose a missed call by it.
+        let Dismissed::Ring(closed) = dismissed else { return Some(sight) };
+        (sight.tab == Tab::Missed || sight.ring > closed).then_some(sight)
+    }
+
+    /// A page is to ring: none has for this ring of the call.
+    #[must_use]
+    pub fn is_to_tell(&self, call: &str, sight: &Sight) -> bool {
+        sight.alerts && self.told.get(call) != Some(&sight.ring)
     }
 
     #[must_use]

@@ -65,6 +65,8 @@ pub struct Sight {
     pub tab: Tab,
     /// The phone of this person rings: they are to be told.
     pub alerts: bool,
+    /// Sequence number of the state with which a line of theirs began to ring last; 0 if none has.
+    pub ring: u64,
 }
 
 impl Directory {
@@ -175,8 +177,11 @@ pub fn sight(
         _ if concerns => Tab::Active,
         _ => Tab::Recent,
     };
-    // On an open board nobody has a line: whoever watches is told.
-    let told = part == Part::Rings || (part == Part::Watched && person.id.is_empty());
-    let rings = matches!(call.stage, Stage::Ringing | Stage::Waiting(_));
-    Some(Sight { alerts: told && rings && !choice.do_not_disturb, part, tab })
+    let waits = matches!(call.stage, Stage::Ringing | Stage::Waiting(_));
+    // On an open board nobody has a line: whoever watches is told. A call that somebody has answered rings again when it is
+    // transferred, or comes back.
+    let told = part == Part::Rings || (part == Part::Watched && person.id.is_empty() && waits);
+    let ring = |line: &String| call.rings.get(line).filter(|_| !choice.muted.contains(line)).copied();
+    let ring = lines.iter().filter_map(ring).max().unwrap_or_default();
+    Some(Sight { alerts: told && !choice.do_not_disturb, part, tab, ring })
 }

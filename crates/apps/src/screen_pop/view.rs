@@ -7,6 +7,7 @@ use ui::{Card, Code, Dialled, Fact, MatchLine, Phase, Texts};
 
 use super::{
     call::{Call, Line, Logged, Outcome, Place, Stage},
+    callers::Known,
     limits::{FACTS_SHOWN_MAX, FINISHED_STAYS, LINES_SHOWN_MAX, MATCHES_SHOWN_MAX, TAKEN_STAYS},
     sight::{Part, Sight, Tab},
     when::{clock, coming, last_call, short},
@@ -80,7 +81,7 @@ pub fn card(
         facts: facts(call, now, zone, texts),
         matches: matches(call, texts),
         unknown: matches!(call.caller, Number::Phone(_) | Number::Digits { .. })
-            && call.known.as_ref().is_some_and(|known| known.done && known.candidates.is_empty()),
+            && call.known.as_ref().is_some_and(Known::is_nobody),
         failures: failures(call, texts),
         queue: call.queue.clone().filter(|name| !name.is_empty()),
         waited: call.answered_at.map(|at| clock(at.duration_since(call.created).as_secs())),
@@ -136,6 +137,8 @@ fn phase(call: &Call, part: &Part) -> Phase {
         return Phase::Ended;
     }
     match call.stage {
+        // It comes to this person after somebody else has answered.
+        Stage::Answered if *part == Part::Rings => Phase::Ringing,
         Stage::Waiting(_) => Phase::Waiting,
         Stage::Ringing => Phase::Ringing,
         Stage::Answered => Phase::Answered,
@@ -207,6 +210,7 @@ fn word(call: &Call, part: &Part, texts: &Texts) -> String {
     }
     let words = &texts.state;
     let word = match &call.stage {
+        Stage::Answered if *part == Part::Rings => &words.ringing,
         Stage::Answered if call.parked => &words.parked,
         Stage::Ended(Outcome::Missed) if call.settled => &words.settled,
         Stage::Waiting(Place::Menu) => &words.menu,
@@ -393,6 +397,9 @@ fn call_back(call: &Call) -> Option<String> {
 
 fn say(call: &Call, part: &Part, who: &str, word: &str, texts: &Texts) -> String {
     let other = || texts.say.other.fill(&[("who", &who), ("state", &lower(word))]);
+    if *part == Part::Rings && call.is_live() {
+        return texts.say.calling.with("who", who);
+    }
     if left(call, part, texts).is_some() || call.parked {
         return other();
     }

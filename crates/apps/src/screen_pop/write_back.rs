@@ -72,6 +72,8 @@ pub struct WriteBack {
     writers: HashMap<String, Writer>,
     pace: Pace,
     wake: Notify,
+    /// One text of a call at a time, so that none with older notes is stored after a newer one.
+    considering: Mutex<()>,
     /// One look at how a call stands at a time, so that no earlier one is put on the card after a later one.
     showing: Mutex<()>,
 }
@@ -86,7 +88,8 @@ impl WriteBack {
     #[must_use]
     pub fn at_pace(hub: Arc<Hub>, pool: AnyPool, writers: Vec<Writer>, pace: Pace) -> Arc<Self> {
         let writers = writers.into_iter().map(|writer| (writer.name.clone(), writer)).collect();
-        Arc::new(Self { hub, pool, writers, pace, wake: Notify::new(), showing: Mutex::new(()) })
+        let (considering, showing) = Default::default();
+        Arc::new(Self { hub, pool, writers, pace, wake: Notify::new(), considering, showing })
     }
 
     /// Looks whether a call is to be written, or written anew.
@@ -94,6 +97,7 @@ impl WriteBack {
         if self.writers.is_empty() {
             return;
         }
+        let turn = self.considering.lock().await;
         let Some(call) = self.hub.board(|board| board.find(call_id).map(|(_, call)| call.clone())) else {
             return;
         };
@@ -101,6 +105,7 @@ impl WriteBack {
         if let Err(error) = done {
             tracing::error!(%error, "that a call is to be written to the CRM could not be stored");
         }
+        drop(turn);
         self.show(&call).await;
     }
 

@@ -64,11 +64,41 @@ pub struct Session {
 /// What a person did to a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
-    pub dismissed: bool,
+    pub dismissed: Dismissed,
     pub pinned: bool,
     pub notes: String,
     /// What came of the call, one of the words that were set up; can be empty.
     pub code: String,
+}
+
+/// Whether a person has closed the card of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dismissed {
+    #[default]
+    No,
+    /// While the call went on: it comes back when it is missed, or when a line of theirs begins to ring after the state with
+    /// this sequence number.
+    Ring(u64),
+    ForGood,
+}
+
+impl Dismissed {
+    /// As it is stored: 0, 1 for good, else the sequence number and two.
+    fn stored(self) -> i64 {
+        match self {
+            Self::No => 0,
+            Self::ForGood => 1,
+            Self::Ring(number) => i64::try_from(number).unwrap_or(i64::MAX).saturating_add(2),
+        }
+    }
+
+    fn of_stored(stored: i64) -> Self {
+        match stored {
+            0 => Self::No,
+            1 => Self::ForGood,
+            number => u64::try_from(number.saturating_sub(2)).map_or(Self::ForGood, Self::Ring),
+        }
+    }
 }
 
 /// Sessions that have not ended, by digest; those that have are deleted.
@@ -203,7 +233,7 @@ pub async fn marks(pool: &AnyPool, person: &str, max: u32) -> sqlx::Result<HashM
     .await?;
     let mark = |row: &AnyRow| {
         let mark = Mark {
-            dismissed: row.try_get::<i64, _>("dismissed")? != 0,
+            dismissed: Dismissed::of_stored(row.try_get("dismissed")?),
             pinned: row.try_get::<i64, _>("pinned")? != 0,
             notes: row.try_get("notes")?,
             code: row.try_get::<Option<String>, _>("code")?.unwrap_or_default(),
@@ -256,7 +286,7 @@ pub async fn mark_all(
         )
         .bind(person)
         .bind(call)
-        .bind(i64::from(mark.dismissed))
+        .bind(mark.dismissed.stored())
         .bind(i64::from(mark.pinned))
         .bind(&mark.notes)
         .bind(now.as_microsecond())

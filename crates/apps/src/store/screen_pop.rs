@@ -2,6 +2,8 @@
 //!
 //! Instants are microseconds since 1970. Callers who withhold their number have no `caller_key` and never match.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
 
@@ -192,6 +194,7 @@ fn call_of(row: &AnyRow, now: Timestamp) -> sqlx::Result<Call> {
         cut_off: false,
         voicemail: row.try_get::<i64, _>("voicemail")? != 0,
         queue: None,
+        rings: HashMap::new(),
         history: None,
         known: None,
         logged: None,

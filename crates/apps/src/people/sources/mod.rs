@@ -183,6 +183,12 @@ impl Lookup {
         Ok(Self { pool, services: Arc::new(services) })
     }
 
+    /// Web services or databases are asked, not the contacts of the store alone.
+    #[must_use]
+    pub fn asks_services(&self) -> bool {
+        !self.services.is_empty()
+    }
+
     /// What the sources say of a number, each as soon as it answers. The stream ends when all have answered or were given
     /// up; withheld numbers and texts are asked for nowhere. Contacts come before what further requests tell of them. What is
     /// still under way when the stream is dropped fills the cache. Numbers of contacts without a country are of `home`.

@@ -68,8 +68,18 @@ async fn a_browser_gets_its_language_and_who_has_not_signed_in_may_choose() {
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
     let page = text(get(&app, "/", "nobody", cookie.split(';').next().unwrap()).await).await;
     assert!(page.contains("<html lang=\"en\">") && page.contains("Sign in to see calls"), "{page}");
-    for elsewhere in ["https://evil.example/", "//evil.example/x", "javascript:alert(1)", "\\\\evil.example"]
-    {
+    for elsewhere in [
+        "https://evil.example/",
+        "//evil.example/x",
+        "javascript:alert(1)",
+        "\\\\evil.example",
+        "/.//evil.example",
+        "/..//evil.example",
+        "/%252e//evil.example",
+        "/./\\\\evil.example",
+        "/x/..//evil.example",
+        "/.///evil.example",
+    ] {
         let (_, to, _) = choose(&app, "nobody", &format!("language=en&here={elsewhere}")).await;
         assert!(
             to.starts_with('/') && !to.starts_with("//") && !to.contains("\\"),
@@ -168,7 +178,7 @@ fn a_card_says_nothing_that_is_not_in_the_file_of_texts() {
         |name: &str, extension: &str| Line { id: "l".into(), name: name.into(), extension: extension.into() };
     let mut seen = 0;
     let mut check = |call: &crate::screen_pop::call::Call, part: Part, tab: Tab| {
-        let sight = Sight { part, tab, alerts: false };
+        let sight = Sight { part, tab, alerts: false, ring: 0 };
         let card = card(call, &sight, &Mark::default(), now, &TimeZone::UTC, &texts);
         let html = ui::fragment(&card);
         assert_eq!(unmarked(&html), "", "{html}");

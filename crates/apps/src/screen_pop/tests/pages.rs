@@ -49,7 +49,7 @@ pub(super) struct App {
     pub store: Store,
     codes: mpsc::Receiver<Code>,
     pops: mpsc::Receiver<Pop>,
-    folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl App {

@@ -41,16 +41,20 @@ fn a_transferred_call_goes_from_one_desk_to_the_next() {
     let (first, second) = (person("first", &[&line_of(1)]), person("second", &[&line_of(4)]));
     let other = person("other", &["another line"]);
     let mut board = Board::default();
-    let mut seen = Vec::new();
+    let (mut seen, mut rung) = (Vec::new(), Vec::new());
     for state in &states {
         board.apply(at(NOW), state);
         let part = |person: &Person| see(person, &board).map(|sight| sight.part);
         assert_eq!(part(&other), None, "nobody sees calls of others");
         seen.push((part(&first), part(&second)));
+        if seen.len() <= 5 {
+            rung.push(see(&second, &board).is_some_and(|sight| sight.alerts));
+        }
     }
     assert_eq!(seen[0], (None, None), "nothing rings at a desk yet");
     assert_eq!(seen[1], (Some(Part::Rings), None));
     assert_eq!(seen[2], (Some(Part::Talks), None));
+    assert_eq!(rung, [false, false, false, false, true], "what is transferred rings at the other desk");
     assert_eq!(seen[4], (Some(Part::Talks), Some(Part::Rings)));
     assert!(matches!(&seen[5], (Some(Part::HandedOn(_)), Some(Part::Talks))), "{:?}", seen[5]);
     assert!(matches!(&seen[8], (Some(Part::HandedOn(_)), Some(Part::Talks))), "{:?}", seen[8]);
@@ -71,7 +75,10 @@ fn a_desk_whose_colleague_answers_is_told_who() {
     board.apply(at(NOW), &states[0]);
     board.apply(at(NOW), &states[1]);
     for desk in [&front, &other] {
-        assert_eq!(see(desk, &board), Some(Sight { part: Part::Rings, tab: Tab::Active, alerts: true }));
+        assert_eq!(
+            see(desk, &board),
+            Some(Sight { part: Part::Rings, tab: Tab::Active, alerts: true, ring: 2 })
+        );
     }
     let quiet = Choice { do_not_disturb: true, ..Choice::default() };
     assert!(!see_with(&front, quiet, &board, &Directory::default()).unwrap().alerts);
@@ -102,7 +109,10 @@ fn admins_see_all_and_the_team_what_is_nobodys() {
     let mut board = Board::default();
     board.apply(at(NOW), &ring("waits", NOW, "", "+13125550147"));
     let admin = Person { admin: true, ..person("admin", &["their own line"]) };
-    assert_eq!(see(&admin, &board), Some(Sight { part: Part::Watched, tab: Tab::Active, alerts: false }));
+    assert_eq!(
+        see(&admin, &board),
+        Some(Sight { part: Part::Watched, tab: Tab::Active, alerts: false, ring: 0 })
+    );
     let own = Choice { everybody: false, ..Choice::default() };
     assert_eq!(see_with(&admin, own.clone(), &board, &Directory::default()), None);
     let team = Choice { team: true, ..Choice::default() };

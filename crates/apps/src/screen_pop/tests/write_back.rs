@@ -54,7 +54,7 @@ enum Mood {
     Answers(StatusCode),
 }
 
-struct Crm {
+pub(super) struct Crm {
     base: String,
     state: Arc<Mutex<State>>,
 }
@@ -70,14 +70,14 @@ struct State {
 
 /// Ids in the answers of the presets: `made` after making, `found` after looking.
 #[derive(Clone, Copy)]
-struct Shape {
+pub(super) struct Shape {
     create: &'static str,
     find: &'static str,
     made: fn(&str) -> Value,
     found: fn(&str, &str) -> Value,
 }
 
-async fn crm(shape: Shape) -> Crm {
+pub(super) async fn crm(shape: Shape) -> Crm {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let (changes, made) = Default::default();
@@ -143,14 +143,14 @@ impl Crm {
     }
 }
 
-const OWN: Shape = Shape {
+pub(super) const OWN: Shape = Shape {
     create: "/calls",
     find: "/find",
     made: |id| json!({"id": id}),
     found: |id, _| json!({"calls": [{"id": id}]}),
 };
 
-fn own(crm: &Crm, log_calls: &str) -> String {
+pub(super) fn own(crm: &Crm, log_calls: &str) -> String {
     let base = &crm.base;
     format!(
         r#"
@@ -178,17 +178,17 @@ fn sources_of(toml: &str, folder: &std::path::Path) -> Vec<Source> {
 }
 
 /// A desk whose calls go to the CRM of `toml`, on a store that lasts.
-struct Office {
+pub(super) struct Office {
     desk: Desk,
     hub: Arc<Hub>,
     callers: Arc<Callers>,
-    store: Store,
+    pub(super) store: Store,
     stop: CancellationToken,
     writing: tokio::task::JoinHandle<()>,
 }
 
 impl Office {
-    async fn open(folder: &std::path::Path, toml: &str) -> Self {
+    pub(super) async fn open(folder: &std::path::Path, toml: &str) -> Self {
         Self::with(folder, sources_of(toml, folder), Duration::from_millis(5)).await
     }
 
@@ -216,7 +216,7 @@ impl Office {
     }
 
     /// A missed call whose caller is surely, or maybe, known to the CRM as contact 512, and to a list.
-    async fn call(&self, id: &str, written: &str) {
+    pub(super) async fn call(&self, id: &str, written: &str) {
         self.desk.take(&ring(id, CREATED, "", NUMBER)).await;
         self.settled(id).await;
         self.know(id, written);
@@ -253,7 +253,7 @@ impl Office {
         self.hub.board(|board| board.set_known(id, known));
     }
 
-    async fn note(&self, id: &str, notes: &str) {
+    pub(super) async fn note(&self, id: &str, notes: &str) {
         let mark = Mark { notes: notes.to_owned(), ..Mark::default() };
         desks::mark(&self.store.pool, "ada@example.com", id, &mark, Timestamp::now()).await.unwrap();
         self.callers.log(id).await;
@@ -274,7 +274,7 @@ impl Office {
             .unwrap_or_else(|_| panic!("{what}: {:?}", self.logged(id)));
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         self.stop.cancel();
         self.writing.await.unwrap();
         self.desk.close().await;

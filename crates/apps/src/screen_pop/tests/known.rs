@@ -1,0 +1,67 @@
+//! What a card says of a caller while services are silent, have failed, or have not been asked since a restart.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::{
+    ending,
+    pages::{App, Events},
+    ring,
+};
+use crate::people::sources::tests::fake;
+
+const CREATED: &str = "2026-02-03T17:00:00Z";
+const NUMBER: &str = "+13125550147";
+
+fn source(base: &str) -> String {
+    format!(
+        "[[source]]\nname = \"CRM\"\nkind = \"http\"\nurl = \"{base}/\"\nitems = \"$[*]\"\ndeadline_ms = 600000\n\
+         [source.fields]\nname = [\"$.name\"]\nphone = [\"$.tel\"]\n"
+    )
+}
+
+/// The page's cards as soon as they hold this text.
+async fn until_holds(events: &mut Events, id: &str, words: &str) {
+    loop {
+        let (name, data) = events.next().await.expect("the events go on");
+        let cards = data["cards"].as_array().cloned().unwrap_or_default();
+        let cards = cards.into_iter().chain((name == "card").then_some(data));
+        let holds = |card: Value| card["id"] == id && card["html"].as_str().unwrap().contains(words);
+        if cards.into_iter().any(holds) {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_failed_may_know_the_caller() {
+    let broken = fake(vec![("/", StatusCode::BAD_GATEWAY, Value::Null)]).await;
+    let app = App::asking(&source(&broken.base)).await;
+    let mut events = app.events().await;
+    app.desk.take(&ring("a", CREATED, "", NUMBER)).await;
+    let card = events.card_with(&["CRM", "502"]).await;
+    assert!(!card.contains("New contact"), "{card}");
+    assert!(!app.text("/").await.contains("New contact for"));
+}
+
+#[tokio::test]
+async fn after_a_restart_the_services_are_asked_again() {
+    let app = App::start().await;
+    app.desk.take(&ring("over", CREATED, "", NUMBER)).await;
+    app.desk.take(&ending("over", CREATED, 2)).await;
+    app.desk.take(&ring("live", CREATED, "", NUMBER)).await;
+    // Takes connections and never answers.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let set = |app: &App, base: &str| std::fs::write(app.folder.path().join("sources.toml"), source(base));
+    set(&app, &format!("http://{}", silent.local_addr().unwrap())).unwrap();
+    let app = app.restart().await;
+    let page = app.text("/").await;
+    assert!(page.contains("(312) 555-0147") && !page.contains("New contact for"), "{page}");
+    let crm = fake(vec![("/", StatusCode::OK, json!([{"name": "Ada Example", "tel": NUMBER}]))]).await;
+    set(&app, &crm.base).unwrap();
+    let app = app.restart().await;
+    for id in ["live", "over"] {
+        until_holds(&mut app.events().await, id, "Ada Example").await;
+    }
+}

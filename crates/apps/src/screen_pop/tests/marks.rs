@@ -1,0 +1,126 @@
+//! What people do to cards: closing ends one ring and loses no missed call, what is written last is what is kept, and notes
+//! have room in every script.
+
+use axum::http::StatusCode;
+use futures_util::future::join_all;
+use wire::call_events::CallEvent;
+
+use super::{
+    doors::{act, front, get},
+    ending, inbound,
+    pages::{App, Events, text},
+    with_id,
+    write_back::{OWN, Office, crm, own},
+};
+use crate::{
+    screen_pop::limits::NOTES_CHARS_MAX,
+    store::{crm_log, desks},
+};
+
+const CREATED: &str = "2026-02-03T17:00:00Z";
+
+/// The state of a call at this place of the example, as number `sequence`.
+fn state(at: usize, sequence: u64) -> CallEvent {
+    let mut event = with_id(inbound(), "a").swap_remove(at);
+    event.state.sequence_number = sequence;
+    event
+}
+
+async fn status(app: &App) -> StatusCode {
+    get(app, "/calls/a", &front()).await.status()
+}
+
+#[tokio::test]
+async fn a_call_closed_while_it_rings_is_among_the_missed_ones_when_it_is_missed() {
+    let app = App::closed(&[front()]).await;
+    app.desk.take(&state(0, 1)).await;
+    app.desk.take(&state(1, 2)).await;
+    let mut page = Events::of(get(&app, "/events", &front()).await);
+    assert_eq!(act(&app, "/calls/a/close", "", &front()).await, StatusCode::NO_CONTENT);
+    page.expect("gone").await;
+    assert_eq!(status(&app).await, StatusCode::NOT_FOUND, "the pop has ended");
+    let app = app.restart_closed().await;
+    assert_eq!(status(&app).await, StatusCode::NOT_FOUND, "after a restart, too");
+    let mut page = Events::of(get(&app, "/events", &front()).await);
+    app.desk.take(&ending("a", CREATED, 9)).await;
+    assert_eq!(page.expect("card").await["alert"], false);
+    let card = text(get(&app, "/calls/a", &front()).await).await;
+    assert!(card.contains("Missed"), "{card}");
+    assert_eq!(act(&app, "/calls/a/close", "", &front()).await, StatusCode::NO_CONTENT);
+    assert_eq!(status(&app).await, StatusCode::NOT_FOUND, "a missed call can be closed, too");
+}
+
+#[tokio::test]
+async fn a_call_that_comes_back_pops_and_rings_again() {
+    let app = App::closed(&[front()]).await;
+    let mut page = Events::of(get(&app, "/events", &front()).await);
+    let rings = async || act(&app, "/alerts", "call=a", &front()).await == StatusCode::NO_CONTENT;
+    app.desk.take(&state(0, 1)).await;
+    app.desk.take(&state(1, 2)).await;
+    assert!(rings().await && !rings().await, "one page rings");
+    app.desk.take(&state(1, 3)).await;
+    assert!(!rings().await, "it is still the same ring");
+    // The queue tries again.
+    app.desk.take(&state(0, 4)).await;
+    app.desk.take(&state(1, 5)).await;
+    assert!(rings().await && !rings().await);
+    assert_eq!(act(&app, "/calls/a/close", "", &front()).await, StatusCode::NO_CONTENT);
+    page.expect("gone").await;
+    app.desk.take(&state(0, 6)).await;
+    assert_eq!(status(&app).await, StatusCode::NOT_FOUND);
+    app.desk.take(&state(1, 7)).await;
+    assert_eq!(page.expect("card").await["alert"], true, "a new ring raises the pop");
+    assert!(rings().await && !rings().await);
+}
+
+#[tokio::test]
+async fn what_is_written_last_is_what_is_kept() {
+    let app = App::closed(&[front()]).await;
+    app.desk.take(&state(0, 1)).await;
+    app.desk.take(&state(1, 2)).await;
+    for round in 0..5 {
+        let acts = (0..45).map(|n| {
+            let (path, form) = match n % 3 {
+                0 => ("/calls/a/notes", format!("notes={round}+{n}")),
+                1 => ("/calls/a/pin", format!("pinned={}", n % 2 == 0)),
+                _ => ("/calls/a/code", format!("code={}", if n % 2 == 0 { "Sold" } else { "" })),
+            };
+            let app = &app;
+            async move { act(app, path, &form, &front()).await }
+        });
+        assert!(join_all(acts).await.iter().all(|status| *status == StatusCode::NO_CONTENT));
+        let shown = app.hub.mark(&front(), "a", |_, _| ()).unwrap();
+        let kept = desks::marks(&app.store.pool, &front().id, 10).await.unwrap();
+        assert_eq!(kept["a"], shown, "round {round}");
+        assert!(!shown.notes.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_crm_is_told_the_note_that_is_kept() {
+    let (folder, crm) = (tempfile::tempdir().unwrap(), crm(OWN).await);
+    let office = Office::open(folder.path(), &own(&crm, "all")).await;
+    office.call("a", "+13125550147").await;
+    for round in 0..5 {
+        let texts: Vec<String> = (0..20).map(|n| format!("note {round}-{n}.")).collect();
+        join_all(texts.iter().map(|text| office.note("a", text))).await;
+        let written = desks::written(&office.store.pool, "a").await.unwrap();
+        let entry = crm_log::of(&office.store.pool, "a").await.unwrap().unwrap();
+        assert!(entry.document.contains(&written[0].1), "{} is not in {}", written[0].1, entry.document);
+    }
+    office.close().await;
+}
+
+#[tokio::test]
+async fn notes_have_as_much_room_in_every_script() {
+    let app = App::closed(&[front()]).await;
+    app.desk.take(&state(0, 1)).await;
+    app.desk.take(&state(1, 2)).await;
+    for (more, status) in [(0, StatusCode::NO_CONTENT), (1, StatusCode::PAYLOAD_TOO_LARGE)] {
+        let notes = "\u{1D518}".repeat(NOTES_CHARS_MAX + more);
+        let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("notes", &notes).finish();
+        assert_eq!(act(&app, "/calls/a/notes", &form, &front()).await, status);
+    }
+    let large = format!("pinned=true&more={}", "x".repeat(20_000));
+    assert_eq!(act(&app, "/calls/a/pin", &large, &front()).await, StatusCode::PAYLOAD_TOO_LARGE);
+}
