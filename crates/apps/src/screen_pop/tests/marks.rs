@@ -41,6 +41,8 @@ async fn a_call_closed_while_it_rings_is_among_the_missed_ones_when_it_is_missed
     assert_eq!(status(&app).await, StatusCode::NOT_FOUND, "the pop has ended");
     let app = app.restart_closed().await;
     assert_eq!(status(&app).await, StatusCode::NOT_FOUND, "after a restart, too");
+    // Which lines ring is told by the next state.
+    app.desk.take(&state(1, 3)).await;
     let mut page = Events::of(get(&app, "/events", &front()).await);
     app.desk.take(&ending("a", CREATED, 9)).await;
     assert_eq!(page.expect("card").await["alert"], false);
