@@ -34,19 +34,19 @@ pub fn prepare(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The same; where the package cannot be fetched, the story is left out and says so, but not in CI.
+/// The same; returns whether it is there. Where the package cannot be fetched, the story has to be left out, but not in CI.
 ///
 /// # Errors
 /// When it cannot be fetched, and `CI` is set.
-pub fn prepare_if_possible(root: &Path) -> Result<()> {
+pub fn prepare_if_possible(root: &Path) -> Result<bool> {
     match prepare(root) {
         // Nobody reads what a CI run leaves out.
         Err(error) if std::env::var("CI").is_ok_and(|ci| ci == "true") => Err(error)
             .context("axe-core cannot be installed, and CI is set: let the run reach the npm registry"),
         Err(error) => {
             eprintln!("    LEFT OUT, axe-core cannot be installed here: {error:#}");
-            Ok(())
+            Ok(false)
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }

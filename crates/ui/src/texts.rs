@@ -219,6 +219,8 @@ pub struct CardTexts {
     pub how_often: Text,
     pub tickets: Text,
     pub no_tickets: Text,
+    pub yes: Text,
+    pub no: Text,
     pub appointment: Text,
     pub notes: Text,
     pub contact_notes: Text,

@@ -274,7 +274,12 @@ fn facts(call: &Call, now: Timestamp, zone: &TimeZone, texts: &Texts) -> Vec<Fac
     let Some(contact) = contact(call) else { return Vec::new() };
     let own = [(&texts.card.contact_notes, &contact.notes), (&texts.card.email, &contact.email)];
     let own = own.into_iter().map(|(label, text)| (label.into(), text.clone()));
-    let other = contact.other.iter().map(|(label, text)| (label.clone(), text.clone()));
+    let said = |text: &String| match text.as_str() {
+        "true" => (&texts.card.yes).into(),
+        "false" => (&texts.card.no).into(),
+        _ => text.clone(),
+    };
+    let other = contact.other.iter().map(|(label, text)| (label.clone(), said(text)));
     let all = own.chain(other).filter(|(_, text)| !text.is_empty()).take(FACTS_SHOWN_MAX);
     let plain = all.map(|(label, text)| Fact { label, text, link: None });
     tickets(contact, texts).into_iter().chain(appointment(contact, now, zone, texts)).chain(plain).collect()

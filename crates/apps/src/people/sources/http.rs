@@ -199,7 +199,8 @@ pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
-        Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.to_owned()),
+        // The card says it in words, in the language of who looks.
+        Value::Bool(is_so) => Some(is_so.to_string()),
         _ => None,
     }
 }

@@ -51,6 +51,9 @@ async fn open_tickets_and_the_next_appointment_are_a_line_each_with_a_link() {
             at("2001-01-05T15:00:00Z", "Long over", ""),
             at("2999-01-05T15:00:00Z", "Demo", "javascript:alert(1)"),
         ],
+        other: [("Member", "true"), ("On hold", "false")]
+            .map(|(label, text)| (label.into(), text.into()))
+            .into(),
         ..Contact::default()
     };
     keep(&app, ada).await;
@@ -60,6 +63,10 @@ async fn open_tickets_and_the_next_appointment_are_a_line_each_with_a_link() {
     let ticket = "<a href=\"https://desk.example/7\" target=\"_blank\" rel=\"noopener noreferrer\">3 · Printer &#60;b&#62;on fire</a>";
     assert!(card.contains(ticket) && !card.contains("javascript:"), "{card}");
     assert!(!card.contains("Long over") && !card.contains("Later"), "{card}");
+    assert!(
+        card.contains("<dt>Member</dt><dd>Yes</dd>") && card.contains("<dt>On hold</dt><dd>No</dd>"),
+        "{card}"
+    );
 }
 
 #[tokio::test]
