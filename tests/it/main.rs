@@ -51,6 +51,7 @@ mod recordings;
 mod reports_app;
 mod reports_outputs;
 mod reports_pull;
+mod reports_shapes;
 mod resume;
 mod retention;
 mod revoked;

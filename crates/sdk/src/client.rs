@@ -14,6 +14,7 @@ use crate::config::{Config, Hosts};
 use crate::error::{Error, ErrorKind};
 use crate::pace::Paces;
 use crate::service_time::ServiceTime;
+use crate::shape::Told;
 use crate::tokens::{TokenFile, Tokens};
 use crate::{limits, mask, oauth};
 
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub paces: Paces,
     /// Shared with visitors: it is the same service.
     pub time: Arc<ServiceTime>,
+    /// Shapes of answers that were told as not known.
+    pub told: Told,
     // A std mutex: held for a few assignments, never across an await.
     held: Mutex<Option<Held>>,
     /// Taken while a refresh is under way, so that there is one at a time.
@@ -98,8 +101,9 @@ impl Client {
         let refreshing = tokio::sync::Mutex::new(());
         let verifier = Mutex::default();
         let paces = Paces::default();
-        let time = Arc::default();
-        let inner = Arc::new(Inner { config, http, file, held, refreshing, verifier, changed, paces, time });
+        let (time, told) = (Arc::default(), Told::default());
+        let inner =
+            Arc::new(Inner { config, http, file, held, refreshing, verifier, changed, paces, time, told });
         tokio::spawn(oauth::keep_fresh(Arc::downgrade(&inner), receiver));
         Ok(Self { inner })
     }
@@ -130,6 +134,7 @@ impl Client {
             file: TokenFile::in_memory(),
             paces: Paces::default(),
             time: Arc::clone(&self.inner.time),
+            told: Told::default(),
             held: Mutex::default(),
             refreshing: tokio::sync::Mutex::new(()),
             verifier: Mutex::default(),

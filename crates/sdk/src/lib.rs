@@ -69,6 +69,7 @@ pub mod pull;
 mod rest;
 mod seal;
 mod service_time;
+mod shape;
 mod sign_in;
 mod signature;
 mod tokens;

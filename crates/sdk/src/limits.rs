@@ -120,6 +120,8 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(300);
 pub const SWEEP_FIRST: Duration = Duration::from_secs(30);
 /// … and the next ones after this. What has no socket in two looks is deleted.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(300);
+/// Shapes of answers that do not fit the specification which are told, once each; further ones are borne in silence.
+pub const NEW_SHAPES_MAX: usize = 64;
 /// Member names never seen before that are told, once each; further ones are not.
 pub const NEW_MEMBERS_MAX: usize = 256;
 

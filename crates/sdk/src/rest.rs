@@ -18,7 +18,9 @@ use wire::report::{self, Report};
 use crate::client::{Answer, Client};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
+use crate::shape::Misfit;
 
+mod as_it_came;
 mod people;
 
 pub use people::Account;
@@ -256,16 +258,26 @@ impl Client {
 
     /// Summaries of the calls of one account that ended within a span of time, newest first.
     ///
-    /// `start` is included, `end` is not; they are at most 31 days apart (spec/call-events-report.md).
+    /// `start` is included, `end` is not; they are at most 31 days apart (spec/call-events-report.md). To miss no call
+    /// whose summary has grown a new shape: [`Client::ended_calls`].
     ///
     /// # Errors
-    /// See [`ErrorKind`].
+    /// [`ErrorKind::BadAnswer`] when one of them does not fit; see [`ErrorKind`].
     pub async fn report_summaries(
         &self,
         account_key: &str,
         start: Timestamp,
         end: Timestamp,
     ) -> Result<Vec<report::Summary>, Error> {
+        self.summaries(account_key, start, end).await
+    }
+
+    async fn summaries<T: DeserializeOwned>(
+        &self,
+        account_key: &str,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<Vec<T>, Error> {
         let query =
             [("accountKey", account_key), ("startTime", &start.to_string()), ("endTime", &end.to_string())];
         let url = with_query(self.reports_url(&["report-summaries"]), &query);
@@ -294,18 +306,20 @@ impl Client {
         }
     }
 
-    /// The full report of a finished call, and its JSON text as it came.
+    /// The full report of a finished call, and its JSON text, which [`Client::report_text`] gives whatever its shape.
     ///
     /// # Errors
+    /// [`ErrorKind::BadAnswer`] when it does not fit;
     /// [`ErrorKind::NotFound`] when it is not ready yet (try again with a growing pause) or does not exist.
     pub async fn report(&self, conversation_space_id: &str) -> Result<(Report, String), Error> {
-        let doing = "reading a report";
+        let text = self.report_answer(conversation_space_id).await?;
+        Ok((decode("reading a report", 200, text.as_bytes())?, text))
+    }
+
+    async fn report_answer(&self, conversation_space_id: &str) -> Result<String, Error> {
         let url = self.reports_url(&["reports", conversation_space_id]);
-        let answer = self.ok(Call::new(doing, Method::GET, url)).await?;
-        let report = decode(doing, &answer)?;
-        let text = String::from_utf8(answer.body)
-            .map_err(|_| Error::bad_answer(format!("{doing} failed: the answer is not UTF-8")))?;
-        Ok((report, text))
+        String::from_utf8(self.ok(Call::new("reading a report", Method::GET, url)).await?.body)
+            .map_err(|_| Error::bad_answer("reading a report failed: the answer is not UTF-8"))
     }
 
     fn reports_url(&self, segments: &[&str]) -> Url {
@@ -316,7 +330,8 @@ impl Client {
 impl Client {
     async fn json<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
         let doing = call.doing;
-        decode(doing, &self.ok(call).await?)
+        let answer = self.ok(call).await?;
+        decode(doing, answer.status, &answer.body)
     }
 
     async fn delete(&self, call: Call) -> Result<(), Error> {
@@ -411,9 +426,10 @@ fn may_refresh(refreshes: u32, answer: &Answer) -> bool {
     refreshes == 0 || (refreshes < limits::REFRESHES_MAX && expired())
 }
 
-fn decode<T: DeserializeOwned>(doing: &str, answer: &Answer) -> Result<T, Error> {
-    serde_json::from_slice(&answer.body).map_err(|error| {
-        Error::bad_answer(format!("{doing} failed: unreadable answer: {error}")).with_status(answer.status)
+fn decode<T: DeserializeOwned>(doing: &str, status: u16, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| {
+        let misfit = Misfit::new(body, &error);
+        Error::bad_answer(format!("{doing} failed: unreadable answer: {misfit}")).with_status(status)
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sdk::ErrorKind;
+use sdk::{Error, ErrorKind};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -15,11 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::progress::{estimate, words};
 use super::service::Service;
 use crate::limits;
+use crate::store::head::Head;
 use crate::store::ledger::{self, GapKind};
 use crate::store::{Store, reports as table};
 use table::{Pending, Saved};
-use wire::call_events::StateType;
-use wire::report::Report;
 
 /// What the fetcher and the rest of the app tell each other.
 #[derive(Clone)]
@@ -110,11 +109,15 @@ impl<S: Service> Fetcher<S> {
 
     pub(super) async fn try_once(&self, pending: &Pending) -> sqlx::Result<()> {
         let id = &pending.conversation_space_id;
-        let error = match self.client.full_report(id).await {
-            Ok((report, raw)) => return self.keep(pending, &report, &raw).await,
+        let answer = self.client.full_report(id).await;
+        let now = self.client.now();
+        let error = match answer {
+            Ok(raw) => match Head::read(&raw, &self.account_key, now) {
+                Some((head, is_whole)) => return self.keep(pending, &head, is_whole, &raw).await,
+                None => Error::new(ErrorKind::BadAnswer, "the answer has no conversationSpaceId"),
+            },
             Err(error) => error,
         };
-        let now = self.client.now();
         let age = age(pending, now);
         if age > limits::FETCH_AGE_MAX && !error.is_temporary() {
             tracing::error!("report {id} is given up after a week, its gap stays listed: {error}");
@@ -130,7 +133,7 @@ impl<S: Service> Fetcher<S> {
         table::postpone(&self.store.pool, &self.account_key, id, now + pause).await
     }
 
-    async fn keep(&self, pending: &Pending, report: &Report, raw: &str) -> sqlx::Result<()> {
+    async fn keep(&self, pending: &Pending, report: &Head, is_whole: bool, raw: &str) -> sqlx::Result<()> {
         let id = &pending.conversation_space_id;
         if report.conversation_space_id != *id || report.account_key != self.account_key {
             tracing::warn!(
@@ -139,7 +142,7 @@ impl<S: Service> Fetcher<S> {
             table::give_up(&self.store.pool, &self.account_key, id).await?;
         }
         let now = self.client.now();
-        let again = (!is_complete(report) && age(pending, now) < limits::INCOMPLETE_AGE_MAX)
+        let again = (!is_whole && age(pending, now) < limits::INCOMPLETE_AGE_MAX)
             .then(|| now + again_pause(pending.attempts, fastrand::f64()));
         match table::save(&self.store.pool, report, raw, now, again).await? {
             Saved::New => self.stored.send_replace(()),
@@ -155,11 +158,6 @@ impl<S: Service> Fetcher<S> {
 
 fn age(pending: &Pending, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(pending.announced)).unwrap_or_default()
-}
-
-/// A whole report ends with the state that ends the call (spec/call-events.md, state).
-fn is_complete(report: &Report) -> bool {
-    report.call_states.last().is_some_and(|state| state.kind == StateType::Ending)
 }
 
 /// Doubling, jittered down to half.

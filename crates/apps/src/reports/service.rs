@@ -4,7 +4,6 @@
 use jiff::Timestamp;
 use sdk::pull::Span;
 use sdk::{Client, Error};
-use wire::report::Report;
 
 pub(super) trait Service: Clone + Send + Sync + 'static {
     /// Its time, by which calls begin and end.
@@ -17,8 +16,8 @@ pub(super) trait Service: Clone + Send + Sync + 'static {
         span: Span,
     ) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
 
-    /// The report of a call, with its text as it came.
-    fn full_report(&self, id: &str) -> impl Future<Output = Result<(Report, String), Error>> + Send;
+    /// The text of the report of a call, as it came: a JSON object.
+    fn full_report(&self, id: &str) -> impl Future<Output = Result<String, Error>> + Send;
 }
 
 impl Service for Client {
@@ -27,11 +26,10 @@ impl Service for Client {
     }
 
     async fn ended_within(&self, account_key: &str, span: Span) -> Result<Vec<String>, Error> {
-        let summaries = self.report_summaries(account_key, span.from, span.to).await?;
-        Ok(summaries.into_iter().map(|summary| summary.conversation_space_id).collect())
+        self.ended_calls(account_key, span.from, span.to).await
     }
 
-    async fn full_report(&self, id: &str) -> Result<(Report, String), Error> {
-        self.report(id).await
+    async fn full_report(&self, id: &str) -> Result<String, Error> {
+        self.report_text(id).await
     }
 }

@@ -17,7 +17,6 @@ use sdk::pull::{Look, Span};
 use sdk::{Error, ErrorKind};
 use sqlx::AnyPool;
 use tokio::sync::{Notify, watch};
-use wire::report::Report;
 
 use super::fetch::Fetcher;
 use super::pull::{Link, Puller};
@@ -119,7 +118,7 @@ impl Service for Phones {
         })
     }
 
-    async fn full_report(&self, id: &str) -> Result<(Report, String), Error> {
+    async fn full_report(&self, id: &str) -> Result<String, Error> {
         tokio::task::yield_now().await;
         self.with(|world| {
             if let Some(error) = world.trouble() {
@@ -127,8 +126,7 @@ impl Service for Phones {
             }
             let call = world.calls.get(id).filter(|call| call.ready <= world.now);
             let call = call.ok_or_else(|| Error::new(ErrorKind::NotFound, "not yet"))?;
-            let text = call.report(id, world.now);
-            Ok((serde_json::from_str(&text).unwrap(), text))
+            Ok(call.report(id, world.now))
         })
     }
 }

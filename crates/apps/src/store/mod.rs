@@ -11,6 +11,7 @@ pub mod crm_log;
 mod database;
 pub mod desks;
 mod folder;
+pub mod head;
 pub mod history;
 pub mod languages;
 pub mod ledger;

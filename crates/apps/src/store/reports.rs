@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
 
+use super::head::Head;
 use super::{changes, revisions};
 
 /// Tables of the report app; run at each start.
@@ -332,7 +333,7 @@ pub enum Saved {
 /// When the database refuses.
 pub async fn save(
     pool: &AnyPool,
-    report: &sdk::wire::report::Report,
+    report: &Head,
     raw: &str,
     now: Timestamp,
     again: Option<Timestamp>,
@@ -396,7 +397,7 @@ pub async fn save(
 
 async fn insert(
     transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
-    report: &sdk::wire::report::Report,
+    report: &Head,
     raw: &str,
     now: Timestamp,
 ) -> sqlx::Result<()> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::store::revisions::{Revision, revisions};
 use crate::store::testing;
 
-fn report(id: &str) -> (sdk::wire::report::Report, String) {
+fn report(id: &str) -> (Head, String) {
     let raw = format!(
         r#"{{"conversationSpaceId": "{id}", "callCreated": "2026-02-03T17:00:00Z",
             "callEnded": "2026-02-03T17:02:41.35Z", "direction": "INBOUND", "accountKey": "17"}}"#

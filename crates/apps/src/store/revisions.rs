@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use sqlx::{AnyPool, Row, any::AnyRow};
 
+use super::head::Head;
 use super::reports::{CallKey, Saved, instant};
 
 /// Table of the revisions; run at each start.
@@ -56,7 +57,7 @@ pub async fn revisions(pool: &AnyPool, call: &CallKey) -> sqlx::Result<Vec<Revis
 
 pub(super) async fn revise(
     transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
-    report: &sdk::wire::report::Report,
+    report: &Head,
     raw: &str,
     now: Timestamp,
     before: String,

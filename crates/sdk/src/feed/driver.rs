@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lifecycle::{Action, Event, Generation, Lifecycle, Listed, Sweep, Told, Trouble};
 use crate::limits;
 use crate::novelty::Novelty;
+use crate::shape::Misfit;
 
 /// First frame of a Callfeed platform that cannot resume wholly behind the notification named by `?after=`.
 const RESUME_SOURCE: &str = "callfeed";
@@ -339,7 +340,9 @@ impl Driver {
             News::Text(text) => match serde_json::from_str::<Frame>(&text) {
                 Ok(frame) => self.frame(generation, frame.data, &text).await,
                 Err(error) => {
-                    self.problem(Error::bad_answer(format!("unreadable frame on the socket: {error}"))).await;
+                    let misfit = Misfit::new(text.as_bytes(), &error);
+                    self.problem(Error::bad_answer(format!("unreadable frame on the socket: {misfit}")))
+                        .await;
                 }
             },
             News::Pong { sequence } if is_held => self.step(Event::Pong { generation, sequence }).await,
@@ -364,7 +367,7 @@ impl Driver {
         }
         let id = data.id.clone();
         let event = match data.source.as_str() {
-            call_events::SOURCE => call_event(self.with_raw(data, text)),
+            call_events::SOURCE => call_event(self.with_raw(data, text).1),
             report::SOURCE => report_event(self.with_raw(data, text)),
             RESUME_SOURCE if data.kind == RESUME => {
                 Ok(FeedEvent::MayHaveMissed { reason: "the server could not resume wholly" })
@@ -402,9 +405,11 @@ impl Driver {
     }
 }
 
-fn call_event((content, notification): (Value, Notification)) -> Result<FeedEvent, Error> {
-    let event: CallEvent = serde_json::from_value(content)
-        .map_err(|error| Error::bad_answer(format!("unreadable call event {}: {error}", notification.id)))?;
+fn call_event(notification: Notification) -> Result<FeedEvent, Error> {
+    let event: CallEvent = serde_json::from_str(&notification.raw).map_err(|error| {
+        let misfit = Misfit::new(notification.raw.as_bytes(), &error);
+        Error::bad_answer(format!("unreadable call event {}: {misfit}", notification.id))
+    })?;
     Ok(FeedEvent::CallEvent(Box::new(event), notification))
 }
 

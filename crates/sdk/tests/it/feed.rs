@@ -303,6 +303,40 @@ async fn a_socket_that_opens_again_names_the_last_notification_and_hears_when_th
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_told_without_what_it_says() {
+    let fake = Fake::start().await;
+    let mut feed = connected(&fake, fake.signed_in().await).await;
+    let event = |content: &str| {
+        format!(
+            r#"{{"event":"Notification","data":{{"id":"n1","source":"call-events","type":"x","content":{content}}}}}"#
+        )
+    };
+    let cases = [
+        (
+            event(r#"{"metadata":"Ada +13125550147"}"#),
+            "unreadable call event n1: invalid type: string, expected",
+        ),
+        (
+            r#"{"event":"Notification","data":"Ada +13125550147"}"#.to_owned(),
+            "on the socket: invalid type: string",
+        ),
+        (r#"{"event": Ada +13125550147"#.to_owned(), "unreadable frame on the socket: it is not JSON"),
+    ];
+    for (frame, expected) in cases {
+        fake.order(Order::Send(frame));
+        match next(&mut feed).await {
+            FeedEvent::Problem(error) => {
+                let text = error.to_string();
+                assert!(text.contains(expected), "{text}");
+                assert!(!text.contains("Ada") && !text.contains("5550147"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    feed.close().await;
+}
+
+#[tokio::test]
 async fn the_content_of_a_notification_stays_as_it_came() {
     let fake = Fake::start().await;
     let mut feed = connected(&fake, fake.signed_in().await).await;

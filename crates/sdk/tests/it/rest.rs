@@ -129,6 +129,39 @@ async fn the_text_of_a_report_stays_as_it_came() {
 }
 
 #[tokio::test]
+async fn what_does_not_fit_hides_nothing_else_and_is_named_without_its_value() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let list = "GET /call-events-report/v1/report-summaries";
+    let items = json!([
+        {"conversationSpaceId": "cs-1", "caller": "Ada +13125550147"},
+        {"conversationSpaceId": 17},
+        {"conversationSpaceId": "cs-2"}
+    ]);
+    fake.next(list, 200, json!({"items": items}));
+    let (start, end) = ("2026-02-03T17:00:00Z".parse().unwrap(), "2026-02-03T18:00:00Z".parse().unwrap());
+    assert_eq!(client.ended_calls(ACCOUNT, start, end).await.unwrap(), ["cs-1", "cs-2"]);
+    fake.next(list, 200, json!({"items": items}));
+    let error = client.report_summaries(ACCOUNT, start, end).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::BadAnswer);
+    assert!(!error.to_string().contains("Ada"), "{error}");
+
+    let path = "GET /call-events-report/v1/reports/cs-1";
+    let report = json!({"conversationSpaceId": "cs-1", "participants": "Ada +13125550147"});
+    fake.next(path, 200, report.clone());
+    assert_eq!(client.report_text("cs-1").await.unwrap(), report.to_string());
+    fake.next(path, 200, report);
+    let error = client.report("cs-1").await.unwrap_err();
+    let expected = "unreadable answer: invalid type: string, expected a sequence in participants, line 1";
+    assert!(error.to_string().contains(expected), "{error}");
+    for text in [json!(["Ada"]), json!("Ada")] {
+        fake.next(path, 200, text);
+        let error = client.report_text("cs-1").await.unwrap_err();
+        assert!(error.kind == ErrorKind::BadAnswer && !error.to_string().contains("Ada"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_burst_stays_below_the_rate_limit_and_refusals_are_borne() {
     let fake = Fake::start().await;
     let client = fake.signed_in().await;
