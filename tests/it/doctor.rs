@@ -73,8 +73,11 @@ async fn the_doctor_names_each_scope_that_is_missing_and_a_role_that_is_too_smal
         ("call-events.v1.notifications.manage", &["subscribe to reports", "subscribe to call events"][..]),
         ("call-events.v1.events.read", &["read calls under way"]),
         ("cr.v1.read", &["read reports"]),
+        ("users.v1.read", &["read people and lines"]),
+        ("identity:scim.me", &["read one's record"]),
     ] {
-        let scopes: Vec<&str> = SCOPES.split(' ').filter(|scope| *scope != missing).collect();
+        let all = SCOPES.split(' ').chain(["users.v1.read", "identity:scim.me"]);
+        let scopes: Vec<&str> = all.filter(|scope| *scope != missing).collect();
         let client = portal.new_client(&scopes.join(" "), &["authorization_code", "refresh_token"]).await;
         let few =
             [("OAUTH_CLIENT_ID", Some(client.id.as_str())), ("OAUTH_CLIENT_SECRET", Some(&client.secret))];

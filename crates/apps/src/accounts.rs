@@ -106,7 +106,8 @@ pub async fn list(
     let client = session(settings, &options.state_dir, redirect_uri(&options.listen)?)?;
     let needed = options.sign_in || client.ready().await.is_err_and(|error| sign_in::is_needed(&error));
     if needed {
-        let how = sign_in::Options { no_browser: options.no_browser, listen_flag: "--listen" };
+        let how =
+            sign_in::Options { no_browser: options.no_browser, listen_flag: "--listen", asks_again: false };
         sign_in::sign_in_for(&client, &SCOPES_WITH_NUMBERS, how, shutdown).await?.page_shown().await;
     }
     let accounts = client.accounts().await.map_err(|error| match error.kind {

@@ -20,6 +20,11 @@ pub const APP_LOCK_LOOK: Duration = Duration::from_millis(20);
 
 /// The redirect page stays this long after the sign-in, so that the browser can fetch its stylesheet.
 pub const SIGN_IN_LINGER: Duration = Duration::from_secs(2);
+/// A collector whose question to sign in was denied or could not be asked asks again after this; doubled each time, ended
+/// by a sign-in elsewhere …
+pub const SIGN_IN_PAUSE: Duration = Duration::from_secs(2);
+/// … up to this.
+pub const SIGN_IN_PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// Reports fetched at the same time; further ones wait in the store. Enough for the pace of the SDK even where an
 /// answer takes two seconds.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -28,7 +28,22 @@ pub struct Options {
     pub no_browser: bool,
     /// The flag that changes the port, for the message that it is taken.
     pub listen_flag: &'static str,
+    /// After a failure another address is shown without a new start: what the page tells the person.
+    pub asks_again: bool,
 }
+
+impl Options {
+    /// The same for a program that asks until somebody signs in.
+    #[must_use]
+    pub fn asking_again(self) -> Self {
+        Self { asks_again: true, ..self }
+    }
+}
+
+/// The person, or the authorization server in the redirect, said no.
+#[derive(Debug, thiserror::Error)]
+#[error("sign-in failed: {0}")]
+pub struct Denied(String);
 
 /// What the redirect brings.
 #[derive(Debug, Default, Deserialize)]
@@ -106,10 +121,25 @@ pub async fn sign_in_for(
     options: Options,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<SignedIn> {
+    sign_in_until(client, scopes, options, std::future::pending(), shutdown).await
+}
+
+/// The same for as long as it is wanted: with `enough`, such as a sign-in elsewhere, the page ends as if somebody had
+/// signed in at it.
+///
+/// # Errors
+/// As [`sign_in`]; [`Denied`] when it was a person who refused.
+pub async fn sign_in_until(
+    client: &Client,
+    scopes: &[&str],
+    options: Options,
+    enough: impl Future<Output = ()>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<SignedIn> {
     let listeners = listen(client, options).await?;
     let authorization = client.authorization(scopes).await?;
     let (result, mut results) = mpsc::channel(1);
-    let waiting = Arc::new(Waiting { client: client.clone(), state: authorization.state, result });
+    let waiting = Arc::new(Waiting { client: client.clone(), state: authorization.state, options, result });
     let router = Router::new()
         .route(client.redirect_uri().path(), get(redirect))
         .with_state(waiting)
@@ -118,8 +148,9 @@ pub async fn sign_in_for(
     let server = tokio::spawn(serve(listeners, router, done.clone()));
     show(authorization.login_url.as_str(), options.no_browser);
     let outcome = tokio::select! {
-        outcome = results.recv() => outcome.unwrap_or_else(|| Err("the redirect page has ended".to_owned())),
-        () = shutdown.cancelled() => Err("stopped before anybody signed in".to_owned()),
+        outcome = results.recv() => outcome.unwrap_or_else(|| Err(anyhow!("the redirect page has ended"))),
+        () = enough => Ok(()),
+        () = shutdown.cancelled() => Err(anyhow!("sign-in failed: stopped before anybody signed in")),
     };
     let linger = outcome.is_ok() || !shutdown.is_cancelled();
     let closing = tokio::spawn(async move {
@@ -131,9 +162,9 @@ pub async fn sign_in_for(
     });
     match outcome {
         Ok(()) => Ok(SignedIn { server: closing }),
-        Err(text) => {
+        Err(error) => {
             let _ = closing.await;
-            bail!("sign-in failed: {text}")
+            Err(error)
         }
     }
 }
@@ -192,8 +223,9 @@ async fn listen(client: &Client, options: Options) -> anyhow::Result<Vec<TcpList
     let port = uri.port_or_known_default().context("the redirect URI has no port")?;
     bind_loopback(host, port).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "{host}:{port} is taken by another program: end it, or choose another address with {} HOST:PORT (and \
-             register its redirect URI for the OAuth client)",
+            "{host}:{port} is taken by another program: if that is callfeed reports, which waits there for a sign-in \
+             itself, open the address that its log shows; else end it, or choose another address with {} HOST:PORT \
+             (and register its redirect URI for the OAuth client)",
             options.listen_flag
         ),
         _ => anyhow::anyhow!("cannot listen on {host}:{port}: {error}"),
@@ -218,18 +250,23 @@ async fn serve(listeners: Vec<TcpListener>, router: Router, done: CancellationTo
 struct Waiting {
     client: Client,
     state: String,
-    result: mpsc::Sender<Result<(), String>>,
+    options: Options,
+    result: mpsc::Sender<anyhow::Result<()>>,
 }
 
 async fn redirect(State(waiting): State<Arc<Waiting>>, Query(query): Query<RedirectQuery>) -> Response {
     let outcome = match query.judge(&waiting.state) {
         Redirect::Foreign => return foreign_page(),
-        Redirect::Refused(text) => Err(text),
-        Redirect::Code(code) => waiting.client.exchange(&code).await.map_err(|error| error.to_string()),
+        Redirect::Refused(text) => Err((text.clone(), Denied(text).into())),
+        Redirect::Code(code) => waiting.client.exchange(&code).await.map_err(|error| {
+            let text = error.to_string();
+            (text, anyhow::Error::new(error).context("sign-in failed"))
+        }),
     };
-    let page = match &outcome {
-        Ok(()) => signed_in_page(),
-        Err(text) => failed_page(text),
+    let (page, outcome) = match outcome {
+        Ok(()) => (signed_in_page(), Ok(())),
+        Err((text, error)) if waiting.options.asks_again => (page_of(&text, ASKS_AGAIN), Err(error)),
+        Err((text, error)) => (failed_page(&text), Err(error)),
     };
     // A second answer, when the person reloads the page, is of no interest.
     let _ = waiting.result.try_send(outcome);
@@ -252,8 +289,14 @@ pub fn signed_in_page() -> Response {
 /// The page after a refusal or an error; `text` says why.
 #[must_use]
 pub fn failed_page(text: &str) -> Response {
+    page_of(text, "Start the program again for another login address.")
+}
+
+const ASKS_AGAIN: &str = "The program shows another login address in a moment, where it showed this one.";
+
+fn page_of(text: &str, detail: &'static str) -> Response {
     let page = ui::Message::new("Not signed in", capitalised(text));
-    let page = page.with_detail("Start the program again for another login address.");
+    let page = page.with_detail(detail);
     ui::page(StatusCode::BAD_REQUEST, &page, &[])
 }
 

@@ -27,7 +27,12 @@ pub fn arguments(platform: &Platform, app: &str, state: &Path, flags: &[&str]) -
 
 /// The login address that an app prints for a person to open.
 pub async fn login_address(app: &App) -> String {
-    let find = |lines: &[String]| lines.iter().find_map(|line| address_in(line));
+    nth_login_address(app, 1).await
+}
+
+/// The login address that it prints as the first, second …
+pub async fn nth_login_address(app: &App, number: usize) -> String {
+    let find = |lines: &[String]| lines.iter().filter_map(|line| address_in(line)).nth(number - 1);
     app.stderr.wait("the login address", SOON, find).await
 }
 

@@ -10,12 +10,13 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::asking::{Asker, Asking};
 use super::fetch::Fetcher;
-use super::health::{Monitor, Pulse, Watched};
+use super::health::{Monitor, Pulse, Watched, signs_of_life};
 use super::outputs::{self, Ended, Runner, Sink};
 use super::pull::{Link, Puller};
 use super::retention::Keeper;
-use super::{CHANNEL_FILE, NICKNAME, Options, Since, account_folder, redirect_uri, sign_in_options};
+use super::{CHANNEL_FILE, NICKNAME, Options, Since, account_folder, redirect_uri};
 use crate::env::Settings;
 use crate::limits;
 use crate::service::Manager;
@@ -33,7 +34,8 @@ struct Collector {
     feed: FeedConfig,
     link: watch::Sender<Link>,
     wake: Arc<Notify>,
-    sign_ins: JoinSet<anyhow::Result<()>>,
+    asker: Asker,
+    asking: Asking,
     shared: Shared,
     was_connected: bool,
     pulse: Arc<Pulse>,
@@ -64,8 +66,19 @@ enum Due<'a> {
     Hurry,
     /// A report was announced; again, since it has changed.
     Announced { id: &'a str, again: bool },
-    /// From now on calls may end unheard, until a look at the summaries has covered it; why.
-    Gap(&'a str),
+    /// From now on calls may end unheard, until a look at the summaries has covered it; how and why.
+    Gap(GapKind, &'a str),
+}
+
+/// What `callfeed gaps` says while nobody is signed in.
+const SIGN_IN_WANTED: &str =
+    "nobody is signed in: open the address that the collector has shown, or callfeed login";
+
+impl Shared {
+    /// Names the account where there are others.
+    fn name_of(&self, account_key: &str) -> String {
+        if self.several { format!("account {account_key}: ") } else { String::new() }
+    }
 }
 
 /// Whether to go on.
@@ -122,11 +135,8 @@ pub(super) async fn run(
     }
     let keeper = Keeper::new(options.keep, monitor.store.clone(), &options.outputs);
     let keeping = tokio::spawn(keeper.run(collecting.clone()));
-    let alive = tokio::spawn(monitor.signs_of_life(
-        Manager::of_environment(),
-        shared.ready.subscribe(),
-        collecting.clone(),
-    ));
+    let alive =
+        tokio::spawn(signs_of_life(Manager::of_environment(), shared.ready.subscribe(), collecting.clone()));
     let mut running: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for collector in collectors {
         running.spawn(collector.keep_running());
@@ -182,14 +192,23 @@ impl Collector {
             reports: true,
             state_file: Some(folder.join(CHANNEL_FILE)),
         };
+        let client = session(settings, &folder, redirect_uri(listen)?)?;
+        let asker = Asker {
+            client: client.clone(),
+            who: shared.name_of(&account_key),
+            no_browser: shared.no_browser,
+            turn: shared.signing_in.clone(),
+            shutdown: shutdown.clone(),
+        };
         Ok(Self {
-            client: session(settings, &folder, redirect_uri(listen)?)?,
+            client,
             store: store.clone(),
             account_key,
             feed,
             link: watch::Sender::new(Link::default()),
             wake: Arc::new(Notify::new()),
-            sign_ins: JoinSet::new(),
+            asking: Asking::new(asker.clone()),
+            asker,
             shared: shared.clone(),
             was_connected: false,
             pulse: Arc::default(),
@@ -213,7 +232,7 @@ impl Collector {
 
     /// Names the account where there are others.
     fn who(&self) -> String {
-        if self.shared.several { format!("account {}: ", self.account_key) } else { String::new() }
+        self.shared.name_of(&self.account_key)
     }
 
     /// Runs until the end. The failure of an account that is alone ends the program, which says why; with others beside
@@ -270,9 +289,6 @@ impl Collector {
                     Some(event) => self.event(event).await?,
                     None => anyhow::bail!("the feed has ended by a fault"),
                 },
-                Some(done) = self.sign_ins.join_next(), if !self.sign_ins.is_empty() => {
-                    done.context("the sign-in has ended by a fault")??;
-                }
             }
         }
     }
@@ -283,7 +299,8 @@ impl Collector {
         if !needed {
             return Ok(Flow::GoOn);
         }
-        match ask(&self.client, &self.shared, &self.who(), &self.shutdown).await {
+        self.write(Due::Gap(GapKind::SignIn, SIGN_IN_WANTED)).await;
+        match self.asker.ask_first().await {
             Ok(()) => {
                 tracing::info!("{}signed in", self.who());
                 Ok(Flow::GoOn)
@@ -309,7 +326,7 @@ impl Collector {
                 tracing::warn!("{who}disconnected: {reason}; connecting again");
                 self.pulse.connected(false);
                 self.link.send_modify(|link| link.connected = false);
-                self.write(Due::Gap(&reason)).await;
+                self.write(Due::Gap(GapKind::Connection, &reason)).await;
             }
             FeedEvent::Refreshed => tracing::info!("{who}channel refreshed"),
             FeedEvent::Recreated { reason } => tracing::info!("{who}new channel: {reason}"),
@@ -319,12 +336,24 @@ impl Collector {
             }
             FeedEvent::MayHaveMissed { reason } => {
                 tracing::warn!("{who}reports may have been missed: {reason}");
-                self.write(Due::Gap(reason)).await;
+                self.write(Due::Gap(GapKind::Connection, reason)).await;
                 self.link.send_modify(|link| link.epoch += 1);
             }
             FeedEvent::CallEvent(..) | FeedEvent::Other(_) => {}
-            FeedEvent::SignInNeeded => self.sign_in_again(),
-            FeedEvent::SignedIn => tracing::info!("{who}signed in"),
+            FeedEvent::SignInNeeded => {
+                if self.asking.want() {
+                    tracing::warn!("{who}the sign-in has ended: sign in again");
+                    self.write(Due::Gap(GapKind::SignIn, SIGN_IN_WANTED)).await;
+                }
+            }
+            FeedEvent::SignedIn => {
+                self.asking.enough();
+                tracing::info!("{who}signed in");
+                self.write(Due::Hurry).await;
+                self.wake.notify_one();
+                // What could not be looked for meanwhile is looked for now.
+                self.link.send_modify(|link| link.epoch += 1);
+            }
             FeedEvent::Problem(error) => {
                 let final_word =
                     matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Rejected | ErrorKind::NotFound);
@@ -366,41 +395,9 @@ impl Collector {
             Due::Hurry => table::hurry(pool, account, now).await,
             Due::Announced { id, again: true } => table::announce_again(pool, account, id, now).await,
             Due::Announced { id, again: false } => table::announce(pool, account, id, now).await.map(|_| ()),
-            Due::Gap(reason) => ledger::open_gap(pool, account, GapKind::Connection, "", reason, now).await,
+            Due::Gap(kind, reason) => ledger::open_gap(pool, account, kind, "", reason, now).await,
         }
     }
-
-    fn sign_in_again(&mut self) {
-        if !self.sign_ins.is_empty() {
-            return;
-        }
-        let who = self.who();
-        tracing::warn!("{who}the sign-in has ended: sign in again");
-        let (client, shared, shutdown) = (self.client.clone(), self.shared.clone(), self.shutdown.clone());
-        self.sign_ins.spawn(async move {
-            match ask(&client, &shared, &who, &shutdown).await {
-                Err(error) if !shutdown.is_cancelled() => Err(error),
-                _ => Ok(()),
-            }
-        });
-    }
-}
-
-/// Asks a person to sign in, when nobody else is being asked.
-async fn ask(
-    client: &Client,
-    shared: &Shared,
-    who: &str,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<()> {
-    let _turn = tokio::select! {
-        turn = shared.signing_in.lock() => turn,
-        () = shutdown.cancelled() => return Ok(()),
-    };
-    if shared.several {
-        sign_in::say(&format!("{who}nobody is signed in."));
-    }
-    sign_in::sign_in(client, sign_in_options(shared.no_browser), shutdown).await.map(|_| ())
 }
 
 type Running = JoinSet<anyhow::Result<Ended>>;

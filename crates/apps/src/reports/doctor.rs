@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use sdk::wire::scope;
 use sdk::{Client, Error, ErrorKind, Feed, FeedConfig, FeedEvent};
 use serde::Serialize;
 use url::Url;
@@ -86,6 +87,7 @@ pub async fn examine(
     if let Some(finding) = role(&client, account).await {
         tell(finding);
     }
+    people(&client).await.into_iter().for_each(&mut tell);
     tell(summaries(&client, account).await);
     tell(calls(&client, account).await);
     let (findings, may_listen) = notifications(&client, account).await;
@@ -256,6 +258,36 @@ async fn role(client: &Client, account: &str) -> Option<Finding> {
         Some(true) => Finding::good(check, format!("{} is administered by who signed in", mine.name)),
         None => Finding::good(check, format!("{} is seen by who signed in", mine.name)),
     })
+}
+
+/// Who signed in, their accounts and lines: each scope for itself, since one can stand in for another for a while.
+async fn people(client: &Client) -> [Finding; 2] {
+    let lines = client.my_accounts().await;
+    let lines =
+        lines.map(|mine| format!("{} lines", mine.iter().map(|mine| mine.lines.len()).sum::<usize>()));
+    let record = client.my_record().await.map(|_| "read".to_owned());
+    let of = |check: &str, found: Result<String, Error>, scope: &str, for_what: &str| match found {
+        Ok(found) => Finding::good(check, found),
+        Err(error) if error.kind == ErrorKind::Forbidden => {
+            let step = format!(
+                "tick the scope {scope} at the page of OAuth clients, then: callfeed login; it tells {for_what}"
+            );
+            Finding::bad(check, error.to_string(), step)
+        }
+        Err(error) => {
+            let step = step(&error, scope, "");
+            Finding::bad(check, error.to_string(), step)
+        }
+    };
+    [
+        of(
+            "read people and lines",
+            lines,
+            scope::USERS_READ,
+            "whose lines ring, for screen pop and accounts",
+        ),
+        of("read one's record", record, scope::SCIM_ME, "who may administer, for screen pop and accounts"),
+    ]
 }
 
 /// What mends an account key that is not that of the account.

@@ -46,10 +46,12 @@ fn lines(trace: &Trace, running: bool, through: Option<Timestamp>) -> Vec<String
             "collected: its report is stored since {:.0}; the call ended {}",
             stored.at, stored.call_ended
         )),
-        None if trace.pending.is_none() => lines.extend(unknown(running, through)),
-        None => {}
+        None => lines.extend(missing(trace, running, through)),
     }
-    lines.extend(trace.unheard.iter().map(|gap| unheard(gap, trace.stored.is_some())));
+    // Of a call that is known a gap of today says nothing.
+    if trace.erased.is_none() && !given_up(trace) {
+        lines.extend(trace.unheard.iter().map(|gap| unheard(gap, trace.stored.is_some())));
+    }
     for change in trace.changes.iter().filter(|change| change.revision > 1) {
         lines.push(format!("changed: revision {} has other {}", change.revision, change.changed));
     }
@@ -105,6 +107,28 @@ fn unheard(gap: &Unheard, stored: bool) -> String {
     }
 }
 
+/// It was announced, is not waited for any more, and its gap has stayed.
+fn given_up(trace: &Trace) -> bool {
+    let waits = trace.stored.is_some() || trace.pending.is_some() || trace.erased.is_some();
+    !waits && trace.gaps.iter().any(|gap| gap.closed.is_none())
+}
+
+/// Why a report is not stored; nothing where it is still on its way.
+fn missing(trace: &Trace, running: bool, through: Option<Timestamp>) -> Vec<String> {
+    if let Some(at) = trace.erased {
+        return vec![format!(
+            "erased {at:.0}: by callfeed erase, or since the days of --keep-days were over; it is not fetched again"
+        )];
+    }
+    match trace.pending {
+        Some(_) => Vec::new(),
+        None if given_up(trace) => {
+            vec!["given up: it was announced, and for a week its report could not be had".to_owned()]
+        }
+        None => unknown(running, through),
+    }
+}
+
 fn unknown(running: bool, through: Option<Timestamp>) -> Vec<String> {
     let mut lines = vec!["not collected: nothing told the collector of it".to_owned()];
     lines.push(match (through, running) {
@@ -156,6 +180,32 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_erased_call_and_one_that_was_given_up_are_told_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = crate::store::testing::open(folder.path()).await.pool;
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let told = async |id| {
+            let accounts = trace::accounts(&pool, id).await.unwrap();
+            let account = accounts.first().map(String::as_str);
+            lines(&trace::of(&pool, account, id).await.unwrap(), true, Some(at(9))).join("\n")
+        };
+        for id in ["erased", "lost"] {
+            table::announce(&pool, "17", id, at(10)).await.unwrap();
+        }
+        let call =
+            table::CallKey { conversation_space_id: "erased".to_owned(), account_key: "17".to_owned() };
+        crate::store::privacy::erase_call(&pool, &call, at(20)).await.unwrap();
+        let text = told("erased").await;
+        assert!(text.starts_with("erased 1970-01-01T00:00:20Z") && !text.contains("told the"), "{text}");
+        ledger::open_gap(&pool, "17", GapKind::Report, "lost", "status 404", at(30)).await.unwrap();
+        assert!(told("lost").await.starts_with("not collected yet: announced"), "{}", told("lost").await);
+        table::give_up(&pool, "17", "lost").await.unwrap();
+        let text = told("lost").await;
+        assert!(text.starts_with("given up:") && text.contains("status 404"), "{text}");
+        assert!(!text.contains("told the collector"), "{text}");
     }
 
     /// It was under way when the connection broke, and over when it stood again.

@@ -60,9 +60,17 @@ struct Health {
     gaps_open: u64,
     /// Reports that are known of and not fetched yet.
     missing: u64,
+    /// Somebody must sign in: `callfeed login`, or the address in the log.
+    sign_in_needed: bool,
     sign_in_ends: Option<Timestamp>,
     accounts: Vec<AccountHealth>,
     outputs: Vec<changes::Standing>,
+}
+
+impl Health {
+    fn is_well(&self) -> bool {
+        self.connected && !self.sign_in_needed && self.store_failure.is_none()
+    }
 }
 
 /// One account; above is what holds for all of them.
@@ -74,7 +82,18 @@ struct AccountHealth {
     last_notification: Option<Timestamp>,
     known_through: Option<Timestamp>,
     missing: u64,
+    sign_in_needed: bool,
     sign_in_ends: Option<Timestamp>,
+}
+
+impl AccountHealth {
+    /// None are left of a sign-in that has ended; `None` when the end is not known.
+    fn sign_in_days_left(&self, now: Timestamp) -> Option<f64> {
+        match self.sign_in_needed {
+            true => Some(0.0),
+            false => self.sign_in_ends.map(|at| at.duration_since(now).as_secs_f64() / 86_400.0),
+        }
+    }
 }
 
 /// An account that is collected.
@@ -113,34 +132,6 @@ impl Monitor {
         Ok(())
     }
 
-    /// Tells the service manager that we are ready once somebody is signed in, and that we live as long as the store
-    /// answers, until `shutdown`.
-    pub async fn signs_of_life(
-        self,
-        manager: Manager,
-        mut ready: watch::Receiver<bool>,
-        shutdown: CancellationToken,
-    ) {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ready.wait_for(|ready| *ready) => manager.ready(),
-        }
-        if let Some(every) = manager.sign_of_life_every() {
-            let mut ticks = tokio::time::interval(every);
-            loop {
-                tokio::select! {
-                    () = shutdown.cancelled() => break,
-                    _ = ticks.tick() => {}
-                }
-                if ledger::open_gaps(&self.store.pool).await.is_ok() {
-                    manager.alive();
-                }
-            }
-        }
-        shutdown.cancelled().await;
-        manager.stopping();
-    }
-
     async fn health(&self) -> sqlx::Result<Health> {
         let pool = &self.store.pool;
         let mut accounts = Vec::new();
@@ -151,6 +142,7 @@ impl Monitor {
                 last_notification: watched.pulse.last_notification(),
                 known_through: ledger::known(pool, key).await?.map(|known| known.watermark.through()),
                 missing: table::missing(pool, Some(key)).await?,
+                sign_in_needed: !watched.client.is_signed_in(),
                 sign_in_ends: watched.client.sign_in_ends(),
                 account_key: key.to_owned(),
             });
@@ -164,6 +156,7 @@ impl Monitor {
             known_through: accounts.iter().map(|account| account.known_through).min().flatten(),
             gaps_open: ledger::open_gaps(pool).await?,
             missing: table::missing(pool, None).await?,
+            sign_in_needed: accounts.iter().any(|account| account.sign_in_needed),
             sign_in_ends: accounts.iter().filter_map(|account| account.sign_in_ends).min(),
             accounts,
             outputs: changes::standings(pool).await?,
@@ -171,10 +164,34 @@ impl Monitor {
     }
 }
 
-/// 503 while of some account no notification can arrive, or the store fails or cannot be written.
+/// Tells the service manager that we are ready once somebody is signed in, and that we live for as long as our tasks go
+/// round, until `shutdown`. A store or a service that is away is waited for: a new start would mend neither.
+pub(super) async fn signs_of_life(
+    manager: Manager,
+    mut ready: watch::Receiver<bool>,
+    shutdown: CancellationToken,
+) {
+    tokio::select! {
+        () = shutdown.cancelled() => return,
+        _ = ready.wait_for(|ready| *ready) => manager.ready(),
+    }
+    if let Some(every) = manager.sign_of_life_every() {
+        let mut ticks = tokio::time::interval(every);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = ticks.tick() => manager.alive(),
+            }
+        }
+    }
+    shutdown.cancelled().await;
+    manager.stopping();
+}
+
+/// 503 while of some account nobody is signed in or no notification can arrive, or the store fails or cannot be written.
 async fn healthz(State(monitor): State<Monitor>) -> Response {
     match monitor.health().await {
-        Ok(health) if health.connected && health.store_failure.is_none() => Json(health).into_response(),
+        Ok(health) if health.is_well() => Json(health).into_response(),
         Ok(health) => (StatusCode::SERVICE_UNAVAILABLE, Json(health)).into_response(),
         Err(error) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("the store failed: {error}\n")).into_response()
@@ -213,7 +230,8 @@ fn text(health: &Health, now: Timestamp) -> String {
     gauge("lag_seconds", "Calls that ended longer ago than this are all known of.", lag);
     gauge("gaps_open", "Gaps of the ledger that are open.", Some(health.gaps_open as f64));
     gauge("reports_missing", "Reports that are known of and not fetched yet.", Some(health.missing as f64));
-    let days = health.sign_in_ends.map(|at| (seconds(at) - seconds(now)) / 86_400.0);
+    let days =
+        health.accounts.iter().filter_map(|account| account.sign_in_days_left(now)).min_by(f64::total_cmp);
     gauge("sign_in_days_left", "Days until somebody must sign in, unless it is prolonged.", days);
     // One account is what stands above.
     let accounts = if health.accounts.len() > 1 { &health.accounts[..] } else { &[] };
@@ -251,7 +269,7 @@ const ACCOUNT_GAUGES: [AccountGauge; 4] = [
         Some(account.missing as f64)
     }),
     ("sign_in_days_left", "Days until somebody must sign in, unless it is prolonged.", |account, now| {
-        account.sign_in_ends.map(|at| at.duration_since(now).as_secs_f64() / 86_400.0)
+        account.sign_in_days_left(now)
     }),
 ];
 
@@ -276,7 +294,8 @@ mod tests {
             last_notification: None,
             known_through: Some(at("2026-02-03T17:00:10Z")),
             missing: 0,
-            sign_in_ends: None,
+            sign_in_needed: !connected,
+            sign_in_ends: connected.then(|| at("2026-02-13T17:00:30Z")),
         };
         let output = changes::Standing {
             name: "webhook".to_owned(),
@@ -294,6 +313,7 @@ mod tests {
             store_failure: Some("database or disk is full".to_owned()),
             gaps_open: 0,
             missing: 3,
+            sign_in_needed: true,
             sign_in_ends: Some(at("2026-02-13T17:00:30Z")),
             accounts: vec![account("17", true), account("18", false)],
             outputs: vec![output],
@@ -304,7 +324,10 @@ mod tests {
             "callfeed_collector_store_writable 0",
             "callfeed_collector_lag_seconds 30",
             "callfeed_collector_reports_missing 3",
-            "callfeed_collector_sign_in_days_left 10",
+            // A sign-in that has ended does not vanish behind one that lives.
+            "callfeed_collector_sign_in_days_left 0",
+            "callfeed_collector_account_sign_in_days_left{account=\"17\"} 10",
+            "callfeed_collector_account_sign_in_days_left{account=\"18\"} 0",
             "callfeed_collector_account_connected{account=\"18\"} 0",
             "callfeed_collector_account_lag_seconds{account=\"17\"} 20",
             "callfeed_collector_output_waiting{output=\"webhook\"} 2",

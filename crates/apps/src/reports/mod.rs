@@ -5,6 +5,7 @@
 //! that an output gets the last one twice. What no notification told of is found by looking at summaries (`pull`), and
 //! the ledger of the store says what was missing from when to when.
 
+mod asking;
 mod collect;
 pub mod doctor;
 mod explain;
@@ -266,7 +267,7 @@ fn since_at(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Since, String
 }
 
 fn sign_in_options(no_browser: bool) -> sign_in::Options {
-    sign_in::Options { no_browser, listen_flag: "--listen" }
+    sign_in::Options { no_browser, listen_flag: "--listen", asks_again: false }
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub enum GapKind {
     Downtime,
     /// No notification could arrive.
     Connection,
+    /// Nobody was signed in: nothing could be asked for.
+    SignIn,
     /// The time before the first start.
     Backfill,
     /// One report was announced and cannot be had.
@@ -53,6 +55,7 @@ impl GapKind {
         match self {
             Self::Downtime => "downtime",
             Self::Connection => "connection",
+            Self::SignIn => "sign-in",
             Self::Backfill => "backfill",
             Self::Report => "report",
         }
@@ -227,14 +230,15 @@ pub async fn newest_gap(pool: &AnyPool) -> sqlx::Result<i64> {
     sqlx::query("SELECT coalesce(max(number), 0) FROM gaps").fetch_one(pool).await?.try_get(0)
 }
 
-/// When the break began that no look has closed yet: of the open gaps of downtime and connection, the oldest.
+/// When the break began that no look has closed yet: of the open gaps of downtime, connection and sign-in,
+/// the oldest.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn break_began(pool: &AnyPool, account_key: &str) -> sqlx::Result<Option<Timestamp>> {
     let row = sqlx::query(
         "SELECT min(from_us) FROM gaps
-         WHERE account_key = $1 AND kind IN ('downtime', 'connection') AND closed_us IS NULL",
+         WHERE account_key = $1 AND kind IN ('downtime', 'connection', 'sign-in') AND closed_us IS NULL",
     )
     .bind(account_key)
     .fetch_one(pool)
@@ -242,8 +246,8 @@ pub async fn break_began(pool: &AnyPool, account_key: &str) -> sqlx::Result<Opti
     Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
 }
 
-/// A look is done and all it found is announced: the watermark moves, and with `close` the gaps of downtime and
-/// connection up to this number are closed, at this time.
+/// A look is done and all it found is announced: the watermark moves, and with `close` the gaps of downtime,
+/// connection and sign-in up to this number are closed, at this time.
 ///
 /// # Errors
 /// When the database refuses.
@@ -265,7 +269,7 @@ pub async fn looked(
         closed = sqlx::query(
             "UPDATE gaps SET closed_us = $2, to_us = CASE WHEN from_us > $2 THEN from_us ELSE $2 END,
                              reports = reports + $3
-             WHERE account_key = $1 AND kind IN ('downtime', 'connection') AND closed_us IS NULL AND number <= $4",
+             WHERE account_key = $1 AND kind IN ('downtime', 'connection', 'sign-in') AND closed_us IS NULL AND number <= $4",
         )
         .bind(account_key)
         .bind(at.as_microsecond())

@@ -10,6 +10,8 @@ use super::reports::instant;
 pub struct Trace {
     pub stored: Option<StoredAt>,
     pub pending: Option<PendingUntil>,
+    /// When it was erased, for good.
+    pub erased: Option<Timestamp>,
     pub changes: Vec<ChangedIn>,
     pub gaps: Vec<Missing>,
     pub deliveries: Vec<Delivery>,
@@ -81,6 +83,7 @@ pub async fn accounts(pool: &AnyPool, id: &str) -> sqlx::Result<Vec<String>> {
     let rows = sqlx::query(
         "SELECT account_key FROM reports WHERE conversation_space_id = $1
          UNION SELECT account_key FROM reports_pending WHERE conversation_space_id = $1 AND account_key <> ''
+         UNION SELECT account_key FROM erased_calls WHERE conversation_space_id = $1 AND account_key <> ''
          UNION SELECT account_key FROM gaps WHERE kind = 'report' AND subject = $1 ORDER BY 1",
     )
     .bind(id)
@@ -111,6 +114,13 @@ pub async fn of(pool: &AnyPool, account: Option<&str>, id: &str) -> sqlx::Result
     .bind(key)
     .fetch_optional(pool)
     .await?;
+    let erased = sqlx::query(
+        "SELECT erased_us FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($2, '')",
+    )
+    .bind(id)
+    .bind(key)
+    .fetch_optional(pool)
+    .await?;
     let popped = sqlx::query("SELECT 1 FROM screen_pop_calls WHERE conversation_space_id = $1")
         .bind(id)
         .fetch_optional(pool)
@@ -124,6 +134,7 @@ pub async fn of(pool: &AnyPool, account: Option<&str>, id: &str) -> sqlx::Result
     Ok(Trace {
         stored,
         pending: pending.map(|row| pending_until(&row)).transpose()?,
+        erased: erased.map(|row| row.try_get(0).map(instant)).transpose()?,
         changes: changes(pool, key, id).await?,
         gaps: gaps(pool, key, id).await?,
         deliveries: deliveries(pool, key, id).await?,
@@ -135,7 +146,7 @@ pub async fn of(pool: &AnyPool, account: Option<&str>, id: &str) -> sqlx::Result
 /// Gaps of an account, or of all, that were open at an instant, or are.
 async fn unheard(pool: &AnyPool, account: Option<&str>, at: Option<Timestamp>) -> sqlx::Result<Vec<Unheard>> {
     let rows = sqlx::query(
-        "SELECT kind, reason, from_us, closed_us FROM gaps WHERE kind <> 'report' AND ($1 IS NULL OR account_key = $1)
+        "SELECT kind, reason, from_us, closed_us FROM gaps WHERE kind NOT IN ('report', 'sign-in') AND ($1 IS NULL OR account_key = $1)
              AND CASE WHEN $2 IS NULL THEN closed_us IS NULL
                  ELSE from_us <= $2 AND (closed_us IS NULL OR closed_us >= $2) END ORDER BY number",
     )

@@ -47,7 +47,7 @@ pub(super) fn line(change: &Change) -> String {
         of(|report| people::direction(report).to_uppercase()),
         stored.call_created.clone(),
         stored.call_ended.clone(),
-        number,
+        safe_number(number),
         safe(name),
         safe(of(|report| people::lines(report).join("; "))),
         safe(of(|report| people::answered_by(report).unwrap_or_default())),
@@ -62,7 +62,16 @@ pub(super) fn line(change: &Change) -> String {
 
 /// A caller's name is what the caller chose; a spreadsheet must not take it for a formula.
 fn safe(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+}
+
+/// A number is what the caller's system chose, too; one that begins with + and goes on with digits is no formula that
+/// does anything.
+fn safe_number(text: String) -> String {
+    let is_plain = text
+        .strip_prefix('+')
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()));
+    if is_plain { text } else { safe(text) }
 }
 
 fn write(cells: [String; COLUMNS.len()]) -> String {
@@ -101,5 +110,10 @@ pub(super) mod tests {
         assert_eq!(told.matches(',').count(), head().matches(',').count());
         change.report.raw = change.report.raw.replace("EXAMPLE CALLER", "=1+1");
         assert!(line(&change).contains(",'=1+1,"), "{}", line(&change));
+        for number in ["=1+2", "+1+2", "-1", "@SUM(A1)", "+"] {
+            let mut change = change.clone();
+            change.report.raw = change.report.raw.replace("+13125550147", number);
+            assert!(line(&change).contains(&format!(",'{number},")), "{}", line(&change));
+        }
     }
 }

@@ -1,0 +1,88 @@
+//! A sign-in that ends while the collector runs: it is asked for, each time, until somebody signs in, wherever; and
+//! whoever watches hears of it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::faults::{add, clear_all};
+use crate::harness::calls::play;
+use crate::harness::person::query;
+use crate::harness::{App, LATER, Person, Platform, SOON, apps, eventually, http, ports};
+
+/// The refresh token dies, which is noticed when the report of this call is asked for.
+async fn end_sign_in(platform: &Platform) -> String {
+    add(platform, &json!({"fault": "refresh-refused", "times": 1})).await;
+    add(platform, &json!({"fault": "expire-token"})).await;
+    play(platform, "missed", &["--speed", "50"]).await
+}
+
+/// As somebody who chooses Deny behind this login address.
+async fn deny(person: &Person, address: &str, listen: &str) {
+    let address = Url::parse(address).unwrap();
+    let inner = Url::parse(&query(&address, "service").unwrap()).unwrap();
+    let mut back = Url::parse(&format!("http://{listen}/app/redirect")).unwrap();
+    let state = query(&inner, "state").unwrap();
+    back.query_pairs_mut().append_pair("error", "access_denied").append_pair("state", &state);
+    let page = person.deliver(&back).await.is(400);
+    assert!(page.text.contains("another login address"), "{}", page.text);
+}
+
+async fn gaps(platform: &Platform, state: &Path) -> String {
+    let state = state.to_string_lossy().into_owned();
+    App::run(&["gaps", "--state", &state], &platform.folder("apps")).await.stdout.join("\n")
+}
+
+#[tokio::test]
+async fn a_sign_in_that_ends_twice_is_asked_for_twice_and_a_refusal_ends_nothing() {
+    let platform = Platform::start().await;
+    let (state, admin) = (platform.folder("state"), Person::admin(&platform));
+    let [own, other, health] = [(); 3].map(|()| format!("127.0.0.1:{}", ports::free()));
+    let app = apps::start(&platform, "reports", &state, &["--json", "--listen", &own, "--health", &health]);
+    deny(&admin, &apps::nth_login_address(&app, 1).await, &own).await;
+    let landed = admin.sign_in(&apps::nth_login_address(&app, 2).await).await;
+    admin.deliver(&landed).await.is(200);
+    let space = play(&platform, "missed", &["--speed", "50"]).await;
+    apps::printed(&app, &space).await;
+
+    // It ends just when the authorization server is away, and then somebody denies.
+    add(&platform, &json!({"fault": "server-error", "endpoint": "GET /oauth/authorize", "times": 1})).await;
+    let space = end_sign_in(&platform).await;
+    let told: Value = eventually("the health tells of the sign-in", LATER, async || {
+        let answer = http().get(format!("http://{health}/healthz")).send().await.ok()?;
+        let (status, told) = (answer.status(), answer.json::<Value>().await.ok()?);
+        (status == 503 && told["signInNeeded"] == true).then_some(told)
+    })
+    .await;
+    assert_eq!(told["accounts"][0]["signInNeeded"], true, "{told}");
+    let metrics = http().get(format!("http://{health}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("\ncallfeed_collector_sign_in_days_left 0\n"), "{metrics}");
+    let wanted = async || gaps(&platform, &state).await.contains("sign-in from").then_some(());
+    eventually("the gap is told", SOON, wanted).await;
+    deny(&admin, &apps::nth_login_address(&app, 3).await, &own).await;
+    let unanswered = apps::nth_login_address(&app, 4).await;
+
+    // Somebody signs in elsewhere: what was missed comes, and nobody is asked any more.
+    let mut login = apps::start(&platform, "login", &state, &["--listen", &other]);
+    apps::sign_in(&platform, &login).await;
+    assert_eq!(login.exit(SOON).await, Some(0));
+    apps::printed(&app, &space).await;
+    eventually("the health is good, and no sign-in is wanted", LATER, async || {
+        let answer = http().get(format!("http://{health}/healthz")).send().await.ok()?;
+        (answer.status() == 200 && !gaps(&platform, &state).await.contains("sign-in")).then_some(())
+    })
+    .await;
+    let page = format!("http://{own}/app/redirect");
+    eventually("the page has gone", SOON, async || http().get(&page).send().await.is_err().then_some(()))
+        .await;
+
+    clear_all(&platform).await;
+    let space = end_sign_in(&platform).await;
+    let address = apps::nth_login_address(&app, 5).await;
+    assert_ne!(address, unanswered);
+    let landed = admin.elsewhere().sign_in(&address).await;
+    admin.deliver(&landed).await.is(200);
+    apps::printed(&app, &space).await;
+    app.stop().await;
+}
