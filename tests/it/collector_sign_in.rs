@@ -46,9 +46,7 @@ async fn a_sign_in_that_ends_twice_is_asked_for_twice_and_a_refusal_ends_nothing
     let space = play(&platform, "missed", &["--speed", "50"]).await;
     apps::printed(&app, &space).await;
 
-    // It ends just when the authorization server is away, and then somebody denies.
-    let away = json!({"endpoint": "GET /oauth/authorize", "status": "503"});
-    add(&platform, &json!({"fault": "server-error", "parameters": away, "times": 1})).await;
+    // It ends, and somebody denies.
     let space = end_sign_in(&platform).await;
     let told: Value = eventually("the health tells of the sign-in", LATER, async || {
         let answer = http().get(format!("http://{health}/healthz")).send().await.ok()?;
