@@ -6,7 +6,7 @@ use crate::harness::{LATER, Person, Platform, SCOPES, SOON, apps, database, even
 
 #[tokio::test]
 async fn lists_and_reports_of_an_unknown_shape_are_borne_and_told_without_values() {
-    let platform = Platform::start().await;
+    let mut platform = Platform::start().await;
     let session = Person::admin(&platform).grant(&platform, SCOPES).await.session;
     let flags = ["--speed", "50", "--from", "+13125550147", "--from-name", "Ada Lovelace"];
     let mut spaces = Vec::new();
@@ -23,6 +23,9 @@ async fn lists_and_reports_of_an_unknown_shape_are_borne_and_told_without_values
         );
         database::sql(&platform, &change).await;
     }
+    // It keeps the latest reports in memory.
+    platform.kill9().await;
+    platform.restart().await;
     let state = platform.folder("state");
     apps::log_in(&platform, &state).await;
     let csv = platform.folder("csv").to_string_lossy().into_owned();
