@@ -261,7 +261,7 @@ impl Inner {
     }
 
     /// A living access token, refreshed first when it has expired.
-    pub async fn access_token(&self) -> Result<String, Error> {
+    pub async fn access_token(self: &Arc<Self>) -> Result<String, Error> {
         match self.held() {
             None => Err(Error::new(ErrorKind::SignInNeeded, "nobody has signed in yet: sign in")),
             Some(held) if held.refused => Err(sign_in_again()),

@@ -9,7 +9,8 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of one answer; a longer one is [`BadAnswer`](crate::ErrorKind::BadAnswer).
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How often a request's token is refreshed when each is said to have expired; then the sign-in is said to have ended.
+/// How often a request's token is refreshed when each is said to have expired; then the service counts as unreachable:
+/// a refresh that succeeds proves that the sign-in lives.
 pub const REFRESHES_MAX: u32 = 4;
 /// Tries of one request that is safe to repeat; then its last error is returned.
 pub const TRIES_MAX: u32 = 4;

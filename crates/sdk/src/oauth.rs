@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -135,8 +135,15 @@ impl Inner {
     }
 
     /// Gets a new access token unless another task or process has meanwhile. `stale` is the one that no longer
-    /// serves.
-    pub async fn refresh(&self, stale: &str) -> Result<(), Error> {
+    /// serves. It goes on when the caller does not: a service that replaces refresh tokens may have taken the old one
+    /// back already, and the answer with the new one must be kept.
+    pub async fn refresh(self: &Arc<Self>, stale: &str) -> Result<(), Error> {
+        let (inner, stale) = (Arc::clone(self), stale.to_owned());
+        let refreshing = tokio::spawn(async move { inner.refresh_to_the_end(&stale).await });
+        refreshing.await.unwrap_or_else(|_| Err(Error::local("refreshing the sign-in was cut off")))
+    }
+
+    async fn refresh_to_the_end(&self, stale: &str) -> Result<(), Error> {
         let _guard = self.refreshing.lock().await;
         let Some(held) = self.held() else { return Err(sign_in_again()) };
         if held.tokens.access_token != stale {

@@ -385,7 +385,11 @@ impl Client {
                     if (200..300).contains(&answer.status) {
                         return Ok(answer);
                     }
-                    let error = Error::from_answer(call.doing, answer.status, &answer.body);
+                    let mut error = Error::from_answer(call.doing, answer.status, &answer.body);
+                    if answer.status == 401 && has_expired(&answer) {
+                        // The service has just given out this token: the sign-in lives, the token comes too late.
+                        error.kind = ErrorKind::Unreachable;
+                    }
                     (error, retry_after(&answer.headers))
                 }
                 Err(error) => (error, None),
@@ -419,11 +423,13 @@ impl Client {
 /// A refused token is refreshed once. One that is said to have expired again had its time: the machine slept between
 /// refresh and request, or the service's clock runs faster than ours, as a virtual one does.
 fn may_refresh(refreshes: u32, answer: &Answer) -> bool {
-    let expired = || {
-        let error: wire::error::ApiError = serde_json::from_slice(&answer.body).unwrap_or_default();
-        error.error_code == code::AUTHN_EXPIRED_TOKEN
-    };
-    refreshes == 0 || (refreshes < limits::REFRESHES_MAX && expired())
+    refreshes == 0 || (refreshes < limits::REFRESHES_MAX && has_expired(answer))
+}
+
+/// Whether a 401 says that the token lived too long, not that it is none.
+fn has_expired(answer: &Answer) -> bool {
+    let error: wire::error::ApiError = serde_json::from_slice(&answer.body).unwrap_or_default();
+    error.error_code == code::AUTHN_EXPIRED_TOKEN
 }
 
 fn decode<T: DeserializeOwned>(doing: &str, status: u16, body: &[u8]) -> Result<T, Error> {

@@ -13,7 +13,7 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use sdk::{Client, Config, Hosts, TokenFile};
 use serde_json::{Value, json};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use url::Url;
 
 pub const ACCOUNT: &str = "4827193056281740395";
@@ -30,6 +30,8 @@ pub struct Mood {
     pub report_items: bool,
     /// An access token that is answered with 401.
     pub expired: Option<String>,
+    /// The next request for tokens tells that it has come, and is answered when it may be.
+    pub held: Option<(Arc<Notify>, Arc<Notify>)>,
     /// Answers for the next requests to a "METHOD /path": status and body, first in first out.
     pub next: HashMap<String, Vec<(u16, Value)>>,
 }
@@ -71,6 +73,7 @@ impl Fake {
                 item_status: 200,
                 report_items: true,
                 expired: None,
+                held: None,
                 next: HashMap::new(),
             }),
             log: Mutex::default(),
@@ -197,6 +200,11 @@ async fn authorize(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn token(State(shared): State<Arc<Shared>>, body: Bytes) -> Json<Value> {
     let number = number(&shared);
+    let held = shared.mood.lock().unwrap().held.take();
+    if let Some((come, go)) = held {
+        come.notify_one();
+        go.notified().await;
+    }
     let expires_in = shared.mood.lock().unwrap().expires_in;
     let mut answer = json!({"access_token": format!("access-{number}"), "expires_in": expires_in});
     if String::from_utf8_lossy(&body).contains("authorization_code") {

@@ -1,9 +1,15 @@
 //! Signing in and staying signed in.
 
+use std::sync::Arc;
+
 use sdk::ErrorKind;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::fake::Fake;
+
+const REFRESH: &str = "POST /oauth/token grant_type=refresh_token";
 
 #[tokio::test]
 async fn the_login_address_is_the_location_of_a_302_and_nothing_else() {
@@ -45,6 +51,32 @@ async fn a_sign_in_lasts_over_a_restart() {
     client.ready().await.unwrap();
     assert_eq!(fake.count("POST /oauth/token"), 1);
     assert!(!format!("{client:?}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn a_refresh_outlives_the_request_that_began_it() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let (come, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let first = client.access_token().await.unwrap().expose_secret().to_owned();
+    fake.mood(|mood| {
+        mood.expired = Some(first);
+        mood.held = Some((come.clone(), go.clone()));
+    });
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { client.channels().await }
+    });
+    come.notified().await;
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    go.notify_one();
+    fake.wait_for(REFRESH, 1).await;
+    // Had the answer gone with the request, another refresh would come now.
+    let channels = "GET /notification-channel/v1/channels";
+    fake.next(channels, 200, json!({"items": []}));
+    client.channels().await.unwrap();
+    assert_eq!(fake.count(REFRESH), 1);
 }
 
 #[tokio::test]
