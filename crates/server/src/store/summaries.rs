@@ -6,6 +6,7 @@ use wire::report::{ReportPartyType, Summary};
 use super::insert::{Insert, insert};
 use super::rows::Writing;
 use super::{KeyKind, Store, StoreResult};
+use crate::limits;
 
 /// Which summaries; the account is always one, and one the caller may see.
 #[derive(Clone, Debug)]
@@ -80,10 +81,11 @@ impl Store {
     /// Newest call first, at most `limit`.
     pub async fn summaries(&self, wanted: &SummaryQuery<'_>, limit: i64) -> StoreResult<Vec<SummaryRow>> {
         let (created_us, id) = wanted.after.unwrap_or((i64::MAX, ""));
+        let earliest_us = self.earliest_call(wanted).await?;
         // A call is created before it ends, so the index by creation bounds the search too.
         let mut text = "select r.call_created_us, r.conversation_space_id, r.summary from reports r
              where r.account_key = $1 and r.call_ended_us >= $2 and r.call_ended_us < $3
-                and r.call_created_us < $3 and (r.call_created_us < $4
+                and r.call_created_us < $3 and r.call_created_us >= $8 and (r.call_created_us < $4
                     or (r.call_created_us = $4 and r.conversation_space_id < $5))
                 and ($6 = '' or r.outcome = $6)"
             .to_owned();
@@ -95,11 +97,11 @@ impl Store {
             None => {}
         }
         if let Some((_, values)) = &wanted.parties {
-            let values = placeholders(9, values.len());
+            let values = placeholders(10, values.len());
             text.push_str(&format!(
                 " and exists (select 1 from report_parties p
                     where p.conversation_space_id = r.conversation_space_id
-                        and p.kind = $8 and p.value in ({values}))"
+                        and p.kind = $9 and p.value in ({values}))"
             ));
         }
         text.push_str(" order by r.call_created_us desc, r.conversation_space_id desc limit $7");
@@ -111,7 +113,8 @@ impl Store {
             .bind(created_us)
             .bind(id)
             .bind(wanted.outcome.unwrap_or_default())
-            .bind(limit);
+            .bind(limit)
+            .bind(earliest_us);
         if let Some((kind, values)) = &wanted.parties {
             select = select.bind(kind.as_str());
             for value in values {
@@ -128,5 +131,21 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// No call that ended in the wanted time was created before.
+    async fn earliest_call(&self, wanted: &SummaryQuery<'_>) -> StoreResult<i64> {
+        // The index of long calls stands for exactly these words.
+        let long = "select min(call_created_us) as earliest_us from reports
+             where account_key = $1 and call_ended_us >= $2 and call_ended_us < $3
+                and call_ended_us - call_created_us > 86400000000";
+        let row = sqlx::query(long)
+            .bind(wanted.account_key)
+            .bind(wanted.ended_us.0)
+            .bind(wanted.ended_us.1)
+            .fetch_one(&self.read)
+            .await?;
+        let of_short = wanted.ended_us.0.saturating_sub(limits::LONG_CALL_US);
+        Ok(row.try_get::<Option<i64>, _>("earliest_us")?.map_or(of_short, |us| us.min(of_short)))
     }
 }

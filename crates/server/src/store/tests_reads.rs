@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::summaries::SummaryRow;
 use super::tests::{Fresh, fresh, history_of, scenario};
 use super::*;
+use crate::limits;
 
 const START_S: i64 = 1_760_000_000;
 
@@ -84,6 +85,42 @@ async fn summaries_are_found_by_time_outcome_scope_and_party() {
     let numbers: Vec<&str> = office.numbers.iter().map(|number| number.id.as_str()).collect();
     let by_number = SummaryQuery { parties: Some((KeyKind::PhoneNumber, numbers)), ..all(&office) };
     assert_eq!(ids(&store, &by_number).await, [id(3), id(1), id(0)]);
+}
+
+/// A call that began so many seconds after the start of the tests' time and lasted so many.
+fn lasting(office: &Office, nonce: u128, after_s: i64, lasts_s: i64) -> Append {
+    let mut append = finished(office, scenario("answered"), nonce, after_s);
+    let ending = append.ending.as_mut().expect("it has ended");
+    let ended = Timestamp::from_second(START_S + after_s + lasts_s).expect("an instant").to_string();
+    ending.summary.call_ended.clone_from(&ended);
+    ending.report.call_ended = ended;
+    append
+}
+
+#[tokio::test]
+async fn a_call_is_found_by_its_end_however_long_it_was() {
+    const HOUR_S: i64 = 3600;
+    let Fresh { store, office, _folder } = fresh().await;
+    let (log, _writer) = LogWriter::start(store.clone(), |_| {});
+    let day_s = limits::LONG_CALL_US / 1_000_000;
+    let mut calls = Vec::new();
+    for (nonce, (after_s, lasts_s)) in [
+        (0, HOUR_S),
+        (1, 3 * day_s + 2 * HOUR_S),
+        (2 * day_s + 2 * HOUR_S, day_s),
+        (3 * day_s, 2 * HOUR_S),
+        (3 * day_s, 4 * HOUR_S),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let append = lasting(&office, nonce as u128, after_s, lasts_s);
+        calls.push(append.ending.as_ref().expect("it has ended").summary.conversation_space_id.clone());
+        log.append(append).await.expect("appended");
+    }
+    let us = |hours: i64| (START_S + 3 * day_s + hours * HOUR_S) * 1_000_000;
+    let window = SummaryQuery { ended_us: (us(1), us(3)), ..all(&office) };
+    assert_eq!(ids(&store, &window).await, [3, 2, 1].map(|place: usize| calls[place].clone()));
 }
 
 #[tokio::test]
