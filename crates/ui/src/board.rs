@@ -37,6 +37,7 @@ pub struct Desk {
     /// May see every call, and choose to.
     pub admin: bool,
     pub everybody: bool,
+    pub unowned: bool,
     pub team: bool,
     pub do_not_disturb: bool,
     pub sound: bool,

@@ -183,6 +183,7 @@ pub struct KeysTexts {
 pub struct SettingsTexts {
     pub title: Text,
     pub everybody: Text,
+    pub unowned: Text,
     pub team: Text,
     pub do_not_disturb: Text,
     pub sound: Text,

@@ -12,7 +12,9 @@ use super::limits::LINES_CHOSEN_MAX;
 pub struct Choice {
     /// Every call; only admins may.
     pub everybody: bool,
-    /// Calls that ring at lines of nobody, or at no line yet.
+    /// Calls that ring at lines of nobody: on the pages of all of the account, without a sound.
+    pub unowned: bool,
+    /// These, and calls that ring at no line yet.
     pub team: bool,
     /// Cards come in silence.
     pub do_not_disturb: bool,
@@ -26,7 +28,15 @@ pub struct Choice {
 impl Default for Choice {
     fn default() -> Self {
         let (muted, hours) = Default::default();
-        Self { everybody: true, team: false, do_not_disturb: false, sound: false, muted, hours }
+        Self {
+            everybody: true,
+            unowned: true,
+            team: false,
+            do_not_disturb: false,
+            sound: false,
+            muted,
+            hours,
+        }
     }
 }
 
@@ -94,6 +104,7 @@ impl Choice {
         let is = |name: &str| value(name).is_some();
         Ok(Self {
             everybody: is("everybody"),
+            unowned: is("unowned"),
             team: is("team"),
             do_not_disturb: is("do_not_disturb"),
             sound: is("sound"),
@@ -173,7 +184,7 @@ mod tests {
         let read = read.unwrap();
         assert_eq!(read.muted.iter().collect::<Vec<_>>(), ["a"]);
         assert_eq!(read.hours, Some(Hours { from_min: 540, to_min: 1020, days: 0b1_0001 }));
-        assert!(read.team && !read.everybody && !read.sound);
+        assert!(read.team && !read.everybody && !read.unowned && !read.sound);
         assert!(form(&[("hours", "on"), ("from", "25:00"), ("to", "9")]).is_err());
         assert_eq!(form(&[]).unwrap().hours, None);
     }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,10 +18,11 @@ use ui::Lang;
 use url::Url;
 
 use super::{
-    limits::{LANGUAGE_KEPT, SESSION_LIFE, SESSIONS_MAX, SIGN_IN_LIFE, SIGN_INS_MAX},
+    limits::{LANGUAGE_KEPT, SESSION_LIFE, SESSIONS_MAX, SIGN_IN_LIFE},
     rights::is_admin,
     secrets::{digest, token},
     sight::{Directory, Person},
+    sign_ins::SignIns,
 };
 use crate::store::desks::{self as store, Session};
 
@@ -52,7 +54,6 @@ struct Pending {
     client: Client,
     /// Digest of the cookie of the browser that began it.
     browser: String,
-    began: Timestamp,
 }
 
 pub struct Door {
@@ -64,7 +65,7 @@ pub struct Door {
     suffix: String,
     secure: bool,
     // Std mutexes: held for a look, never over an await.
-    pending: Mutex<HashMap<String, Pending>>,
+    pending: Mutex<SignIns<Pending>>,
     pub(super) sessions: Mutex<HashMap<String, Session>>,
     /// Clients of admins, by session, to ask whether they still are.
     pub(super) clients: Mutex<HashMap<String, Client>>,
@@ -115,22 +116,18 @@ impl Door {
         Some(Visitor { person: found.person.clone(), proof: digest("proof", cookie), session })
     }
 
-    /// Begins a sign-in of a person: the address of the login page, and the cookie that ties its answer to this browser.
+    /// Begins a sign-in of a person, whose browser is at `address`: the address of the login page, and the cookie that ties its answer to this browser.
     ///
     /// # Errors
-    /// When the authorization server does not answer, or too many sign in at once.
-    pub async fn begin(&self) -> Result<(Url, Cookie<'static>), Error> {
-        let busy = |text: &str| Error::new(ErrorKind::RateLimited, text);
+    /// When the authorization server does not answer.
+    pub async fn begin(&self, address: IpAddr) -> Result<(Url, Cookie<'static>), Error> {
         let Some(client) = self.client.as_ref().map(Client::visitor) else {
-            return Err(busy("nobody can sign in here"));
+            return Err(Error::new(ErrorKind::RateLimited, "nobody can sign in here"));
         };
-        if self.pending_count() >= SIGN_INS_MAX {
-            return Err(busy("too many people sign in at this moment: try again in a minute"));
-        }
         let authorization = client.authorization(&SCOPES).await?;
         let cookie = chance()?;
-        let pending = Pending { client, browser: digest("browser", &cookie), began: Timestamp::now() };
-        lock(&self.pending).insert(authorization.state, pending);
+        let pending = Pending { client, browser: digest("browser", &cookie) };
+        lock(&self.pending).add(authorization.state, address, pending, Timestamp::now());
         let mut cookie = self.cookie("sign_in", cookie);
         cookie.set_max_age(Some(SIGN_IN_LIFE.try_into().unwrap_or_default()));
         Ok((authorization.login_url, cookie))
@@ -150,7 +147,7 @@ impl Door {
     /// # Errors
     /// What the phone system refused, in words for the person.
     pub async fn finish(&self, state: &str, code: &str) -> Result<(Person, Cookie<'static>), Error> {
-        let pending = lock(&self.pending).remove(state);
+        let pending = lock(&self.pending).take(state);
         let Some(Pending { client, .. }) = pending else {
             return Err(Error::new(ErrorKind::SignInNeeded, "this sign-in took too long: begin again"));
         };
@@ -305,13 +302,6 @@ impl Door {
     pub(super) fn is_operator(&self, address: &str) -> bool {
         let operator = self.client.as_ref().and_then(Client::principal);
         operator.is_some_and(|operator| operator.eq_ignore_ascii_case(address))
-    }
-
-    fn pending_count(&self) -> usize {
-        let mut pending = lock(&self.pending);
-        let now = Timestamp::now();
-        pending.retain(|_, pending| now.duration_since(pending.began).unsigned_abs() < SIGN_IN_LIFE);
-        pending.len()
     }
 
     fn name(&self, what: &str) -> String {

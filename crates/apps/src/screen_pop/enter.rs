@@ -1,8 +1,11 @@
 //! Signing in and out on the page, and what keeps forms of other sites away.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use axum::{
+    Extension,
     body::Body,
-    extract::{Form, Query, State},
+    extract::{ConnectInfo, Form, Query, State},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     response::{IntoResponse, Redirect},
 };
@@ -29,8 +32,13 @@ pub fn page(pages: &Pages, headers: &HeaderMap, here: &str) -> Response<Body> {
 }
 
 /// Sends a browser to the login page of the phone system.
-pub async fn begin(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
-    match pages.door.begin().await {
+pub async fn begin(
+    State(pages): State<Pages>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |Extension(ConnectInfo(peer))| peer.ip());
+    match pages.door.begin(address(peer, pages.public.is_some(), &headers)).await {
         Ok((login_url, cookie)) => with_cookie(Redirect::to(login_url.as_str()), &cookie),
         Err(error) => {
             tracing::warn!("{error}");
@@ -39,6 +47,17 @@ pub async fn begin(State(pages): State<Pages>, headers: HeaderMap) -> Response<B
             ui::page(StatusCode::SERVICE_UNAVAILABLE, &page, &[])
         }
     }
+}
+
+/// The address of a browser. Behind a proxy of this machine it is the one that the proxy has put last.
+fn address(peer: IpAddr, has_proxy: bool, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.to_canonical();
+    if !has_proxy || !peer.is_loopback() {
+        return peer;
+    }
+    let line = headers.get_all("x-forwarded-for").iter().next_back();
+    let last = line.and_then(|line| line.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+    last.map_or(peer, |address| address.to_canonical())
 }
 
 #[derive(Deserialize)]
@@ -151,4 +170,24 @@ pub fn is_from_own_page(headers: &HeaderMap) -> bool {
     let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
     let (Some((_, origin)), Some(host)) = (origin, text(header::HOST)) else { return false };
     origin.eq_ignore_ascii_case(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_of_this_machine_tells_the_address_of_a_browser() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", HeaderValue::from_static("192.0.2.1"));
+        headers.append("x-forwarded-for", HeaderValue::from_static("192.0.2.2, 192.0.2.3"));
+        let of = |peer: &str, has_proxy, headers: &HeaderMap| {
+            address(peer.parse().unwrap(), has_proxy, headers).to_string()
+        };
+        assert_eq!(of("127.0.0.1", true, &headers), "192.0.2.3");
+        assert_eq!(of("::ffff:127.0.0.1", true, &headers), "192.0.2.3");
+        assert_eq!(of("192.0.2.9", true, &headers), "192.0.2.9", "anybody can send this header");
+        assert_eq!(of("127.0.0.1", false, &headers), "127.0.0.1", "there is no proxy");
+        assert_eq!(of("127.0.0.1", true, &HeaderMap::new()), "127.0.0.1");
+    }
 }

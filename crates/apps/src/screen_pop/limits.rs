@@ -68,8 +68,10 @@ pub const SESSION_LIFE: Duration = Duration::from_secs(30 * 86_400);
 pub const LANGUAGE_KEPT: Duration = Duration::from_secs(365 * 86_400);
 /// Sessions at a time; with more the one that signed in first is signed out.
 pub const SESSIONS_MAX: usize = 10_000;
-/// Sign-ins under way; a further one is asked to try again, with 503.
-pub const SIGN_INS_MAX: usize = 500;
+/// Sign-ins under way; with more, the oldest of the address that began most has to begin again.
+pub const SIGN_INS_MAX: usize = 2000;
+/// Sign-ins under way of one address, which can be that of a whole office; with more, its oldest has to begin again.
+pub const SIGN_INS_OF_ONE_MAX: usize = 500;
 /// How long a person may take to sign in; then they begin again.
 pub const SIGN_IN_LIFE: Duration = Duration::from_secs(600);
 /// How often people and lines are read anew: so soon who has left the phone system loses their session.

@@ -30,6 +30,7 @@ pub mod secrets;
 pub mod server;
 mod settings;
 pub mod sight;
+mod sign_ins;
 pub mod view;
 mod wall;
 mod wallboard;
@@ -193,7 +194,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let Listening { host, listeners, page, public, secure } = options.listening;
     let read = |name: &str| std::env::var(name).ok();
     let lookup = Lookup::new(store.pool.clone(), &sources, read)?;
-    let writers = sources::writers(&sources, read)?;
+    let writers = lookup.writers(&sources, read)?;
     let write_back = WriteBack::new(Arc::clone(&hub), store.pool.clone(), writers);
     let files = tokio::spawn(sources::files::import_all(
         store.pool.clone(),

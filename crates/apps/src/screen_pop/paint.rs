@@ -34,6 +34,7 @@ impl Hub {
                 email: seat.person.id.clone(),
                 admin,
                 everybody: seat.choice.everybody,
+                unowned: seat.choice.unowned,
                 team: seat.choice.team,
                 do_not_disturb: seat.choice.do_not_disturb,
                 sound: seat.choice.sound,

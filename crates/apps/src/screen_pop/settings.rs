@@ -33,6 +33,7 @@ pub fn frame(seat: &Seat, directory: &Directory) -> SettingsFrame {
     let mut ticks = Vec::new();
     let simple = [
         ("everybody", choice.everybody),
+        ("unowned", choice.unowned),
         ("team", choice.team),
         ("do_not_disturb", choice.do_not_disturb),
         ("sound", choice.sound),

@@ -124,10 +124,16 @@ impl Directory {
         today.unwrap_or(&person.lines)
     }
 
-    fn is_of_team(&self, call: &Call) -> bool {
-        let nobodys = |line: &Line| self.is_known() && !self.owned.contains(&line.id);
+    /// The call came to a line that nobody owns.
+    fn is_unowned(&self, call: &Call) -> bool {
+        let nobodys = |line: &Line| !self.owned.contains(&line.id);
+        self.is_known() && call.rang.iter().chain(&call.talked).any(nobodys)
+    }
+
+    /// Whether a member of the account sees the call, though it is not theirs.
+    fn is_of_team(&self, choice: &Choice, call: &Call) -> bool {
         let at_no_line = call.rang.is_empty() && call.talked.is_empty();
-        at_no_line || call.rang.iter().chain(&call.talked).any(nobodys)
+        (choice.team && at_no_line) || ((choice.team || choice.unowned) && self.is_unowned(call))
     }
 }
 
@@ -151,8 +157,8 @@ pub fn sight(
     let has = |list: &[Line]| list.iter().any(|line| lines.contains(&line.id));
     let pops =
         |list: &[Line]| list.iter().any(|line| lines.contains(&line.id) && !choice.muted.contains(&line.id));
-    let by_right = (admin && choice.everybody)
-        || (choice.team && (person.member || admin) && directory.is_of_team(call));
+    let by_right =
+        (admin && choice.everybody) || ((person.member || admin) && directory.is_of_team(choice, call));
     // Telephones stop one moment before it is told why.
     let gap = call.stage == Stage::Ringing && call.ringing.is_empty() && pops(&call.rang);
     let part = if pops(&call.ringing) || gap {

@@ -54,6 +54,11 @@ CREATE TABLE IF NOT EXISTS desk_reached (
 );
 ";
 
+/// What `desk_choices.team` adds up: the team's calls are chosen …
+const TEAM: i64 = 1;
+/// … and calls at lines of nobody are not.
+const UNOWNED_OFF: i64 = 2;
+
 /// A browser that is signed in.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -176,7 +181,8 @@ pub async fn choice(pool: &AnyPool, person: &str) -> sqlx::Result<Choice> {
     let is = |name: &str| row.try_get::<i64, _>(name).map(|value| value != 0);
     Ok(Choice {
         everybody: is("everybody")?,
-        team: is("team")?,
+        unowned: row.try_get::<i64, _>("team")? & UNOWNED_OFF == 0,
+        team: row.try_get::<i64, _>("team")? & TEAM != 0,
         do_not_disturb: is("do_not_disturb")?,
         sound: is("sound")?,
         muted: json(&row, "muted")?.unwrap_or_default(),
@@ -201,7 +207,7 @@ pub async fn choose(pool: &AnyPool, person: &str, choice: &Choice) -> sqlx::Resu
     )
     .bind(person)
     .bind(i64::from(choice.everybody))
-    .bind(i64::from(choice.team))
+    .bind(i64::from(choice.team) * TEAM + i64::from(!choice.unowned) * UNOWNED_OFF)
     .bind(i64::from(choice.do_not_disturb))
     .bind(i64::from(choice.sound))
     .execute(&mut *transaction)

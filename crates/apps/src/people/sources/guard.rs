@@ -23,7 +23,7 @@ impl Budget {
     }
 
     /// Counts a request, if there is one left.
-    fn take(&mut self, now: Instant) -> bool {
+    pub fn take(&mut self, now: Instant) -> bool {
         while self.asked.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(60)) {
             self.asked.pop_front();
         }

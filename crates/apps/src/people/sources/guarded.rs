@@ -25,12 +25,30 @@ use crate::people::{
     number::{Home, Number},
 };
 
+/// The requests of a source, by whomever they are made.
+#[derive(Clone)]
+// A std mutex: held for a look, never over an await.
+pub(super) struct SharedBudget(Arc<Mutex<Budget>>);
+
+impl SharedBudget {
+    /// A new one, with as many requests as the source allows.
+    pub fn of(source: &Source) -> Self {
+        Self(Arc::new(Mutex::new(Budget::new(source.requests_per_minute.get()))))
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Budget> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A source with what keeps it from holding anybody up.
 pub(super) struct Guarded {
     name: String,
     deadline: Duration,
     asked: Asked,
     further: Vec<About>,
+    /// Shared with whoever writes calls to this source.
+    budget: SharedBudget,
     // A std mutex: held for a look, never over an await.
     memory: Mutex<Memory>,
     /// Requests at the same time; further ones wait, and their deadline runs.
@@ -38,7 +56,6 @@ pub(super) struct Guarded {
 }
 
 struct Memory {
-    budget: Budget,
     /// By number.
     contacts: Guard<Vec<Contact>>,
     /// By the contact's id, one for each further request.
@@ -59,7 +76,6 @@ impl Guarded {
         let (fresh, stale) = (Duration::from_secs(source.fresh_s), Duration::from_secs(source.stale_s));
         let further = asked.further();
         let memory = Memory {
-            budget: Budget::new(source.requests_per_minute.get()),
             contacts: Guard::new(fresh, stale),
             further: further.iter().map(|_| Guard::new(fresh, stale)).collect(),
         };
@@ -68,9 +84,20 @@ impl Guarded {
             deadline: Duration::from_millis(source.deadline_ms),
             asked,
             further,
+            budget: SharedBudget::of(source),
             memory: Mutex::new(memory),
             turn: Semaphore::new(REQUESTS_AT_ONCE),
         }
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[must_use]
+    pub fn budget(&self) -> SharedBudget {
+        self.budget.clone()
     }
 
     /// Says what it knows of a number, as soon as it knows it.
@@ -78,8 +105,7 @@ impl Guarded {
         let Some(key) = number.key() else { return };
         let plan = {
             let mut memory = self.memory();
-            let Memory { contacts, budget, .. } = &mut *memory;
-            contacts.plan(key, Instant::now(), budget)
+            memory.contacts.plan(key, Instant::now(), &mut self.budget.lock())
         };
         let (contacts, failure) = match plan {
             Plan::Known(contacts) => (contacts, None),
@@ -133,8 +159,8 @@ impl Guarded {
     /// Takes what is remembered; whether the request is to be made.
     fn plan(&self, found: &mut Found, id: &str, at: usize) -> bool {
         let mut memory = self.memory();
-        let Memory { further, budget, .. } = &mut *memory;
-        let (old, lacks, ask) = match further[at].plan(id, Instant::now(), budget) {
+        let plan = memory.further[at].plan(id, Instant::now(), &mut self.budget.lock());
+        let (old, lacks, ask) = match plan {
             Plan::Known(more) => (Some(more), None, false),
             Plan::Ask(old) => (old, None, true),
             Plan::Pause(old) => (old, Some(Failure::Pause), false),

@@ -30,7 +30,7 @@ use super::{
 use crate::store::{contacts as store, lookup::Database};
 use config::{Kind, Source};
 use further::{About, More};
-use guarded::Guarded;
+use guarded::{Guarded, SharedBudget};
 use http::Service;
 
 /// Name of the contacts in the store among the sources.
@@ -145,24 +145,6 @@ impl Asked {
     }
 }
 
-/// The services among `sources` to which calls are written.
-///
-/// # Errors
-/// When a client cannot be made.
-pub fn writers(
-    sources: &[Source],
-    environment: impl Fn(&str) -> Option<String>,
-) -> anyhow::Result<Vec<write::Writer>> {
-    // Another part of the program may have chosen one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut writers = Vec::new();
-    for source in sources.iter().filter(|source| source.kind == Kind::Http) {
-        let token = source.http.token_env.as_deref().and_then(&environment).unwrap_or_default();
-        writers.extend(write::Writer::new(source, SecretString::from(token))?);
-    }
-    Ok(writers)
-}
-
 impl Lookup {
     /// The contacts of the store, and the web services and databases among `sources`. `environment` tells environment variables.
     ///
@@ -187,6 +169,25 @@ impl Lookup {
     #[must_use]
     pub fn asks_services(&self) -> bool {
         !self.services.is_empty()
+    }
+
+    /// The services among `sources` to which calls are written. Their requests count as those of the look-ups do.
+    ///
+    /// # Errors
+    /// When a client cannot be made.
+    pub fn writers(
+        &self,
+        sources: &[Source],
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Vec<write::Writer>> {
+        let mut writers = Vec::new();
+        for source in sources.iter().filter(|source| source.kind == Kind::Http) {
+            let token = source.http.token_env.as_deref().and_then(&environment).unwrap_or_default();
+            let asked = self.services.iter().find(|service| service.name() == source.name);
+            let budget = asked.map_or_else(|| SharedBudget::of(source), |service| service.budget());
+            writers.extend(write::Writer::new(source, SecretString::from(token), budget)?);
+        }
+        Ok(writers)
     }
 
     /// What the sources say of a number, each as soon as it answers. The stream ends when all have answered or were given

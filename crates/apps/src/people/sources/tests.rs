@@ -195,3 +195,27 @@ fn outcomes_are_a_short_list_of_words() {
         assert!(problems.starts_with("outcomes: "), "{problems}");
     }
 }
+
+#[tokio::test]
+async fn calls_that_are_written_count_as_requests() {
+    let created = (StatusCode::CREATED, json!({"id": "7"}));
+    let server = fake(vec![("/", StatusCode::OK, json!([])), ("/calls", created.0, created.1)]).await;
+    let toml = format!(
+        "[[source]]\nname = \"crm\"\nkind = \"http\"\nurl = \"{0}/\"\nitems = \"$[*]\"\nrequests_per_minute = 2\n\
+         log_calls = \"all\"\n[source.fields]\nname = [\"$.name\"]\n[source.write]\n\
+         create = {{ method = \"POST\", url = \"{0}/calls\", body = '{{}}', id = \"$.id\" }}\n\
+         update = {{ method = \"PATCH\", url = \"{0}/calls/{{record}}\", body = '{{}}' }}\n\
+         find = {{ method = \"GET\", url = \"{0}/find?call={{call}}\", id = \"$.id\" }}\n",
+        server.base
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let lookup = lookup(folder.path(), &toml).await;
+    let sources = config::read(&toml, folder.path(), |_| None).unwrap().sources;
+    let writer = lookup.writers(&sources, |_| None).unwrap().remove(0);
+    assert_eq!(answers(&lookup).await["crm"].failure, None);
+    let values = [("call".to_owned(), "a".to_owned())].into();
+    assert_eq!(writer.create("512", &values).await.as_deref(), Ok("7"));
+    let refused = writer.update("7", "512", &values).await.unwrap_err();
+    assert_eq!((refused.failure, refused.is_final), (Failure::Budget, false));
+    assert_eq!(server.asked.lock().unwrap().len(), 2);
+}

@@ -8,10 +8,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
+use tokio::time::Instant;
 
 use super::{
     Failure,
     config::Source,
+    guarded::SharedBudget,
     http::{Service, encoded, nodes, text},
 };
 use crate::people::limits::{ANSWER_BYTES_MAX, WRITE_DEADLINE};
@@ -77,6 +79,8 @@ pub struct Writer {
     service: Service,
     write: Write,
     deadline: Duration,
+    /// Shared with the look-ups of this source.
+    budget: SharedBudget,
 }
 
 impl Writer {
@@ -84,12 +88,16 @@ impl Writer {
     ///
     /// # Errors
     /// When the client cannot be made.
-    pub fn new(source: &Source, token: SecretString) -> Result<Option<Self>, reqwest::Error> {
+    pub(super) fn new(
+        source: &Source,
+        token: SecretString,
+        budget: SharedBudget,
+    ) -> Result<Option<Self>, reqwest::Error> {
         let (Some(which), Some(write)) = (source.log_calls, source.http.write.clone()) else {
             return Ok(None);
         };
         let service = Service::new(source.clone(), token)?;
-        Ok(Some(Self { name: source.name.clone(), which, service, write, deadline: WRITE_DEADLINE }))
+        Ok(Some(Self { name: source.name.clone(), which, service, write, deadline: WRITE_DEADLINE, budget }))
     }
 
     /// Makes the record of a call; its id.
@@ -129,6 +137,9 @@ impl Writer {
         record: &str,
         values: &Values,
     ) -> Result<Value, Refusal> {
+        if !self.budget.lock().take(Instant::now()) {
+            return Err(Refusal::passing(Failure::Budget));
+        }
         let http = &self.service.source.http;
         let value = |name: &str| match name {
             "id" => Some(contact),

@@ -10,7 +10,10 @@ use super::{
     inbound,
     pages::{App, Events, text},
 };
-use crate::screen_pop::{routes::router, secrets::digest, sight::Person};
+use crate::{
+    screen_pop::{routes::router, secrets::digest, sight::Person},
+    store::desks,
+};
 
 const FRONT_DESK: &str = "a97782c9-1b9b-4567-83f6-0050a2a2ef4a";
 const OWN: &str = "http://localhost:5000";
@@ -209,4 +212,17 @@ async fn who_signs_out_hears_nothing_more() {
     assert_eq!(status, StatusCode::SEE_OTHER);
     while page.next().await.is_some() {}
     assert_eq!(get(&app, "/events", &front()).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_a_person_sees_of_the_team_is_kept() {
+    let app = App::closed(&[front()]).await;
+    let kept = desks::choice(&app.store.pool, &front().id).await.unwrap();
+    assert!(kept.unowned && !kept.team, "without a choice");
+    for form in ["unowned=on", "team=on", "unowned=on&team=on", "sound=on"] {
+        assert_eq!(act(&app, "/settings", form, &front()).await, StatusCode::NO_CONTENT);
+        let kept = desks::choice(&app.store.pool, &front().id).await.unwrap();
+        let chosen = (form.contains("unowned"), form.contains("team"));
+        assert_eq!((kept.unowned, kept.team), chosen, "{form}");
+    }
 }

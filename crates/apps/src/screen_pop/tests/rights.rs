@@ -96,7 +96,7 @@ async fn house(base: &Url) -> House {
 impl House {
     /// Signs in; the headers of that browser from then on.
     async fn sign_in(&self) -> Result<HeaderMap, sdk::Error> {
-        let (login, browser) = self.door.begin().await?;
+        let (login, browser) = self.door.begin(std::net::Ipv4Addr::LOCALHOST.into()).await?;
         let state = login.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
         assert!(self.door.expects(&headers(&browser.to_string()), &state));
         let (_, cookie) = self.door.finish(&state, "code").await?;

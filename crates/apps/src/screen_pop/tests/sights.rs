@@ -131,6 +131,14 @@ fn admins_see_all_and_the_team_what_is_nobodys() {
     let unowned = Directory::new(&[user("1", "a line")]);
     assert_eq!(see_with(&agent, team.clone(), &board, &owned), None, "it rings at somebody's line");
     assert!(see_with(&agent, team, &board, &unowned).is_some());
+    let silent = see_with(&agent, Choice::default(), &board, &unowned);
+    assert!(
+        silent.is_some_and(|sight| sight.part == Part::Watched && !sight.alerts),
+        "nobody's is everybody's"
+    );
+    let off = Choice { unowned: false, ..Choice::default() };
+    assert_eq!(see_with(&agent, off, &board, &unowned), None);
+    assert_eq!(see_with(&stranger, Choice::default(), &board, &unowned), None);
     // The directory of today counts more than the lines of the sign-in.
     let moved = Person { user_key: Some("1".into()), ..agent };
     assert!(see_with(&moved, own, &board, &owned).is_some_and(|sight| sight.part == Part::Rings));

@@ -22,7 +22,7 @@ use crate::{
         contact::Contact,
         number::{Home, Number},
         sources::{
-            self, Answer, Failure, Lookup,
+            Answer, Failure, Lookup,
             config::{self, Source},
         },
     },
@@ -194,12 +194,12 @@ impl Office {
 
     /// With this wait before each further try.
     async fn with(folder: &std::path::Path, sources: Vec<Source>, retry: Duration) -> Self {
-        let writers = sources::writers(&sources, environment).unwrap();
         let store = testing::open(folder).await;
+        let lookup = Lookup::new(store.pool.clone(), &[], environment).unwrap();
+        let writers = lookup.writers(&sources, environment).unwrap();
         let hub = Hub::new(TimeZone::UTC);
         let pace = Pace { settles: Duration::ZERO, retry_first: retry, retry_max: retry, tries_max: 5 };
         let write_back = WriteBack::at_pace(Arc::clone(&hub), store.pool.clone(), writers, pace);
-        let lookup = Lookup::new(store.pool.clone(), &[], environment).unwrap();
         let callers = Callers::writing(
             Arc::clone(&hub),
             store.pool.clone(),
