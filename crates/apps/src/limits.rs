@@ -96,7 +96,8 @@ pub const OUTPUT_BATCH: u32 = 200;
 pub const OUTPUT_PAUSE: Duration = Duration::from_secs(1);
 /// … up to this. What it does not take waits in the store, in order, without bound.
 pub const OUTPUT_PAUSE_MAX: Duration = Duration::from_secs(300);
-/// An output that refuses one report this often has it put aside, and goes on with the next.
+/// An output that refuses one report this often has it put aside, and goes on with the next; one that fails at it this
+/// often is shown the next first.
 pub const OUTPUT_REFUSALS_MAX: u32 = 6;
 /// An output with nothing to do looks this often for what a person wants delivered again.
 pub const OUTPUT_LOOK: Duration = Duration::from_secs(5);

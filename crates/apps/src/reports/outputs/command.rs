@@ -58,9 +58,9 @@ impl Run {
         };
         match tokio::time::timeout(limits::COMMAND_TIMEOUT, work).await {
             Ok(Ok(status)) if status.success() => Taken::All(String::new()),
-            Ok(Ok(status)) => Taken::Refused(status.to_string()),
+            Ok(Ok(status)) => Taken::Failed(status.to_string()),
             Ok(Err(error)) => Taken::Down(error.to_string()),
-            Err(_) => Taken::Refused(format!("it took longer than {} s", limits::COMMAND_TIMEOUT.as_secs())),
+            Err(_) => Taken::Failed(format!("it took longer than {} s", limits::COMMAND_TIMEOUT.as_secs())),
         }
     }
 }
@@ -92,6 +92,6 @@ mod tests {
         let change = change("report-inbound-call.json");
         assert_eq!(Run::new(&text).run(&change).await, Taken::All(String::new()));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{}1\n", change.report.raw));
-        assert!(matches!(Run::new("exit 3").run(&change).await, Taken::Refused(_)));
+        assert!(matches!(Run::new("exit 3").run(&change).await, Taken::Failed(_)));
     }
 }

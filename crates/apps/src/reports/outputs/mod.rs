@@ -92,6 +92,8 @@ pub(super) enum Taken {
     Down(String),
     /// It does not want this one.
     Refused(String),
+    /// It failed: the report may be at fault or the output itself, which the next report shows.
+    Failed(String),
     /// Nobody reads it any more.
     Gone,
 }

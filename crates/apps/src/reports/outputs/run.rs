@@ -140,6 +140,9 @@ impl Runner {
             }
             Taken::Down(why) => self.down(trouble, &why).await,
             Taken::Refused(why) => self.refused(trouble, first, &why).await,
+            // Nothing waits behind what is delivered again.
+            Taken::Failed(why) if is_replay => self.refused(trouble, first, &why).await,
+            Taken::Failed(why) => self.failed(trouble, first, &why, &place).await,
             Taken::Gone => {
                 tracing::info!("nobody reads the output any more");
                 Ok(Next::End)
@@ -182,6 +185,46 @@ impl Runner {
         if trouble.refusals < limits::OUTPUT_REFUSALS_MAX {
             return Ok(Next::Pause(pause(trouble.refusals)));
         }
+        self.put_aside(trouble, change, why).await?;
+        Ok(Next::Again)
+    }
+
+    /// After some tries the next report shows who is at fault: when it is taken, this one is put aside; when it is not, all
+    /// wait in order, as for an output that is down.
+    async fn failed(
+        &mut self,
+        trouble: &mut Trouble,
+        change: &Change,
+        why: &str,
+        place: &Place,
+    ) -> Result<Next, Failure> {
+        trouble.refusals += 1;
+        if trouble.refusals < limits::OUTPUT_REFUSALS_MAX {
+            return Ok(Next::Pause(pause(trouble.refusals)));
+        }
+        let after = changes::after(&self.store.pool, change.number, 1).await?;
+        let taken = match after.first() {
+            Some(_) => self.sink.take(&after, place).await.map_err(Failure::Terminal)?,
+            None => Taken::Failed(why.to_owned()),
+        };
+        let (Some(next), Taken::All(position)) = (after.first(), taken) else {
+            // `down` says it once, and counts on from the pause that was reached.
+            if trouble.downs == 0 {
+                let next = self.down(trouble, why).await?;
+                trouble.downs = trouble.refusals;
+                return Ok(next);
+            }
+            return self.down(trouble, why).await;
+        };
+        self.put_aside(trouble, change, why).await?;
+        self.untold =
+            Some(Untold { place: Place { cursor: next.number, position }, count: 1, replayed: None });
+        self.tell().await?;
+        self.well(trouble);
+        Ok(Next::Again)
+    }
+
+    async fn put_aside(&self, trouble: &mut Trouble, change: &Change, why: &str) -> Result<(), Failure> {
         let (name, call) = (&self.name, &change.report.conversation_space_id);
         let tries = trouble.refusals;
         changes::put_aside(&self.store.pool, name, change.number, tries, why, Timestamp::now()).await?;
@@ -190,7 +233,7 @@ impl Runner {
              replay {name}` delivers it again"
         );
         trouble.refusals = 0;
-        Ok(Next::Again)
+        Ok(())
     }
 }
 
@@ -199,4 +242,90 @@ fn pause(failures: u32) -> Duration {
     let doubled =
         limits::OUTPUT_PAUSE.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1).min(16)));
     doubled.min(limits::OUTPUT_PAUSE_MAX).mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::reports::outputs::command::Run;
+    use crate::store::{reports, testing};
+
+    /// A store with these calls' reports, and a command that fails at those in whose text a word of the file stands.
+    async fn runner(folder: &std::path::Path, calls: &[&str]) -> Runner {
+        let store = testing::open(folder).await;
+        for call in calls {
+            let raw = format!(
+                r#"{{"conversationSpaceId": "{call}", "callCreated": "2026-02-03T17:00:00Z",
+                    "callEnded": "2026-02-03T17:02:41.35Z", "direction": "INBOUND", "accountKey": "17"}}"#
+            );
+            let head = serde_json::from_str(&raw).unwrap();
+            reports::save(&store.pool, &head, &raw, Timestamp::now(), None).await.unwrap();
+        }
+        let place = folder.display();
+        let command = format!("tee -a '{place}/got' | grep -q -F -f '{place}/fails' && exit 1; exit 0");
+        Runner {
+            store,
+            name: "command".to_owned(),
+            sink: Sink::Command(Run::new(&command)),
+            from_now: false,
+            stored: watch::channel(()).1,
+            untold: None,
+        }
+    }
+
+    /// Steps without their pauses, until there is nothing to do or the output has been down so often.
+    async fn work(runner: &mut Runner, trouble: &mut Trouble, downs: u32) {
+        for _ in 0..100 {
+            if matches!(runner.step(trouble).await.unwrap(), Next::Rest) || trouble.downs >= downs {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    async fn dead(runner: &Runner) -> Vec<String> {
+        let letters = changes::dead_letters(&runner.store.pool, None, ("", 0), 9).await.unwrap();
+        letters.into_iter().map(|letter| letter.conversation_space_id).collect()
+    }
+
+    #[tokio::test]
+    async fn a_report_at_which_an_output_fails_is_put_aside_once_the_next_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("fails"), "poison").unwrap();
+        let mut runner = runner(folder.path(), &["first", "poison", "last"]).await;
+        work(&mut runner, &mut Trouble::default(), u32::MAX).await;
+        assert_eq!(dead(&runner).await, ["poison"]);
+        let got = std::fs::read_to_string(folder.path().join("got")).unwrap();
+        let tries = limits::OUTPUT_REFUSALS_MAX as usize;
+        assert_eq!(["first", "poison", "last"].map(|call| got.matches(call).count()), [1, tries, 1]);
+    }
+
+    #[tokio::test]
+    async fn an_output_that_fails_at_every_report_has_none_put_aside_and_gets_them_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("fails"), "conversationSpaceId").unwrap();
+        let mut runner = runner(folder.path(), &["first", "second", "third"]).await;
+        let mut trouble = Trouble::default();
+        work(&mut runner, &mut trouble, 3 * limits::OUTPUT_REFUSALS_MAX).await;
+        assert_eq!(dead(&runner).await, [""; 0]);
+        let standing = changes::standings(&runner.store.pool).await.unwrap().remove(0);
+        assert_eq!((standing.waiting, !standing.failure.is_empty()), (3, true));
+
+        std::fs::write(folder.path().join("fails"), "nothing of the kind").unwrap();
+        std::fs::remove_file(folder.path().join("got")).unwrap();
+        work(&mut runner, &mut trouble, u32::MAX).await;
+        assert_eq!(dead(&runner).await, [""; 0]);
+        let got = std::fs::read_to_string(folder.path().join("got")).unwrap();
+        let places = ["first", "second", "third"].map(|call| got.find(call).unwrap());
+        assert!(places.is_sorted() && got.matches("conversationSpaceId").count() == 3, "{got}");
+    }
+
+    #[tokio::test]
+    async fn the_last_report_waits_when_nothing_shows_who_is_at_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("fails"), "poison").unwrap();
+        let mut runner = runner(folder.path(), &["poison"]).await;
+        work(&mut runner, &mut Trouble::default(), 2 * limits::OUTPUT_REFUSALS_MAX).await;
+        assert_eq!(dead(&runner).await, [""; 0]);
+    }
 }

@@ -63,12 +63,14 @@ impl Webhook {
     }
 }
 
-/// A receiver that is away or busy gets everything later, in order; what one report alone makes it say is a refusal.
+/// A receiver that is away or busy gets everything later, in order; what one report alone makes it say is a refusal; a
+/// redirection, a wrong address or key and an error of its own can be either.
 fn judge(status: u16) -> Taken {
     match status {
         200..300 => Taken::All(String::new()),
-        408 | 429 | 502..=504 => Taken::Down(format!("status {status}")),
-        _ => Taken::Refused(format!("status {status}")),
+        408 | 425 | 429 | 502..=504 => Taken::Down(format!("status {status}")),
+        400 | 409 | 411..=424 => Taken::Refused(format!("status {status}")),
+        _ => Taken::Failed(format!("status {status}")),
     }
 }
 
@@ -110,8 +112,11 @@ mod tests {
     fn a_busy_receiver_is_down_and_one_that_says_no_has_refused() {
         assert_eq!(judge(204), Taken::All(String::new()));
         assert!(matches!(judge(503), Taken::Down(_)));
-        for status in [302, 400, 410, 500] {
+        for status in [400, 409, 413, 422] {
             assert!(matches!(judge(status), Taken::Refused(_)), "{status}");
+        }
+        for status in [302, 401, 404, 410, 500, 501] {
+            assert!(matches!(judge(status), Taken::Failed(_)), "{status}");
         }
     }
 }
