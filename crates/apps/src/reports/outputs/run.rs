@@ -244,7 +244,8 @@ fn pause(failures: u32) -> Duration {
     doubled.min(limits::OUTPUT_PAUSE_MAX).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::reports::outputs::command::Run;
