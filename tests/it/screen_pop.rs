@@ -147,16 +147,18 @@ async fn a_caller_who_calls_again_is_recognised() {
     let css = format!("[data-call='{second}']");
     let card = browser.page.find(Locator::Css(&css)).await.unwrap().text().await.unwrap().to_lowercase();
     assert!(card.contains("last call") && card.contains("2nd call today"), "{card}");
-    // The store outlives the app.
+    // The store outlives the app, and a call that nobody heard is found.
     app.stop().await;
+    let unheard = play(&platform, "missed", &flags).await;
     let listen = page.strip_prefix("http://").unwrap();
     let app = apps::start(&platform, "screen-pop", &platform.folder("screen-pop"), &["--listen", listen]);
     listening(&session).await;
+    phase(&browser, &unheard, "missed").await;
     let third = play(&platform, "missed", &flags).await;
     phase(&browser, &third, "missed").await;
     let css = format!("[data-call='{third}']");
     let card = browser.page.find(Locator::Css(&css)).await.unwrap().text().await.unwrap().to_lowercase();
-    assert!(card.contains("3rd call today"), "{card}");
+    assert!(card.contains("4th call today"), "{card}");
     browser.close().await;
     app.stop().await;
 }

@@ -14,7 +14,7 @@ use wire::{Direction, call_events::CallEvent};
 use crate::people::parties::{Account, in_talk, parties};
 
 use super::{
-    call::{Call, History, Logged, Outcome, Stage},
+    call::{Call, History, Logged, Outcome, Stage, instant},
     callers::Known,
     elsewhere::Elsewhere,
     kept,
@@ -119,9 +119,12 @@ impl Board {
             let over = moved && !call.is_live();
             let first = !was_answered && call.answered_at.is_some();
             let missed = moved && call.stage == Stage::Ended(Outcome::Missed);
-            let answered =
-                (moved && call.stage == Stage::Answered).then(|| call.caller.key().map(str::to_owned));
-            let settled = answered.flatten().map(|number| self.settle(&number, now)).unwrap_or_default();
+            let answered = (moved && call.stage == Stage::Answered)
+                .then(|| call.caller.key().map(str::to_owned))
+                .flatten();
+            // What was missed after a talk is not settled by it, when that is learnt late.
+            let talk = answered.zip(call.answered_at);
+            let settled = talk.map(|(number, at)| self.settle(&number, at)).unwrap_or_default();
             let gone = if over { self.trim() } else { Vec::new() };
             let change = Change { moved, gone, settled, answered: first, missed, ..Change::of_card(id) };
             return Applied::Changed(change);
@@ -149,6 +152,31 @@ impl Board {
             self.forget(id.to_owned());
         }
         result
+    }
+
+    /// Takes in all states of a call that is over, in either direction. Nothing if it was seen to its end, or has left the
+    /// board.
+    pub fn past(&mut self, now: Timestamp, id: &str, events: &[CallEvent]) -> Vec<Applied> {
+        let seen = |call: &Call| !matches!(call.stage, Stage::Ended(Outcome::Unknown)) && !call.is_live();
+        if self.forgotten_ids.contains(id) || self.find(id).is_some_and(|(_, call)| seen(call)) {
+            return Vec::new();
+        }
+        let (mut change, mut all): (Option<Change>, Vec<Applied>) = Default::default();
+        for event in in_order(events, id) {
+            match self.apply(now, event) {
+                Applied::Changed(next) => {
+                    change = Some(match change {
+                        Some(before) => before.then(next),
+                        None => next,
+                    });
+                }
+                reached @ Applied::Reached { .. } => all.push(reached),
+                Applied::Nothing | Applied::NeedsHistory(_) => {}
+            }
+        }
+        self.wanted.remove(id);
+        all.extend(change.map(Applied::Changed));
+        all
     }
 
     /// Takes back a call that the store remembers; changes nothing if it is known.
@@ -264,11 +292,12 @@ impl Board {
         let outside = parties(&[event], &self.account, &[]).and_then(|found| found.outside);
         match outside.as_ref().and_then(|outside| outside.number.key()) {
             Some(number) => {
-                let settled = self.settle(number, now);
+                let at = instant(&event.state.timestamp, now);
+                let settled = self.settle(number, at);
                 if settled.is_empty() {
                     return Applied::Nothing;
                 }
-                Applied::Reached { number: number.to_owned(), at: now, settled }
+                Applied::Reached { number: number.to_owned(), at, settled }
             }
             None => Applied::Nothing,
         }

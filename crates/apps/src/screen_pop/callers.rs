@@ -213,16 +213,29 @@ impl Callers {
         let live = live.iter().filter(|call| self.is_unasked(&call.id));
         stream::iter(live).for_each_concurrent(CATCH_UP_AT_ONCE, |call| self.ask(call)).await;
         for call in over {
-            if !self.is_unasked(&call.id) {
-                continue;
+            if self.is_unasked(&call.id) {
+                self.ask_slowly(&call).await;
             }
-            self.look_up(&call).await;
-            if self.is_spent(&call.id) {
-                sleep(CATCH_UP_SPENT).await;
-                self.look_up(&call).await;
-            }
-            sleep(CATCH_UP_EVERY).await;
         }
+    }
+
+    /// The same for calls that were found after their end, which are then written to the CRM.
+    pub async fn catch_up_with(&self, ids: &[String]) {
+        for call in ids.iter().filter_map(|id| self.call(id)) {
+            if self.lookup.asks_services() && self.is_unasked(&call.id) {
+                self.ask_slowly(&call).await;
+            }
+            self.log(&call.id).await;
+        }
+    }
+
+    async fn ask_slowly(&self, call: &Call) {
+        self.look_up(call).await;
+        if self.is_spent(&call.id) {
+            sleep(CATCH_UP_SPENT).await;
+            self.look_up(call).await;
+        }
+        sleep(CATCH_UP_EVERY).await;
     }
 
     /// No service has been asked about this call.

@@ -18,7 +18,7 @@ use super::{
     limits::{RESTORED_MAX, WRITES_MAX},
     view,
 };
-use crate::store::{claims, desks, screen_pop as store};
+use crate::store::{claims, desks, looked, screen_pop as store};
 
 /// A call popped up on the pages.
 #[derive(Clone, Debug)]
@@ -141,7 +141,46 @@ impl Desk {
         }
     }
 
-    async fn applied(&self, applied: Applied) -> Option<String> {
+    /// Stores a call that was found after its end, and settles it if somebody has talked with its caller since; with what
+    /// is stored of the caller.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub(super) async fn keep_found(&self, id: &str) -> sqlx::Result<()> {
+        let dialled = self.hub.board(|board| board.elsewhere.take_over());
+        let mut found: Vec<Seen> = dialled.into_iter().map(Seen::Dialled).collect();
+        let call = self.hub.board(|board| board.find(id).map(|(_, call)| call.clone()));
+        if let Some(call) = &call {
+            found.push(Seen::Call(Box::new(call.clone())));
+        }
+        write_all(&self.pool, &found).await?;
+        let Some(mut call) = call else { return Ok(()) };
+        if let Some(number) = call.caller.key()
+            && let Some(at) = looked::talked(&self.pool, number).await?
+        {
+            self.hub.board(|board| board.settle(number, at));
+        }
+        if call.known.is_none() {
+            self.callers.restore(&mut call).await?;
+            self.hub.board(|board| {
+                if let Some(history) = call.history {
+                    board.set_history(id, history);
+                }
+                if let Some(known) = call.known {
+                    board.set_known(id, known);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Asks the services about the calls that were found, and writes them to the CRM.
+    pub(super) fn catch_up(&self, ids: Vec<String>) {
+        let callers = Arc::clone(&self.callers);
+        self.filling.spawn(async move { callers.catch_up_with(&ids).await });
+    }
+
+    pub(super) async fn applied(&self, applied: Applied) -> Option<String> {
         match applied {
             Applied::Nothing => None,
             Applied::NeedsHistory(id) => Some(id),

@@ -1,12 +1,13 @@
 //! Keeps the board in step with the phone system: feeds it with call states, compares it with the calls under way
 //! after each break, and gets a person to sign in when that is needed.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use sdk::{Authorization, Client, Error, ErrorKind, Feed, FeedConfig, FeedEvent};
+use sqlx::AnyPool;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -18,7 +19,8 @@ use super::{
     desk::Desk,
     door::Door,
     hub::{Hub, Problem, SignIn},
-    limits::{DIRECTORY_EVERY, HISTORIES_MAX, SIGN_IN_RETRY, STALE_CHECK},
+    limits::{DIRECTORY_EVERY, HISTORIES_MAX, PAST_WAITING, SIGN_IN_RETRY, STALE_CHECK},
+    past::{self, Looks},
     rights::recheck,
     routes::Code,
     sight::Directory,
@@ -31,6 +33,8 @@ const NICKNAME: &str = "callfeed-screen-pop";
 /// What to follow.
 pub struct Source {
     pub client: Client,
+    /// Knows until when calls were heard.
+    pub pool: AnyPool,
     /// Whose sessions end when they leave the phone system.
     pub door: Arc<Door>,
     pub account_keys: Vec<String>,
@@ -70,6 +74,8 @@ struct Follower {
     comparing: bool,
     /// A login address is being asked for.
     asking: bool,
+    /// Tells those who look for calls that were not heard.
+    breaks: watch::Sender<past::Link>,
 }
 
 /// Follows until `shutdown`; then closes the channel and writes what waits.
@@ -88,7 +94,12 @@ pub async fn follow(
         state_file: Some(source.state_file.clone()),
     };
     let mut feed = Feed::open(source.client.clone(), config);
-    let mut follower = Follower { source, desk, hub, work: JoinSet::new(), comparing: false, asking: false };
+    let breaks = watch::Sender::new(past::Link::default());
+    let (past_sender, mut past) = mpsc::channel(PAST_WAITING);
+    let looks = looks(&source, past_sender).map(|looks| looks.run(breaks.subscribe(), shutdown.clone()));
+    let looking = looks.map(tokio::spawn);
+    let work = JoinSet::new();
+    let mut follower = Follower { source, desk, hub, work, comparing: false, asking: false, breaks };
     let mut stale = interval(STALE_CHECK);
     stale.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut people = interval(DIRECTORY_EVERY);
@@ -103,6 +114,7 @@ pub async fn follow(
                 None => break,
             },
             Some(code) = codes.recv() => follower.exchange(code),
+            Some(past) = past.recv() => follower.desk.found(past).await,
             Some(done) = follower.work.join_next() => match done {
                 Ok(done) => follower.done(done).await,
                 Err(error) => tracing::error!(%error, "work beside the feed failed"),
@@ -116,8 +128,18 @@ pub async fn follow(
             }
         }
     }
+    if let Some(looking) = looking {
+        looking.abort();
+    }
     feed.close().await;
     follower.desk.close().await;
+}
+
+/// Who looks for the calls that ended while nobody told of them.
+fn looks(source: &Source, found: mpsc::Sender<past::Past>) -> Option<Looks> {
+    let account_key = source.account_keys.first()?.clone();
+    let (client, pool) = (source.client.clone(), source.pool.clone());
+    Some(Looks { client, pool, account_key, found, looked_at: HashSet::new() })
 }
 
 impl Follower {
@@ -136,13 +158,18 @@ impl Follower {
                 self.hub.set_operator(self.source.client.principal());
                 self.read_people();
                 self.compare();
+                self.breaks.send_modify(|link| {
+                    *link = past::Link { connected: true, epoch: link.epoch + 1 };
+                });
             }
             FeedEvent::Disconnected { reason } => {
+                self.breaks.send_modify(|link| link.connected = false);
                 tracing::warn!(reason, "connection lost, trying again");
                 self.hub.set_link(Link::Lost);
             }
             FeedEvent::MayHaveMissed { reason } => {
                 tracing::warn!(reason, "calls may have been missed");
+                self.breaks.send_modify(|link| link.epoch += 1);
                 self.compare();
             }
             FeedEvent::SignInNeeded => self.ask(),

@@ -108,6 +108,24 @@ pub const HISTORIES_MAX: usize = 100;
 /// Calls whose history is wanted and not yet asked for; when full a further one is not shown.
 pub const WANTED_MAX: usize = 256;
 
+/// Time before a look in which calls that ended without being heard are looked for; older ones are not shown: a week, which no
+/// closed office outlasts often.
+pub const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
+/// Such calls taken in one look, the newest; the others are not shown, and that is logged. About a minute of requests.
+pub const PAST_CALLS_MAX: usize = 500;
+/// Such calls that go to the pages together.
+pub const PAST_TOGETHER: usize = 25;
+/// Such calls that wait for the board; then the look waits.
+pub const PAST_WAITING: usize = 2;
+/// Looks after the start and after each break …
+pub const LOOKS_AFTER_BREAK: u32 = 4;
+/// … with this pause, for a report can come minutes after its call; while all is heard, so often is noted until when it was.
+pub const LOOK_EVERY: Duration = Duration::from_secs(300);
+/// Pause after a look that failed.
+pub const LOOK_RETRY: Duration = Duration::from_secs(30);
+/// Calls remembered as looked at; with more all are forgotten, and looked at once more.
+pub const LOOKED_AT_MAX: usize = 20_000;
+
 /// How long the server waits for its open pages at the end.
 pub const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
 /// How long the app waits before it asks the authorization server again.

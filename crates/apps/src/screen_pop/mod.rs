@@ -1,7 +1,8 @@
 //! The screen pop: a page that shows who is calling while it rings.
 //!
 //! [`run`] puts the parts together: `follow` hears of calls from the SDK, `desk` takes them in, `board` is the pure
-//! model of calls and `sight` of who sees them, `hub` hands changes to the pages, `door` lets people in, `routes` answers
+//! model of calls and `sight` of who sees them, `past` finds calls that
+//! ended while nobody told of them, `hub` hands changes to the pages, `door` lets people in, `routes` answers
 //! the browser.
 
 pub mod board;
@@ -23,6 +24,7 @@ mod language;
 pub mod limits;
 mod marks;
 mod paint;
+mod past;
 mod rights;
 pub mod routes;
 pub mod seat;
@@ -221,6 +223,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let (codes_sender, codes) = mpsc::channel(1);
     let stop = CancellationToken::new();
     let (hub_of_pages, door) = (Arc::clone(&hub), Arc::new(door));
+    let pool = store.pool.clone();
     let pages = Pages {
         hub: hub_of_pages,
         callers,
@@ -236,6 +239,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let no_browser = options.no_browser;
     let source = Source {
         client,
+        pool,
         door,
         account_keys: vec![account_key],
         state_file: options.state_dir.join(CHANNEL_FILE),

@@ -318,7 +318,8 @@ pub async fn mark_all(
 pub async fn reached(pool: &AnyPool, number: &str, at: Timestamp) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO desk_reached (number, at_us) VALUES ($1, $2)
-         ON CONFLICT (number) DO UPDATE SET at_us = excluded.at_us",
+         ON CONFLICT (number) DO UPDATE SET
+             at_us = CASE WHEN excluded.at_us > desk_reached.at_us THEN excluded.at_us ELSE desk_reached.at_us END",
     )
     .bind(number)
     .bind(at.as_microsecond())

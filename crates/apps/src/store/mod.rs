@@ -16,6 +16,7 @@ pub mod history;
 pub mod languages;
 pub mod ledger;
 pub mod left;
+pub mod looked;
 pub mod lookup;
 mod moving;
 pub mod privacy;
@@ -133,6 +134,7 @@ impl Store {
             left::SCHEMA,
             retention::SCHEMA,
             screen_pop::SCHEMA,
+            looked::SCHEMA,
             contacts::SCHEMA,
             desks::SCHEMA,
             claims::SCHEMA,

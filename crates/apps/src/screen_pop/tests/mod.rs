@@ -12,6 +12,7 @@ mod last_calls;
 mod living;
 mod marks;
 mod pages;
+mod past;
 mod rights;
 mod sights;
 mod walls;
