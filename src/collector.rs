@@ -79,12 +79,21 @@ pub async fn token(args: TokenArgs) -> anyhow::Result<()> {
     // Whoever asks for a token wants nothing else on the screen.
     logging::init("off");
     let client = apps::session(&settings, &args.common.state, reports::redirect_uri(LISTEN_DEFAULT)?)?;
-    let token = client.access_token().await.map_err(|error| match error.kind {
+    let ended = |error: sdk::Error| match error.kind {
         sdk::ErrorKind::SignInNeeded => {
             anyhow::anyhow!("{error}: callfeed login, with the same --env and --state")
         }
         _ => error.into(),
-    })?;
+    };
+    client.ready().await.map_err(ended)?;
+    // A token can be taken back before its time: any request shows it, and gets a new one where the sign-in lives. What
+    // else is refused, or a service that is away, says nothing about the token.
+    if let Err(error) = client.channels().await
+        && error.kind == sdk::ErrorKind::SignInNeeded
+    {
+        return Err(ended(error));
+    }
+    let token = client.access_token().await.map_err(ended)?;
     println!("{}", token.expose_secret());
     Ok(())
 }

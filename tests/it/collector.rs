@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::faults::add;
 use crate::harness::calls::play;
 use crate::harness::{App, LATER, Person, Platform, SCOPES, SOON, apps, eventually};
 
@@ -66,6 +67,35 @@ async fn a_call_is_explained_counted_and_erased() {
     apps::printed(&app, &third).await;
     app.stop().await;
     assert!(!apps::spaces_of(&apps::stored(&platform, &state).await).contains(&space));
+}
+
+#[tokio::test]
+async fn a_token_for_curl_is_never_one_that_was_taken_back() {
+    let platform = Platform::start().await;
+    let state = platform.folder("state");
+    apps::log_in(&platform, &state).await;
+    let env = platform.env_file().to_string_lossy().into_owned();
+    let folder = state.to_string_lossy().into_owned();
+    let token = async || ask(&platform, &["token", "--env", &env, "--state", &folder]).await;
+    let take_back = async |token: &str| {
+        let (id, secret) = (platform.setting("OAUTH_CLIENT_ID"), platform.setting("OAUTH_CLIENT_SECRET"));
+        let request = crate::harness::http().post(format!("{}/oauth/revoke", platform.base));
+        let request = request.basic_auth(id, Some(secret)).form(&[("token", token)]);
+        crate::harness::Answer::of("revoke", request).await.is(200);
+    };
+    let first = token().await.stdout[0].clone();
+    assert_eq!(token().await.stdout[0], first, "a living one is printed again");
+    take_back(&first).await;
+    let second = token().await.stdout[0].clone();
+    assert_ne!(second, first);
+    let channels = "/notification-channel/v1/channels";
+    platform.with_token(&second).get(channels).await.is(200);
+
+    add(&platform, &serde_json::json!({"fault": "refresh-refused", "times": 9})).await;
+    take_back(&second).await;
+    let ended = token().await;
+    assert!(ended.code == Some(1) && ended.stdout.is_empty(), "{ended:?}");
+    assert!(ended.errors().contains("callfeed login"), "{}", ended.errors());
 }
 
 #[tokio::test]

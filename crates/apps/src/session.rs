@@ -23,6 +23,19 @@ const TOKEN_FILE: &str = "tokens.json";
 /// # Errors
 /// When the token file cannot be read.
 pub fn session(settings: &Settings, state_dir: &Path, redirect_uri: Url) -> Result<Client, sdk::Error> {
+    session_beside(&[], settings, state_dir, redirect_uri)
+}
+
+/// As [`session`], keeping below the service's limit together with those of `others` that have the same OAuth client.
+///
+/// # Errors
+/// When the token file cannot be read.
+pub fn session_beside(
+    others: &[&Client],
+    settings: &Settings,
+    state_dir: &Path,
+    redirect_uri: Url,
+) -> Result<Client, sdk::Error> {
     let config = Config {
         client_id: settings.client_id.clone(),
         client_secret: settings.client_secret.clone(),
@@ -34,7 +47,7 @@ pub fn session(settings: &Settings, state_dir: &Path, redirect_uri: Url) -> Resu
         Some(key) => file.with_key(key.clone()),
         None => file,
     };
-    let client = Client::new(config, file)?;
+    let client = Client::beside(others, config, file)?;
     if let Some(per_s) = settings.rate_limit {
         client.allow_requests_per_s(f64::from(per_s));
     }

@@ -28,7 +28,8 @@ pub(crate) struct Inner {
     pub config: Config,
     pub http: reqwest::Client,
     pub file: TokenFile,
-    pub paces: Paces,
+    /// Shared by the sign-ins of one OAuth client: the service may count its requests together.
+    pub paces: Arc<Paces>,
     /// Shared with visitors: it is the same service.
     pub time: Arc<ServiceTime>,
     /// Shapes of answers that were told as not known.
@@ -86,6 +87,24 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Local`] when the token file cannot be read or TLS cannot be set up.
     pub fn new(config: Config, file: TokenFile) -> Result<Self, Error> {
+        Self::with_paces(config, file, Arc::default())
+    }
+
+    /// As [`Client::new`], for another sign-in of a program: where one of these has the same OAuth client at the same
+    /// service, both keep below the rate limit together.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn beside(others: &[&Self], config: Config, file: TokenFile) -> Result<Self, Error> {
+        let same = others.iter().find(|other| {
+            let known = &other.inner.config;
+            known.client_id == config.client_id && known.hosts.api.origin() == config.hosts.api.origin()
+        });
+        let paces = same.map(|other| Arc::clone(&other.inner.paces)).unwrap_or_default();
+        Self::with_paces(config, file, paces)
+    }
+
+    fn with_paces(config: Config, file: TokenFile, paces: Arc<Paces>) -> Result<Self, Error> {
         // Another part of the process may have installed a provider already: any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -100,7 +119,6 @@ impl Client {
         let held = Mutex::new(tokens.map(Held::new));
         let refreshing = tokio::sync::Mutex::new(());
         let verifier = Mutex::default();
-        let paces = Paces::default();
         let (time, told) = (Arc::default(), Told::default());
         let inner =
             Arc::new(Inner { config, http, file, held, refreshing, verifier, changed, paces, time, told });
@@ -132,7 +150,7 @@ impl Client {
             config: self.inner.config.clone(),
             http: self.inner.http.clone(),
             file: TokenFile::in_memory(),
-            paces: Paces::default(),
+            paces: Arc::default(),
             time: Arc::clone(&self.inner.time),
             told: Told::default(),
             held: Mutex::default(),
@@ -329,4 +347,27 @@ fn log_request(request: &reqwest::Request) {
 fn content_type(headers: &HeaderMap) -> &str {
     let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.unwrap_or("unknown type")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sign_ins_of_one_oauth_client_keep_one_pace() {
+        let client = |id: &str, others: &[&Client]| {
+            let config = Config {
+                client_id: id.to_owned(),
+                client_secret: "s3cret".into(),
+                redirect_uri: Url::parse("http://127.0.0.1:12021/app/redirect").unwrap(),
+                hosts: Hosts::single(Url::parse("http://127.0.0.1:9").unwrap()),
+            };
+            Client::beside(others, config, TokenFile::in_memory()).unwrap()
+        };
+        let first = client("one", &[]);
+        let (second, other) = (client("one", &[&first]), client("two", &[&first]));
+        assert!(Arc::ptr_eq(&first.inner.paces, &second.inner.paces));
+        assert!(!Arc::ptr_eq(&first.inner.paces, &other.inner.paces));
+        assert!(!Arc::ptr_eq(&first.inner.paces, &first.visitor().inner.paces));
+    }
 }

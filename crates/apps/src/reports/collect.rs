@@ -20,7 +20,7 @@ use super::{CHANNEL_FILE, NICKNAME, Options, Since, account_folder, redirect_uri
 use crate::env::Settings;
 use crate::limits;
 use crate::service::Manager;
-use crate::session::session;
+use crate::session::session_beside;
 use crate::sign_in;
 use crate::store::ledger::{self, GapKind};
 use crate::store::{OneApp, Store, left, open_waiting, reports as table, take_waiting};
@@ -106,10 +106,13 @@ pub(super) async fn run(
     };
     // The outputs outlive the accounts, whose last reports they get.
     let collecting = shutdown.child_token();
-    let open = |settings| {
-        Collector::open(settings, &options.state_dir, &options.listen, &store, &shared, &collecting)
-    };
-    let collectors: Vec<Collector> = accounts.iter().map(open).collect::<anyhow::Result<_>>()?;
+    let mut collectors: Vec<Collector> = Vec::new();
+    for settings in accounts {
+        let others: Vec<&Client> = collectors.iter().map(|collector| &collector.client).collect();
+        let folder = account_folder(&options.state_dir, &settings.account_key, shared.several);
+        let client = session_beside(&others, settings, &folder, redirect_uri(&options.listen)?)?;
+        collectors.push(Collector::open(client, settings, &folder, &store, &shared, &collecting));
+    }
     let others = outputs::open(&options.outputs)?;
     let terminal = Sink::terminal(options.out, options.json, options.on_report);
     let mut outputs = Outputs::new(store.clone(), shared.stored.clone(), &shutdown);
@@ -171,15 +174,14 @@ async fn first_end(
 
 impl Collector {
     fn open(
+        client: Client,
         settings: &Settings,
-        state_dir: &Path,
-        listen: &str,
+        folder: &Path,
         store: &Store,
         shared: &Shared,
         shutdown: &CancellationToken,
-    ) -> anyhow::Result<Self> {
+    ) -> Self {
         let account_key = settings.account_key.clone();
-        let folder = account_folder(state_dir, &account_key, shared.several);
         let nickname = match shared.several {
             // Two accounts of one person would sweep each other's channel away.
             true => format!("{NICKNAME}-{account_key}"),
@@ -192,7 +194,6 @@ impl Collector {
             reports: true,
             state_file: Some(folder.join(CHANNEL_FILE)),
         };
-        let client = session(settings, &folder, redirect_uri(listen)?)?;
         let asker = Asker {
             client: client.clone(),
             who: shared.name_of(&account_key),
@@ -200,7 +201,7 @@ impl Collector {
             turn: shared.signing_in.clone(),
             shutdown: shutdown.clone(),
         };
-        Ok(Self {
+        Self {
             client,
             store: store.clone(),
             account_key,
@@ -213,7 +214,7 @@ impl Collector {
             was_connected: false,
             pulse: Arc::default(),
             shutdown: shutdown.clone(),
-        })
+        }
     }
 
     fn watched(&self) -> Watched {
