@@ -24,7 +24,13 @@ pub fn init_as(level: &str, format: Format) {
     let ours = ["callfeed", "wire", "engine", "sdk", "server", "apps", "ui"];
     let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
     let others = if level == "off" { "off" } else { "warn" };
-    let filter = EnvFilter::new(format!("{others},{}", directives.join(",")));
+    // A slow statement is told as SQL, which helps nobody but who reads debug logs.
+    let statements = match level {
+        "debug" | "trace" => "warn",
+        "off" => "off",
+        _ => "error",
+    };
+    let filter = EnvFilter::new(format!("{others},sqlx={statements},{}", directives.join(",")));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

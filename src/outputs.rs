@@ -46,10 +46,13 @@ impl Flags {
             Ok(_) => Secret::Environment(WEBHOOK_SECRET.to_owned()),
             Err(_) => Secret::File(state.join("webhook.secret")),
         };
+        // Not by the parser of the command line, which would say the address again, password and all.
+        let database = self.postgres.as_deref().map(config::postgres_url).transpose();
+        let database = database.map_err(|what| anyhow::anyhow!("--postgres: {what}"))?;
         let kinds = [
             ("jsonl", self.jsonl.map(Kind::Jsonl)),
             ("csv", self.csv.map(Kind::Csv)),
-            ("postgres", self.postgres.map(Kind::Postgres)),
+            ("postgres", database.map(Kind::Postgres)),
             ("webhook", self.webhook.map(|url| Kind::Webhook { url, secret })),
             ("exec", self.exec.map(Kind::Command)),
         ];

@@ -13,7 +13,7 @@ use url::Url;
 use crate::env::Settings;
 use crate::limits;
 use crate::session::{SCOPES, session};
-use crate::store::Store;
+use crate::store::{Store, prepare};
 
 /// Nickname of the channel that is made and deleted to try.
 const NICKNAME: &str = "callfeed-doctor";
@@ -117,7 +117,7 @@ fn folder(state_dir: &Path) -> Finding {
     let check = "state folder";
     let path = state_dir.join("doctor.tmp");
     let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(state_dir)?;
+        prepare(state_dir, &path)?;
         let mut file = std::fs::File::create(&path)?;
         file.write_all(&vec![0; limits::DOCTOR_FILE_BYTES])?;
         file.sync_all()
@@ -161,7 +161,8 @@ async fn hosts(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
                     "check name resolution, firewall and proxy of this machine for {}, and {setting} if you set it",
                     host_of(url)
                 );
-                let why = if error.is_timeout() { "no answer in time" } else { "it cannot be reached" };
+                let why =
+                    if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(&error) };
                 findings.push(Finding::bad(&check, format!("{}: {why}", host_of(url)), step));
             }
         }
@@ -170,8 +171,19 @@ async fn hosts(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
-fn host_of(url: &Url) -> &str {
-    url.host_str().unwrap_or("?")
+/// With the port where it is not the usual one.
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// The last of the causes says what is the matter: "Connection refused", a name that is not known, a certificate.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// How much this machine's clock is ahead of the server's; its `Date` has whole seconds.
@@ -187,7 +199,12 @@ fn clock(skew: SignedDuration) -> Finding {
         return Finding::good("clock", format!("within {} s of the server's", seconds.abs() + 1));
     }
     let way = if seconds > 0 { "ahead of" } else { "behind" };
-    let found = format!("{} s {way} the server's", seconds.abs());
+    let time = match seconds.unsigned_abs() {
+        seconds @ 0..7200 => format!("{seconds} s"),
+        seconds @ 7200..172_800 => format!("{} hours", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    };
+    let found = format!("{time} {way} the server's");
     let step = "set the clock of this machine by NTP (timedatectl set-ntp true): tokens and looks go by it";
     Finding::bad("clock", found, step)
 }
@@ -435,6 +452,12 @@ mod tests {
         assert!(clock(SignedDuration::from_secs(-1)).ok);
         let finding = clock(SignedDuration::from_secs(-600));
         assert!(!finding.ok && finding.found.contains("600 s behind"), "{finding:?}");
+        let found = |hours: i64| clock(SignedDuration::from_hours(hours)).found;
+        assert_eq!(
+            [found(5), found(-99)]
+                .map(|found| found.contains("5 hours ahead") || found.contains("4 days behind")),
+            [true; 2]
+        );
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("date", "Tue, 03 Feb 2026 17:00:00 GMT".parse().unwrap());
         let skew = clock_skew("2026-02-03T17:05:00Z".parse().unwrap(), &headers);

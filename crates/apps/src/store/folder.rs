@@ -131,7 +131,7 @@ pub(super) fn remember(folder: &Path, url: &str) -> io::Result<()> {
 }
 
 /// The database's side files get the mode of the database, so that one is made before SQLite makes it.
-pub(super) fn prepare(folder: &Path, file: &Path) -> io::Result<()> {
+pub(crate) fn prepare(folder: &Path, file: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     let mut options = OpenOptions::new();

@@ -39,6 +39,7 @@ use std::path::{Path, PathBuf};
 use sqlx::AnyPool;
 
 pub(crate) use database::{is_sqlite, write};
+pub(crate) use folder::prepare;
 pub use folder::{OneApp, OneOnDatabase, use_database};
 pub use moving::{MoveError, Moved, move_store};
 pub use refusal::Refusal;

@@ -151,7 +151,7 @@ impl Written {
                 let url = environment(name).ok_or_else(|| {
                     format!("the environment variable {name} is not set: it has the URL of the database")
                 })?;
-                Ok(Kind::Postgres(url))
+                postgres_url(&url).map(Kind::Postgres).map_err(|what| format!("{name}: {what}"))
             }
             KindName::Webhook => {
                 let text = self.url.as_ref().ok_or_else(|| needs("url = \"https://…\""))?;
@@ -200,6 +200,18 @@ pub fn webhook_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// The address of a PostgreSQL database. What is wrong is told without it: it can hold a password.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn postgres_url(text: &str) -> Result<String, String> {
+    let scheme = Url::parse(text).map(|url| url.scheme().to_owned());
+    match scheme.as_deref() {
+        Ok("postgres" | "postgresql") => Ok(text.to_owned()),
+        _ => Err("give an address such as postgres://user@host/database".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,6 +252,10 @@ mod tests {
         }
         let problems = check("[[output]]\nname = \"a\"\nkind = \"fax\"\n").unwrap_err();
         assert!(problems[0].contains("line 3") && problems[0].contains("fax"), "{problems:?}");
+        assert!(postgres_url("postgresql://u:p@h/d").is_ok());
+        for wrong in ["mysql://u:secret@h/d", "h/d", ""] {
+            assert!(postgres_url(wrong).is_err_and(|what| !what.contains("secret")), "{wrong}");
+        }
         assert!(check("\n[[outputs]]\n").unwrap_err()[0].contains("line 2"));
     }
 }
