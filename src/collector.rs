@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use apps::env;
 use apps::people::number::Home;
-use apps::reports::{self, LISTEN_DEFAULT, doctor};
+use apps::reports::{self, LISTEN_DEFAULT, counted, doctor};
 use secrecy::ExposeSecret as _;
 
 use crate::{logging, outputs};
@@ -63,7 +63,7 @@ pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
         }
         doctor::examine(settings, &folder, redirect_uri.clone(), &mut tell).await?;
     }
-    ensure!(bad == 0, "{bad} things are to be mended");
+    ensure!(bad == 0, "{} to be mended", counted(bad, "thing is", "things are"));
     Ok(())
 }
 
@@ -131,24 +131,35 @@ pub async fn export(args: NumberArgs) -> anyhow::Result<()> {
     let out = Box::new(tokio::io::stdout());
     let outputs = args.outputs.wanted(&args.state)?;
     let calls = reports::export(&args.state, &args.number, args.region, &outputs, out).await?;
-    eprintln!("{calls} calls.");
+    eprintln!("{}.", counted(calls, "call", "calls"));
     Ok(())
 }
 
 pub async fn erase(args: NumberArgs) -> anyhow::Result<()> {
     let outputs = args.outputs.wanted(&args.state)?;
     let erased = reports::erase(&args.state, &args.number, args.region, &outputs).await?;
-    let (calls, lines, rows) = (erased.calls, erased.lines, erased.rows);
-    println!("{calls} calls are erased from the store, and do not come back.");
+    println!("Erased from the store: {}, which do not come back.", counted(erased.calls, "call", "calls"));
+    println!(
+        "Reports of its calls until now that arrive later are not kept either ({} still to be fetched, whoever called).",
+        counted(erased.to_fetch, "report is", "reports are")
+    );
     match outputs.is_empty() {
         true => println!(
             "Files and tables that outputs have written are not touched: name them as for callfeed reports, such as --jsonl DIR."
         ),
-        false => println!("{lines} lines of files and {rows} rows of tables are erased."),
+        false => println!(
+            "Erased from outputs: {} and {}.",
+            counted(erased.lines, "line of files", "lines of files"),
+            counted(erased.rows, "row of tables", "rows of tables")
+        ),
     }
-    if !erased.beyond_reach.is_empty() {
-        println!("Out of reach is what these outputs have passed on: {}.", erased.beyond_reach.join(", "));
-    }
-    println!("Not touched: contacts, backups, and the phone system itself.");
+    let passed_on = match erased.beyond_reach.as_slice() {
+        [] => String::new(),
+        names => format!(" ({})", names.join(", ")),
+    };
+    println!(
+        "Out of reach: what webhooks and commands have been given{passed_on}, what the terminal has shown, copies and \
+         backups of the store and of files, contacts, and the phone system itself."
+    );
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use apps::reports::counted;
 use apps::reports::outputs::{Kind, Secret, Wanted, config, default_file, manage};
 use url::Url;
 
@@ -112,7 +113,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Some(Command::Dead { name }) => manage::dead(state, name.as_deref(), args.json, out).await,
         Some(Command::Replay { name, call }) => {
             let number = manage::replay(state, &name, call.as_deref()).await?;
-            println!("{number} reports are delivered to {name} again.");
+            println!("{} delivered to {name} again.", counted(number, "report is", "reports are"));
             Ok(())
         }
         Some(Command::Forget { name }) => manage::forget(state, &name).await,

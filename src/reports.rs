@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use apps::env;
-use apps::reports::{self, LISTEN_DEFAULT, Options};
+use apps::reports::{self, LISTEN_DEFAULT, Options, counted};
 
 use crate::{logging, outputs, stop};
 
@@ -67,16 +67,16 @@ struct RunArgs {
 #[command(next_help_heading = "Retention")]
 struct KeepArgs {
     /// Erase calls so many days after they ended: from the store, from files by their day, from PostgreSQL.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    #[arg(long, value_name = "DAYS", value_parser = reports::keep_days)]
     keep_days: Option<u32>,
     /// Take numbers of callers and callees out of what is kept, so many days after the call.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    #[arg(long, value_name = "DAYS", value_parser = reports::keep_days)]
     keep_numbers: Option<u32>,
     /// Take names of callers and callees out of what is kept, so many days after the call.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    #[arg(long, value_name = "DAYS", value_parser = reports::keep_days)]
     keep_names: Option<u32>,
     /// Take recordings and transcripts out of what is kept, so many days after the call.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    #[arg(long, value_name = "DAYS", value_parser = reports::keep_days)]
     keep_recordings: Option<u32>,
 }
 
@@ -120,9 +120,9 @@ struct MoveArgs {
 async fn move_store(args: &MoveArgs) -> anyhow::Result<()> {
     let moved = reports::move_store(&args.state, &args.database).await?;
     println!(
-        "{} reports are moved, {} rows in all. The store of before is {}: delete it when you are sure.",
-        moved.reports,
-        moved.rows,
+        "{} moved, {} in all. The store of before is {}: delete it when you are sure.",
+        counted(moved.reports, "report is", "reports are"),
+        counted(moved.rows, "row", "rows"),
         moved.file.display()
     );
     Ok(())

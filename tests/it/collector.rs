@@ -57,7 +57,15 @@ async fn a_call_is_explained_counted_and_erased() {
     let exported: Value = serde_json::from_str(&exported.stdout[0]).unwrap();
     assert_eq!(exported["conversationSpaceId"], space);
     let erased = ask(&platform, &["erase", "(312) 555-0147", "--state", &folder]).await;
-    assert!(erased.stdout[0].starts_with("1 calls are erased"), "{erased:?}");
+    assert!(erased.stdout[0].starts_with("Erased from the store: 1 call,"), "{erased:?}");
+    let last = erased.stdout.last().unwrap();
+    assert!(last.contains("webhooks and commands") && last.contains("copies"), "{last}");
+    let told = ask(&platform, &["explain", &space, "--state", &folder]).await.stdout.join("\n");
+    assert!(told.starts_with("erased "), "{told}");
+    for flag in ["--keep-days", "--keep-numbers", "--keep-names", "--keep-recordings"] {
+        let ended = ask(&platform, &["reports", "--state", &folder, flag, "0"]).await;
+        assert!(ended.code == Some(2) && ended.errors().contains("1 to 36500 days"), "{flag}: {ended:?}");
+    }
     app.stop().await;
     assert_eq!(apps::spaces_of(&apps::stored(&platform, &state).await), [other]);
 

@@ -52,6 +52,8 @@ pub const ACCOUNT_PAUSE: Duration = Duration::from_secs(300);
 /// Accounts of one collector; more are an error of the command line.
 pub const ACCOUNTS_MAX: usize = 64;
 
+/// Longest wish to keep something; more is an error of the command line, as is none: it would erase all at once.
+pub const KEEP_DAYS_MAX: u32 = 36_500;
 /// What is too old is looked for this often.
 pub const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
@@ -82,6 +84,10 @@ pub const REVISIONS_MAX: usize = 500;
 pub const BACKFILL_DAYS: u32 = 31;
 /// Longest backfill; more is an error of the command line.
 pub const BACKFILL_DAYS_MAX: u32 = 400;
+/// A number that was erased is remembered this long, as a digest, so that the longest backfill of an account that is added
+/// later, and a report that is waited for as long as any, do not bring it back; then it is forgotten.
+pub const ERASURE_KEPT: Duration =
+    Duration::from_secs(BACKFILL_DAYS_MAX as u64 * 86_400 + FETCH_AGE_MAX.as_secs());
 /// While more reports than this wait to be fetched, the backfill looks no further.
 pub const BACKFILL_BACKLOG_MAX: u64 = 200;
 /// Between two looks at that backlog.

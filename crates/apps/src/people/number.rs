@@ -38,6 +38,13 @@ impl std::str::FromStr for Home {
     }
 }
 
+impl std::fmt::Display for Home {
+    /// The two letters that [`FromStr`](std::str::FromStr) reads.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.0.as_region_str().as_str())
+    }
+}
+
 impl Home {
     /// The region of a number of the account's own, if that is E.164.
     #[must_use]

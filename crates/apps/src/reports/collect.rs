@@ -23,7 +23,7 @@ use crate::service::Manager;
 use crate::session::session_beside;
 use crate::sign_in;
 use crate::store::ledger::{self, GapKind};
-use crate::store::{OneApp, Store, left, open_waiting, reports as table, take_waiting};
+use crate::store::{OneApp, Store, changes, left, open_waiting, reports as table, take_waiting};
 use wire::report::REPORT_SUMMARY_REVISION;
 
 /// One account: its login, its channel, its looks, its fetches. Store and outputs are shared.
@@ -60,6 +60,8 @@ struct Shared {
 enum Due<'a> {
     /// The accounts of this start.
     Collecting(Vec<&'a str>),
+    /// The outputs of this start.
+    Giving(Vec<String>),
     /// This account's start, with how far back its first one looks.
     Begin(Since),
     /// What waits to be fetched is due now.
@@ -117,8 +119,10 @@ pub(super) async fn run(
     let terminal = Sink::terminal(options.out, options.json, options.on_report);
     let mut outputs = Outputs::new(store.clone(), shared.stored.clone(), &shutdown);
     outputs.start(outputs::TERMINAL, terminal, false);
+    let mut names = vec![outputs::TERMINAL.to_owned()];
     for (wanted, sink) in others {
         outputs.start(&wanted.name, sink, wanted.from_now);
+        names.push(wanted.name.clone());
     }
     let watched = collectors.iter().map(Collector::watched).collect();
     let monitor = Monitor { accounts: watched, store };
@@ -131,6 +135,7 @@ pub(super) async fn run(
         (accounts.iter().map(|account| account.account_key.as_str()).collect(), options.since);
     if let Some(collector) = collectors.first() {
         collector.write(Due::Collecting(keys)).await;
+        collector.write(Due::Giving(names)).await;
     }
     for collector in &collectors {
         collector.client.hear_time().await;
@@ -392,6 +397,7 @@ impl Collector {
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
         match *due {
             Due::Collecting(ref accounts) => left::collecting(pool, accounts, now).await,
+            Due::Giving(ref outputs) => changes::use_outputs(pool, outputs).await,
             Due::Begin(since) => self.puller().begin(since.before(now), now).await,
             Due::Hurry => table::hurry(pool, account, now).await,
             Due::Announced { id, again: true } => table::announce_again(pool, account, id, now).await,

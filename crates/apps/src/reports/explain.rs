@@ -197,7 +197,7 @@ mod tests {
         }
         let call =
             table::CallKey { conversation_space_id: "erased".to_owned(), account_key: "17".to_owned() };
-        crate::store::privacy::erase_call(&pool, &call, at(20)).await.unwrap();
+        crate::store::privacy::erase_calls(&pool, [&call], at(20)).await.unwrap();
         let text = told("erased").await;
         assert!(text.starts_with("erased 1970-01-01T00:00:20Z") && !text.contains("told the"), "{text}");
         ledger::open_gap(&pool, "17", GapKind::Report, "lost", "status 404", at(30)).await.unwrap();

@@ -147,6 +147,7 @@ impl<S: Service> Fetcher<S> {
         match table::save(&self.store.pool, report, raw, now, again).await? {
             Saved::New => self.stored.send_replace(()),
             Saved::Known => {}
+            Saved::Erased => tracing::debug!("report {id} has a number that was erased; it is not kept"),
             Saved::Revised(changed) => {
                 self.stored.send_replace(());
                 tracing::info!("report {id} has changed: {}; the earlier text is kept", changed.join(", "));

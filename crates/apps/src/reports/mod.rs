@@ -48,8 +48,9 @@ pub use crate::store::Moved;
 pub use crate::store::reports::StoredReport;
 pub use explain::explain;
 pub use gaps::gaps;
+pub use print::counted;
 pub use privacy::{erase, export};
-pub use retention::Keep;
+pub use retention::{Keep, keep_days};
 
 /// Host and port of the first tutorial's redirect URI.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:12021";

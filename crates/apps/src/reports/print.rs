@@ -33,6 +33,12 @@ impl Printer {
     }
 }
 
+/// A number with its thing: `1 call`, `2 calls`.
+pub fn counted<N: std::fmt::Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
+    let thing = if number == N::from(1) { one } else { many };
+    format!("{number} {thing}")
+}
+
 /// The same JSON without white space between its parts; strings, numbers and the order of members stay letter
 /// for letter, which a parser would not promise.
 pub(super) fn one_line(json: &str) -> String {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -14,9 +14,10 @@ use super::print::one_line;
 use super::{Lines, Out};
 use crate::limits;
 use crate::people::number::{Home, Number};
-use crate::store::Store;
+use crate::screen_pop::secrets;
 use crate::store::privacy::{self, Candidate};
-use crate::store::reports::CallKey;
+use crate::store::reports::{self as table, CallKey};
+use crate::store::{Store, erasures};
 
 /// Digits at the end of a number that a text must contain to be looked at closely.
 const SUFFIX_DIGITS: usize = 7;
@@ -57,6 +58,7 @@ pub async fn export(
 }
 
 /// Erases every call in which the number took part from the store, and from files and tables that outputs have written.
+/// Reports of such calls until now that are fetched later are erased as they arrive.
 ///
 /// # Errors
 /// When it is no phone number, or the store or an output fails; done again, it goes on.
@@ -68,6 +70,10 @@ pub async fn erase(
 ) -> anyhow::Result<Erased> {
     let wanted = Wanted::read(number, home)?;
     let store = Store::open_existing(state_dir).await?;
+    let (pool, write) = (&store.pool, "cannot write the store");
+    // Before all else: what is stored from here on has been through it.
+    let salt = secrets::token().map_err(|_| anyhow!("the system gives no random numbers"))?;
+    erasures::remember(pool, &wanted.key, home, &salt, Timestamp::now()).await.context(write)?;
     let mut erased = Erased::default();
     // The outputs first: what the store has names their calls, also when this is done again.
     let (mut search, mut ids) = (Search::new(&store, &wanted), BTreeSet::new());
@@ -75,19 +81,20 @@ pub async fn erase(
         ids.extend(page.into_iter().map(|candidate| candidate.call));
     }
     erase::erase(outputs, &ids, &wanted, &mut erased).await?;
-    // Again, for what was stored meanwhile.
+    // Again, for what was stored and written meanwhile.
     let mut search = Search::new(&store, &wanted);
     while let Some(page) = search.next().await? {
         let calls: BTreeSet<CallKey> = page.into_iter().map(|candidate| candidate.call).collect();
-        for call in &calls {
-            privacy::erase_call(&store.pool, call, Timestamp::now())
-                .await
-                .context("cannot write the store")?;
-        }
+        privacy::erase_calls(pool, &calls, Timestamp::now()).await.context(write)?;
         erased.calls += calls.len();
+        ids.extend(calls);
     }
-    privacy::erase_caller(&store.pool, &wanted.key).await.context("cannot write the store")?;
-    privacy::sweep(&store.pool).await.context("cannot write the store")?;
+    let mut meanwhile = Erased::default();
+    erase::erase(outputs, &ids, &wanted, &mut meanwhile).await?;
+    (erased.lines, erased.rows) = (erased.lines + meanwhile.lines, erased.rows + meanwhile.rows);
+    privacy::erase_caller(pool, &wanted.key).await.context(write)?;
+    privacy::sweep(pool).await.context(write)?;
+    erased.to_fetch = table::missing(pool, None).await.context("cannot read the store")?;
     Ok(erased)
 }
 
@@ -117,14 +124,7 @@ impl Match for Wanted {
 
     /// In any member that is a number, however it is written there.
     fn is_in(&self, value: &Value) -> bool {
-        match value {
-            Value::Object(members) => members.iter().any(|(name, value)| match value {
-                Value::String(text) if name.to_lowercase().ends_with("number") => self.is(text),
-                other => self.is_in(other),
-            }),
-            Value::Array(items) => items.iter().any(|item| self.is_in(item)),
-            _ => false,
-        }
+        erasures::has_number(value, &mut |text| self.is(text))
     }
 
     fn is(&self, text: &str) -> bool {
@@ -163,7 +163,7 @@ impl<'a> Search<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{changes, reports as table};
+    use crate::store::changes;
 
     fn raw(id: &str, number: &str) -> String {
         format!(
@@ -199,8 +199,9 @@ mod tests {
             calls, 2,
             "also a call whose earlier or present text alone has it, no other country's number"
         );
+        table::announce(&pool, "17", "f", Timestamp::now()).await.unwrap();
         let erased = erase(folder.path(), "312 555 0147", Home::default(), &outputs).await.unwrap();
-        assert_eq!((erased.calls, erased.lines), (2, 2));
+        assert_eq!((erased.calls, erased.lines, erased.to_fetch), (2, 2, 1));
         let written = std::fs::read_to_string(files.join("reports-2026-02-03.jsonl")).unwrap();
         assert!(!written.contains("0147") && written.contains("0199"), "{written}");
         assert_eq!(changes::after(&pool, 0, 9).await.unwrap().len(), 1);
@@ -210,8 +211,14 @@ mod tests {
 
         assert!(!table::announce(&pool, "17", "a", Timestamp::now()).await.unwrap());
         table::announce_again(&pool, "17", "a", Timestamp::now()).await.unwrap();
-        assert_eq!(table::waiting(&pool, "17").await.unwrap(), 0);
         assert_eq!(save("a", "+13125550147").await, table::Saved::Known, "a fetch that was on its way");
+        assert_eq!(
+            save("f", "312-555-0147").await,
+            table::Saved::Erased,
+            "a call of before that is found later"
+        );
+        assert_eq!(table::waiting(&pool, "17").await.unwrap(), 0, "neither is fetched again");
+        assert_eq!(save("g", "+13125550199").await, table::Saved::New);
         assert_eq!(
             export(folder.path(), "+13125550147", Home::default(), &outputs, sink()).await.unwrap(),
             0

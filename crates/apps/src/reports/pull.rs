@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::service::Service;
 use crate::limits;
 use crate::store::ledger::{self, GapKind, Known};
-use crate::store::{Store, reports as table};
+use crate::store::{Store, erasures, reports as table};
 
 /// How notifications flow; each break begins a new epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,6 +150,7 @@ impl<S: Service> Puller<S> {
         let whole = link.connected && *links.borrow() == link;
         let closed =
             ledger::looked(pool, account, watermark, whole.then_some((newest_gap, asked)), found).await?;
+        erasures::forget(pool, asked).await?;
         if found > 0 {
             tracing::info!("{found} reports of calls that ended meanwhile are fetched");
         }

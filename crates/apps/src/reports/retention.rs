@@ -28,6 +28,22 @@ pub struct Keep {
     pub recordings: Option<u32>,
 }
 
+/// Reads the days of a wish.
+///
+/// # Errors
+/// When it is no number from 1 to [`limits::KEEP_DAYS_MAX`].
+pub fn keep_days(text: &str) -> Result<u32, String> {
+    let most = limits::KEEP_DAYS_MAX;
+    match text.parse() {
+        Ok(days) if (1..=most).contains(&days) => Ok(days),
+        Ok(0) => Err(format!(
+            "0 would erase at once what is stored; give 1 to {most} days, 1 is the least for which a report can be kept. To \
+             keep nothing of one person: callfeed erase NUMBER"
+        )),
+        _ => Err(format!("give a number of days, 1 to {most}")),
+    }
+}
+
 /// What can be taken out of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
@@ -256,6 +272,16 @@ mod tests {
             }
             assert!(text.contains("+12025550123") && text.contains("Front Desk"), "the company's own stays");
             serde_json::from_str::<wire::report::Report>(&text).unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_for_no_days() {
+        assert_eq!((keep_days("1"), keep_days("36500")), (Ok(1), Ok(36_500)));
+        for (wrong, why) in
+            [("0", "would erase at once"), ("36501", "1 to 36500"), ("-1", "1 to"), ("x", "1 to")]
+        {
+            assert!(keep_days(wrong).unwrap_err().contains(why), "{wrong}");
         }
     }
 

@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS outputs (
     failing_since_us bigint,
     failure text NOT NULL
 );
+CREATE TABLE IF NOT EXISTS outputs_in_use (
+    name text PRIMARY KEY
+);
 CREATE TABLE IF NOT EXISTS dead_letters (
     output text NOT NULL,
     number bigint NOT NULL,
@@ -340,6 +343,29 @@ pub async fn replay(pool: &AnyPool, output: &str, call: Option<&str>) -> sqlx::R
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// The outputs of the collector that starts. What it says counts for as long as that one runs.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn use_outputs(pool: &AnyPool, names: &[String]) -> sqlx::Result<()> {
+    let mut transaction = super::write(pool).await?;
+    sqlx::query("DELETE FROM outputs_in_use").execute(&mut *transaction).await?;
+    for name in names {
+        let insert = sqlx::query("INSERT INTO outputs_in_use (name) VALUES ($1) ON CONFLICT DO NOTHING");
+        insert.bind(name).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}
+
+/// Whether the collector that started last uses an output.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_used(pool: &AnyPool, output: &str) -> sqlx::Result<bool> {
+    let found = sqlx::query("SELECT 1 FROM outputs_in_use WHERE name = $1");
+    Ok(found.bind(output).fetch_optional(pool).await?.is_some())
 }
 
 /// Forgets an output that is not used any more, with what it had put aside. `false` when there is none of the name.

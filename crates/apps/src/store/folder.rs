@@ -71,20 +71,36 @@ impl OneOnDatabase {
         let mut session = database::session(&url).await.map_err(OpenError::Server)?;
         // PostgreSQL may need a moment to notice that a killed predecessor is gone.
         for _ in 0..limits::DATABASE_LOCK_TRIES {
-            let row = sqlx::query(
-                "SELECT CASE WHEN pg_try_advisory_lock(hashtextextended($1, 0)) THEN 1 ELSE 0 END",
-            )
-            .bind(format!("callfeed_apps {app}"))
-            .fetch_one(&mut session)
-            .await
-            .map_err(OpenError::Server)?;
-            if row.try_get::<i32, _>(0).map_err(OpenError::Server)? == 1 {
+            if try_lock(&mut session, app).await? {
                 return Ok(Self { _session: Some(Mutex::new(session)) });
             }
             tokio::time::sleep(limits::DATABASE_LOCK_PAUSE).await;
         }
         Err(OpenError::DatabaseInUse { app })
     }
+}
+
+/// Whether an app runs on the store of a folder: on this folder or, where the store is on PostgreSQL, on any machine.
+///
+/// # Errors
+/// [`OpenError::Server`] when the database cannot be asked.
+pub async fn is_running(folder: &Path, app: &'static str) -> Result<bool, OpenError> {
+    if OneApp::is_running(folder, app) {
+        return Ok(true);
+    }
+    let Some(url) = address(folder)? else { return Ok(false) };
+    let mut session = database::session(&url).await.map_err(OpenError::Server)?;
+    // It is let go with the session.
+    Ok(!try_lock(&mut session, app).await?)
+}
+
+async fn try_lock(session: &mut AnyConnection, app: &str) -> Result<bool, OpenError> {
+    let row = sqlx::query("SELECT CASE WHEN pg_try_advisory_lock(hashtextextended($1, 0)) THEN 1 ELSE 0 END")
+        .bind(format!("callfeed_apps {app}"))
+        .fetch_one(session)
+        .await
+        .map_err(OpenError::Server)?;
+    Ok(row.try_get::<i32, _>(0).map_err(OpenError::Server)? == 1)
 }
 
 /// The address of the PostgreSQL database that a folder names; none where the store is its file.
@@ -182,6 +198,24 @@ mod tests {
         file(&folder).unwrap();
         let refused = use_database(&folder, first).unwrap_err().to_string();
         assert!(refused.contains(FILE) && refused.contains("--state"), "{refused}");
+    }
+
+    /// On the PostgreSQL of the tests; of a file the folder's lock says all.
+    #[tokio::test]
+    async fn an_app_on_the_same_database_is_seen_from_another_folder() {
+        if std::env::var("CALLFEED_TEST_POSTGRES").is_err() {
+            return;
+        }
+        let (url, folders) =
+            (crate::store::testing::new_database().await, [(); 2].map(|()| tempfile::tempdir().unwrap()));
+        let [one, other] = folders.each_ref().map(tempfile::TempDir::path);
+        for folder in [one, other] {
+            use_database(folder, &url).unwrap();
+        }
+        assert!(!is_running(other, "app").await.unwrap());
+        let _running = OneOnDatabase::take(one, "app").await.unwrap();
+        assert!(is_running(other, "app").await.unwrap());
+        assert!(!is_running(other, "another").await.unwrap());
     }
 
     #[cfg(unix)]

@@ -10,6 +10,7 @@ pub mod contacts;
 pub mod crm_log;
 mod database;
 pub mod desks;
+pub mod erasures;
 mod folder;
 pub mod head;
 pub mod history;
@@ -40,7 +41,7 @@ use sqlx::AnyPool;
 
 pub(crate) use database::{is_sqlite, write};
 pub(crate) use folder::prepare;
-pub use folder::{OneApp, OneOnDatabase, use_database};
+pub use folder::{OneApp, OneOnDatabase, is_running, use_database};
 pub use moving::{MoveError, Moved, move_store};
 pub use refusal::Refusal;
 pub use waiting::{open_waiting, take_waiting};
@@ -131,6 +132,7 @@ impl Store {
             ledger::SCHEMA,
             changes::SCHEMA,
             privacy::SCHEMA,
+            erasures::SCHEMA,
             refusal::SCHEMA,
             left::SCHEMA,
             retention::SCHEMA,

@@ -210,7 +210,7 @@ mod tests {
         // The last number has been given out, though its row is gone.
         let c = reports::CallKey { conversation_space_id: "c".to_owned(), account_key: "17".to_owned() };
         let last = changes::last_of(&pool, &c).await.unwrap().unwrap().number;
-        crate::store::privacy::erase_call(&pool, &c, at(8)).await.unwrap();
+        crate::store::privacy::erase_calls(&pool, [&c], at(8)).await.unwrap();
         let before = (
             reports::list(&pool, 0, 9).await.unwrap(),
             changes::after(&pool, 0, 9).await.unwrap(),

@@ -3,7 +3,7 @@
 //! An erased call leaves its id behind, so that a later look does not fetch it again.
 
 use jiff::Timestamp;
-use sqlx::{AnyPool, Row, any::AnyRow};
+use sqlx::{Any, AnyPool, Row, Transaction, any::AnyRow};
 
 use super::reports::CallKey;
 
@@ -59,14 +59,30 @@ pub async fn candidates(
     rows.iter().map(candidate).collect()
 }
 
-/// Erases a call: its report with all texts, what outputs had put aside of it, and what the screen pop, which has one
-/// account, saw under its id.
+/// Erases calls, all or none: their reports with all texts, what outputs had put aside of them, and what the screen pop,
+/// which has one account, saw under their ids.
 ///
 /// # Errors
 /// When the database refuses; then nothing is erased.
-pub async fn erase_call(pool: &AnyPool, call: &CallKey, now: Timestamp) -> sqlx::Result<()> {
-    let (id, account) = (&call.conversation_space_id, &call.account_key);
+pub async fn erase_calls(
+    pool: &AnyPool,
+    calls: impl IntoIterator<Item = &CallKey>,
+    now: Timestamp,
+) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
+    for call in calls {
+        erase_in(&mut transaction, call, now).await?;
+    }
+    transaction.commit().await
+}
+
+/// The same within a transaction.
+pub(super) async fn erase_in(
+    transaction: &mut Transaction<'_, Any>,
+    call: &CallKey,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let (id, account) = (&call.conversation_space_id, &call.account_key);
     sqlx::query(
         "INSERT INTO erased_calls (conversation_space_id, account_key, erased_us) VALUES ($1, $2, $3)
          ON CONFLICT DO NOTHING",
@@ -74,7 +90,7 @@ pub async fn erase_call(pool: &AnyPool, call: &CallKey, now: Timestamp) -> sqlx:
     .bind(id)
     .bind(account)
     .bind(now.as_microsecond())
-    .execute(&mut *transaction)
+    .execute(&mut **transaction)
     .await?;
     for statement in [
         "DELETE FROM dead_letters WHERE number IN
@@ -85,7 +101,7 @@ pub async fn erase_call(pool: &AnyPool, call: &CallKey, now: Timestamp) -> sqlx:
         "DELETE FROM reports_redacted WHERE conversation_space_id = $1 AND account_key = $2",
         "DELETE FROM reports_pending WHERE conversation_space_id = $1 AND account_key IN ($2, '')",
     ] {
-        sqlx::query(statement).bind(id).bind(account).execute(&mut *transaction).await?;
+        sqlx::query(statement).bind(id).bind(account).execute(&mut **transaction).await?;
     }
     for statement in [
         "DELETE FROM screen_pop_calls WHERE conversation_space_id = $1",
@@ -94,9 +110,9 @@ pub async fn erase_call(pool: &AnyPool, call: &CallKey, now: Timestamp) -> sqlx:
         "DELETE FROM desk_marks WHERE conversation_space_id = $1",
         "DELETE FROM crm_calls WHERE conversation_space_id = $1",
     ] {
-        sqlx::query(statement).bind(id).execute(&mut *transaction).await?;
+        sqlx::query(statement).bind(id).execute(&mut **transaction).await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
 /// Erases what the screen pop saw of a caller. Returns how many calls.

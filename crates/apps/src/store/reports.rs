@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
 
 use super::head::Head;
-use super::{changes, revisions};
+use super::{changes, erasures, privacy, revisions};
 
 /// Tables of the report app; run at each start.
 pub const SCHEMA: &str = "
@@ -324,6 +324,8 @@ pub enum Saved {
     Known,
     /// It was there and differs: the earlier text is kept as a revision. The members that changed, by name.
     Revised(Vec<String>),
+    /// It has a number that was erased after the call: nothing of it is kept.
+    Erased,
 }
 
 /// Stores a fetched report, for the account that it names. `again`: it is incomplete and to be fetched once more then. A gap that stood for it is
@@ -349,6 +351,13 @@ pub async fn save(
     .await?;
     if erased.is_some() {
         return Ok(Saved::Known);
+    }
+    if erasures::reaches(&mut transaction, report, raw).await? {
+        let call = CallKey { conversation_space_id: id.clone(), account_key: account.clone() };
+        privacy::erase_in(&mut transaction, &call, now).await?;
+        close_gap(&mut transaction, &call, now).await?;
+        transaction.commit().await?;
+        return Ok(Saved::Erased);
     }
     let before =
         sqlx::query("SELECT report FROM reports WHERE conversation_space_id = $1 AND account_key = $2")
@@ -382,17 +391,28 @@ pub async fn save(
         .bind(account)
         .execute(&mut *transaction)
         .await?;
+    let call = CallKey { conversation_space_id: id.clone(), account_key: account.clone() };
+    close_gap(&mut transaction, &call, now).await?;
+    transaction.commit().await?;
+    Ok(saved)
+}
+
+/// Nothing is missing any more of a call whose report could not be had.
+async fn close_gap(
+    transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
+    call: &CallKey,
+    now: Timestamp,
+) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE gaps SET closed_us = $2, to_us = $2, reports = 1
          WHERE kind = 'report' AND subject = $1 AND closed_us IS NULL AND account_key = $3",
     )
-    .bind(id)
+    .bind(&call.conversation_space_id)
     .bind(now.as_microsecond())
-    .bind(account)
-    .execute(&mut *transaction)
+    .bind(&call.account_key)
+    .execute(&mut **transaction)
     .await?;
-    transaction.commit().await?;
-    Ok(saved)
+    Ok(())
 }
 
 async fn insert(

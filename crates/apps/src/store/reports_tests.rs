@@ -161,7 +161,7 @@ async fn two_accounts_have_each_their_own_call_with_one_id() {
     assert_eq!(given, [(1, raw), (1, other), (2, revised)], "outputs get each text of each account");
 
     let call = CallKey { conversation_space_id: "a".to_owned(), account_key: "17".to_owned() };
-    crate::store::privacy::erase_call(&pool, &call, at(30)).await.unwrap();
+    crate::store::privacy::erase_calls(&pool, [&call], at(30)).await.unwrap();
     assert_eq!(list(&pool, 0, 9).await.unwrap()[0].account_key, "18");
     assert!(!announce(&pool, "17", "a", at(31)).await.unwrap(), "what is erased stays so");
 }

@@ -3,7 +3,7 @@
 //! The text of an instant is compared up to its seconds: all are UTC and begin alike (spec/errors-and-limits.md, Formats).
 
 use jiff::Timestamp;
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 use super::reports::CallKey;
 use super::reports_table::ReportsTable;
@@ -123,11 +123,11 @@ pub async fn forget(pool: &AnyPool, before: Timestamp, now: Timestamp, count: u3
     .bind(i64::from(count))
     .fetch_all(pool)
     .await?;
-    for row in &rows {
-        let call = CallKey { conversation_space_id: row.try_get(0)?, account_key: row.try_get(1)? };
-        privacy::erase_call(pool, &call, now).await?;
-    }
-    Ok(rows.len())
+    let key =
+        |row: &AnyRow| Ok(CallKey { conversation_space_id: row.try_get(0)?, account_key: row.try_get(1)? });
+    let calls = rows.iter().map(key).collect::<sqlx::Result<Vec<_>>>()?;
+    privacy::erase_calls(pool, &calls, now).await?;
+    Ok(calls.len())
 }
 
 impl ReportsTable {

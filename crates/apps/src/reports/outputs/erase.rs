@@ -38,6 +38,8 @@ pub struct Erased {
     pub rows: usize,
     /// Outputs that have passed on what they got.
     pub beyond_reach: Vec<String>,
+    /// Reports of any number that are known of and still to be fetched: those with this one are erased as they arrive.
+    pub to_fetch: u64,
 }
 
 /// Erases `calls`, and those with the number, from what outputs have written.

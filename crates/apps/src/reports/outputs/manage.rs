@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 
 use crate::limits;
-use crate::reports::{Lines, Out};
-use crate::store::Store;
+use crate::reports::{Lines, NICKNAME, Out};
 use crate::store::changes::{self, Standing};
+use crate::store::{self, Store};
 
 /// Prints a line for each output that ever ran on the store.
 ///
@@ -79,9 +79,16 @@ pub async fn replay(state_dir: &Path, output: &str, call: Option<&str>) -> anyho
 /// Forgets an output that is not used any more, with what it put aside.
 ///
 /// # Errors
-/// When there is no such output, or the store fails.
+/// When there is no such output, a running collector uses it, which would write all anew, or the store fails.
 pub async fn forget(state_dir: &Path, output: &str) -> anyhow::Result<()> {
     let store = Store::open_existing(state_dir).await?;
+    let used = changes::is_used(&store.pool, output).await.context("cannot read the store")?;
+    ensure!(
+        !(used && store::is_running(state_dir, NICKNAME).await?),
+        "the running collector of {} gives reports to the output {output}, and would give it all of them anew: start it \
+         without that output first, or stop it",
+        state_dir.display()
+    );
     let standings = changes::standings(&store.pool).await.context("cannot read the store")?;
     let done = changes::forget(&store.pool, output).await.context("cannot write the store")?;
     ensure!(done, unknown(output, &standings));
@@ -91,4 +98,28 @@ pub async fn forget(state_dir: &Path, output: &str) -> anyhow::Result<()> {
 fn unknown(output: &str, standings: &[Standing]) -> String {
     let names: Vec<&str> = standings.iter().map(|known| known.name.as_str()).collect();
     format!("there is no output {output} in this store; there are {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{OneApp, testing};
+
+    #[tokio::test]
+    async fn an_output_that_a_running_collector_uses_is_not_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = testing::open(folder.path()).await.pool;
+        for name in ["webhook", "old"] {
+            changes::place(&pool, name, false).await.unwrap();
+        }
+        changes::use_outputs(&pool, &["old".to_owned()]).await.unwrap();
+        let running = OneApp::take(folder.path(), NICKNAME).unwrap();
+        changes::use_outputs(&pool, &["terminal".to_owned(), "webhook".to_owned()]).await.unwrap();
+        let refused = forget(folder.path(), "webhook").await.unwrap_err().to_string();
+        assert!(refused.contains("anew") && refused.contains("start it without"), "{refused}");
+        forget(folder.path(), "old").await.unwrap();
+        drop(running);
+        forget(folder.path(), "webhook").await.unwrap();
+        assert_eq!(changes::standings(&pool).await.unwrap(), []);
+    }
 }
