@@ -215,10 +215,12 @@ pub struct Code {
 /// Who takes a missed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The person's address.
+    /// Name of the person, or their address.
     pub by: String,
     /// It is the person whose page this is.
     pub mine: bool,
+    /// Whoever looks may give it back for them.
+    pub may_free: bool,
 }
 
 /// One call on the board. All texts are ready to be read.

@@ -246,6 +246,23 @@ impl Board {
         }
     }
 
+    /// A call that other cards tell of as going on has ended: they tell how. Ids of those cards.
+    pub fn tell_end(&mut self, id: &str) -> Vec<String> {
+        let Some((_, ended)) = self.find(id).filter(|(_, call)| !call.is_live()) else { return Vec::new() };
+        let (outcome, line) = (ended.outcome(), ended.answered_by.first().cloned());
+        let talked = ended.ended_at.zip(ended.answered_at);
+        let talked_s = talked.map(|(ended, answered)| ended.duration_since(answered).as_secs().max(0));
+        let mut told = Vec::new();
+        for call in &mut self.calls {
+            let last = call.history.iter_mut().flat_map(|history| &mut history.calls);
+            for last in last.filter(|last| last.id == id && last.outcome != outcome) {
+                (last.outcome, last.line, last.talked_s) = (outcome, line.clone(), talked_s);
+                told.push(call.id.clone());
+            }
+        }
+        told
+    }
+
     /// Notes what is known of the caller of a call; tells whether that is new.
     pub fn set_known(&mut self, id: &str, known: Known) -> bool {
         let Some(call) = self.calls.iter_mut().find(|call| call.id == id) else { return false };

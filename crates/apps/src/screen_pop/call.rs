@@ -119,6 +119,8 @@ pub enum Logged {
 /// A call with the same person before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastCall {
+    /// Conversation space id.
+    pub id: String,
     pub created: Timestamp,
     pub way: Way,
     /// None while it goes on.

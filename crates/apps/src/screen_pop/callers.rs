@@ -5,12 +5,17 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures_util::{StreamExt as _, stream};
 use jiff::{Timestamp, Zoned};
 use sqlx::AnyPool;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::{
     call::{Call, History},
     hub::Hub,
-    limits::{CATCH_UP_AT_ONCE, CATCH_UP_EVERY, CATCH_UP_SPENT, HISTORY_NUMBERS_MAX, HISTORY_WAIT},
+    limits::{
+        CATCH_UP_AT_ONCE, CATCH_UP_EVERY, CATCH_UP_SPENT, HISTORY_NUMBERS_MAX, HISTORY_WAIT, LISTS_EVERY,
+    },
     write_back::WriteBack,
 };
 use crate::{
@@ -46,6 +51,13 @@ impl Known {
         known
     }
 
+    /// What the imported contacts say.
+    fn take_imported(&mut self, contacts: Vec<Contact>) {
+        let source = IMPORTED.to_owned();
+        let answer = Answer { source, contacts, failure: None, stale: false, lacks: Vec::new() };
+        self.answers.insert(answer.source.clone(), answer);
+    }
+
     fn rank(&mut self, number: &Number, home: Home) {
         let contacts = self.answers.values().flat_map(|answer| answer.contacts.iter().cloned()).collect();
         self.candidates = rank(number, contacts, self.picked.as_deref(), home);
@@ -74,7 +86,12 @@ pub struct Callers {
     lookup: Lookup,
     home: Option<Home>,
     write_back: Option<Arc<WriteBack>>,
+    /// A list of contacts was imported or taken away here.
+    lists_changed: Notify,
 }
+
+/// The lists of contacts in force: name, how many, and when imported.
+pub type Lists = Vec<(String, i64, i64)>;
 
 /// What a person writes down of a caller.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +116,7 @@ impl Callers {
         home: Option<Home>,
         write_back: Option<Arc<WriteBack>>,
     ) -> Arc<Self> {
-        Arc::new(Self { hub, pool, lookup, home, write_back })
+        Arc::new(Self { hub, pool, lookup, home, write_back, lists_changed: Notify::new() })
     }
 
     /// Something of a call has changed that its record in the CRM tells: its end, its caller, a note.
@@ -192,9 +209,7 @@ impl Callers {
         let contacts = contacts::candidates(&self.pool, &call.caller).await?;
         let picked = contacts::picked(&self.pool, &call.caller).await?;
         let mut known = Known { picked, done: !self.lookup.asks_services(), ..Known::default() };
-        let source = IMPORTED.to_owned();
-        let answer = Answer { source, contacts, failure: None, stale: false, lacks: Vec::new() };
-        known.answers.insert(answer.source.clone(), answer);
+        known.take_imported(contacts);
         known.rank(&call.caller, self.home(call));
         let numbers = self.numbers(call, &known.candidates);
         call.history = history::history(&self.pool, call, &numbers, self.day_start(call)).await?;
@@ -290,6 +305,67 @@ impl Callers {
         contacts::add(&self.pool, new, Timestamp::now()).await?;
         contacts::pick(&self.pool, &call.caller, &picked, Timestamp::now()).await?;
         self.again(&call.caller).await;
+        Ok(true)
+    }
+
+    /// A list was imported or taken away here: [`Callers::watch_lists`] looks at once.
+    pub fn lists_changed(&self) {
+        self.lists_changed.notify_one();
+    }
+
+    /// Tells the cards of lists that are imported or taken away, whichever process does it. Never ends.
+    pub async fn watch_lists(&self) {
+        let mut lists = None;
+        loop {
+            match self.learn_lists(lists.as_ref()).await {
+                Ok(now) => lists = Some(now),
+                Err(error) => tracing::warn!(%error, "whether contacts have changed could not be read"),
+            }
+            tokio::select! {
+                () = self.lists_changed.notified() => {}
+                () = sleep(LISTS_EVERY) => {}
+            }
+        }
+    }
+
+    /// Reads the contacts of all cards anew if the lists are others than `before`; the lists come back.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn learn_lists(&self, before: Option<&Lists>) -> sqlx::Result<Lists> {
+        let mut lists = contacts::imports(&self.pool).await?;
+        // What people write down is told to the cards of that caller when it is written.
+        lists.retain(|(name, ..)| name != contacts::BY_HAND);
+        if before.is_none_or(|before| *before == lists) {
+            return Ok(lists);
+        }
+        let calls: Vec<Call> = self.hub.board(|board| board.calls().to_vec());
+        let mut changed = false;
+        for call in calls {
+            changed |= self.learn_contacts(&call).await?;
+        }
+        if changed {
+            self.hub.show_anew();
+        }
+        Ok(lists)
+    }
+
+    /// Reads the contacts of one card anew; tells whether they are others.
+    async fn learn_contacts(&self, call: &Call) -> sqlx::Result<bool> {
+        let contacts = contacts::candidates(&self.pool, &call.caller).await?;
+        let picked = contacts::picked(&self.pool, &call.caller).await?;
+        let Some(mut known) = self.call(&call.id).and_then(|call| call.known) else { return Ok(false) };
+        known.picked = picked;
+        known.take_imported(contacts);
+        known.rank(&call.caller, self.home(call));
+        let numbers = self.numbers(call, &known.candidates);
+        if !self.hub.board(|board| board.set_known(&call.id, known)) {
+            return Ok(false);
+        }
+        let history = history::history(&self.pool, call, &numbers, self.day_start(call)).await?;
+        if let Some(history) = history {
+            self.hub.board(|board| board.set_history(&call.id, history));
+        }
         Ok(true)
     }
 

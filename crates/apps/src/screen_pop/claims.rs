@@ -45,10 +45,14 @@ impl Hub {
             }
             Claimed::Done(ids)
         });
-        if let Claimed::Done(ids) = &claimed {
-            ids.iter().for_each(|id| self.publish_card(id));
+        match claimed {
+            Claimed::Done(ids) => {
+                ids.iter().for_each(|id| self.publish_card(id));
+                Claimed::Done(ids)
+            }
+            Claimed::Taken(holder) => Claimed::Taken(self.lock().directory.name(&holder).to_owned()),
+            Claimed::NotThere => Claimed::NotThere,
         }
-        claimed
     }
 }
 

@@ -194,6 +194,7 @@ pub async fn map(
     }
     match save(&pages, &admin, &mapping).await {
         Ok(()) => {
+            pages.callers.lists_changed();
             let query = url::form_urlencoded::Serializer::new(String::new())
                 .append_pair("name", &mapping.name)
                 .append_pair("done", "true")
@@ -234,6 +235,7 @@ pub async fn remove(
     };
     match gone.await {
         Ok(()) => {
+            pages.callers.lists_changed();
             let _ = tokio::fs::remove_file(pages.contacts.saved(&form.name)).await;
             Redirect::to("/contacts").into_response()
         }

@@ -46,7 +46,7 @@ pub struct Desk {
     callers: Arc<Callers>,
     /// Cards that are being filled.
     filling: TaskTracker,
-    /// Asks about the calls of before the start.
+    /// Asks about the calls of before the start, and looks for new lists of contacts.
     catching_up: JoinHandle<()>,
     pool: AnyPool,
     writes: mpsc::Sender<Seen>,
@@ -80,7 +80,9 @@ impl Desk {
         let (writes, queue) = mpsc::channel(WRITES_MAX);
         let writer = tokio::spawn(write(pool.clone(), queue));
         let of_before = Arc::clone(&callers);
-        let catching_up = tokio::spawn(async move { of_before.catch_up().await });
+        let catching_up = tokio::spawn(async move {
+            tokio::join!(of_before.catch_up(), of_before.watch_lists());
+        });
         let filling = TaskTracker::new();
         Ok(Self { hub, callers, filling, catching_up, pool, writes, writer, pops, screen })
     }
@@ -207,6 +209,9 @@ impl Desk {
         if change.new {
             let (callers, call) = (Arc::clone(&self.callers), call.clone());
             self.filling.spawn(async move { callers.fill(&call).await });
+        }
+        if change.moved && !call.is_live() {
+            self.hub.board(|board| board.tell_end(&call.id)).iter().for_each(|id| self.hub.publish_card(id));
         }
         if change.moved && !change.new && !call.is_live() {
             let (callers, id) = (Arc::clone(&self.callers), call.id.clone());

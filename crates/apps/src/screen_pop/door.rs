@@ -101,6 +101,12 @@ impl Door {
         })
     }
 
+    /// Everybody who has a session.
+    #[must_use]
+    pub fn people(&self) -> Vec<Person> {
+        lock(&self.sessions).values().map(|session| session.person.clone()).collect()
+    }
+
     /// The visitor of a request, if there is a session.
     #[must_use]
     pub fn visitor(&self, headers: &HeaderMap) -> Option<Visitor> {

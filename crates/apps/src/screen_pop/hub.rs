@@ -52,6 +52,8 @@ pub(super) struct Inner {
     /// Whose sign-in brings the calls; the phone system shows this person every call.
     pub(super) operator: Option<String>,
     pub(super) directory: Arc<Directory>,
+    /// Who has signed in, by [`Person::id`]; no more than there are sessions and seats.
+    people: HashMap<String, Person>,
     pub(super) walls: Walls,
     pub(super) seats: HashMap<String, Seat>,
     closed: bool,
@@ -157,6 +159,11 @@ impl Hub {
         self.publish(&Change::of_card(id));
     }
 
+    /// Shows everybody their calls anew, where much has changed at once.
+    pub fn show_anew(&self) {
+        self.all_anew(&mut self.lock());
+    }
+
     /// How the app stands with the phone system now.
     pub fn set_link(&self, link: Link) {
         let mut inner = self.lock();
@@ -180,8 +187,9 @@ impl Hub {
     }
 
     /// Whose lines are whose, from now on.
-    pub fn set_directory(&self, directory: Directory) {
+    pub fn set_directory(&self, mut directory: Directory) {
         let mut inner = self.lock();
+        inner.people.values().for_each(|person| directory.learn(person));
         if *inner.directory == directory {
             return;
         }
@@ -189,6 +197,15 @@ impl Hub {
         inner.directory = Arc::new(directory);
         self.all_anew(&mut inner);
         self.tell_walls(&mut inner, Timestamp::now());
+    }
+
+    /// These people have signed in: cards call them by their names.
+    pub fn know(&self, people: impl IntoIterator<Item = Person>) {
+        let mut inner = self.lock();
+        for person in people {
+            Arc::make_mut(&mut inner.directory).learn(&person);
+            inner.people.insert(person.id.clone(), person);
+        }
     }
 
     /// A person has to sign in.
@@ -228,6 +245,7 @@ impl Hub {
         marks: HashMap<String, Mark>,
         language: Option<Lang>,
     ) {
+        self.know([person.clone()]);
         let mut inner = self.lock();
         let new = || Seat::new(person.clone(), choice, marks, language);
         inner.seats.entry(person.id.clone()).or_insert_with(new);

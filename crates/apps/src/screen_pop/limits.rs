@@ -96,6 +96,8 @@ pub const CATCH_UP_AT_ONCE: usize = 4;
 pub const CATCH_UP_EVERY: Duration = Duration::from_secs(2);
 /// Pause after a service took no more requests; then it is asked once more about the same call.
 pub const CATCH_UP_SPENT: Duration = Duration::from_secs(60);
+/// How often the app looks whether contacts were imported by another process.
+pub const LISTS_EVERY: Duration = Duration::from_secs(10);
 /// Calls taken back onto the board at the start; older ones stay in the store.
 pub const RESTORED_MAX: u32 = 500;
 

@@ -218,6 +218,7 @@ pub async fn run(settings: Settings, options: Options, shutdown: CancellationTok
     let account_key = settings.account_key;
     let visits = Some(client.clone());
     let door = Door::open(visits, account_key.clone(), options.access, store.pool.clone(), &page).await?;
+    hub.know(door.people());
 
     // One sign-in at a time; a second one waits for its turn.
     let (codes_sender, codes) = mpsc::channel(1);

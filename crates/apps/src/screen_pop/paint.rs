@@ -11,7 +11,7 @@ use super::{
     kept::Room,
     seat::Seat,
     settings,
-    sight::{Directory, Person, Sight, Tab},
+    sight::{self, Directory, Person, Sight, Tab},
     view,
 };
 
@@ -53,7 +53,8 @@ impl Hub {
         let seat = inner.seats.get(&person.id)?;
         let (_, call) = inner.board.find(call)?;
         let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
-        Some(self.card(seat, call, &sight, lang, Timestamp::now()))
+        let claim = claim(seat, call, &sight, inner.operator.as_deref(), &inner.directory);
+        Some(Card { claim, ..self.card(seat, call, &sight, lang, Timestamp::now()) })
     }
 
     /// Tells a person's pages how a call stands, or takes it from them.
@@ -68,9 +69,13 @@ impl Hub {
         match seat.sight(call, operator, directory) {
             Some(sight) => {
                 seat.shown.insert(call.id.clone());
+                let claim = claim(seat, call, &sight, operator, directory);
                 let frames = seat.in_languages(|lang| CardFrame {
                     id: &call.id,
-                    html: ui::fragment(&self.card(seat, call, &sight, lang, now)),
+                    html: ui::fragment(&Card {
+                        claim: claim.clone(),
+                        ..self.card(seat, call, &sight, lang, now)
+                    }),
                     alert: seat.is_to_tell(&call.id, &sight),
                     now: now.as_millisecond(),
                 });
@@ -126,16 +131,29 @@ impl Hub {
             if !room.has(call, &sight, seat.mark_of(&call.id).pinned) {
                 return None;
             }
-            Some((self.card(seat, call, &sight, lang, now), sight))
+            let claim = claim(seat, call, &sight, inner.operator.as_deref(), &inner.directory);
+            Some((Card { claim, ..self.card(seat, call, &sight, lang, now) }, sight))
         };
         inner.board.calls().iter().filter_map(of_seat).collect()
     }
 
     fn card(&self, seat: &Seat, call: &Call, sight: &Sight, lang: Lang, now: Timestamp) -> Card {
         let mark = seat.mark_of(&call.id);
-        let by = call.claimed.clone().filter(|_| sight.tab == Tab::Missed);
-        let claim = by.map(|by| ui::Claim { mine: by == seat.person.id, by });
         let codes = view::codes(self.outcomes(), &mark.code);
-        Card { claim, codes, ..view::card(call, sight, &mark, now, self.zone(), self.texts(lang)) }
+        Card { codes, ..view::card(call, sight, &mark, now, self.zone(), self.texts(lang)) }
     }
+}
+
+/// Who takes a missed call, as this person's card says it.
+fn claim(
+    seat: &Seat,
+    call: &Call,
+    sight: &Sight,
+    operator: Option<&str>,
+    directory: &Directory,
+) -> Option<ui::Claim> {
+    let by = call.claimed.as_ref().filter(|_| sight.tab == Tab::Missed)?;
+    let mine = *by == seat.person.id;
+    let may_free = sight::is_admin(&seat.person, operator);
+    Some(ui::Claim { by: directory.name(by).to_owned(), mine, may_free })
 }

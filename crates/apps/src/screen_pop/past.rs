@@ -234,6 +234,7 @@ impl Desk {
                     }
                 }
             }
+            self.hub().board(|board| board.tell_end(id));
             if let Err(error) = self.keep_found(id).await {
                 tracing::warn!(%error, "a call that ended meanwhile could not be stored");
             }

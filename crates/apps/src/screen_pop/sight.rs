@@ -30,6 +30,8 @@ pub struct Directory {
     owned: HashSet<String>,
     /// All lines, by extension.
     agents: Vec<Line>,
+    /// Names of people who have signed in, by [`Person::id`].
+    names: HashMap<String, String>,
     pub account: Account,
 }
 
@@ -100,6 +102,21 @@ impl Directory {
     #[must_use]
     pub fn agents(&self) -> &[Line] {
         &self.agents
+    }
+
+    /// Learns what a person is called: as their first line, by which the cards call whoever talks.
+    pub fn learn(&mut self, person: &Person) {
+        let lines = self.lines(person);
+        let line = lines.iter().find_map(|id| self.agents.iter().find(|line| line.id == *id));
+        if let Some(name) = line.map(|line| line.name.clone()).filter(|name| !name.is_empty()) {
+            self.names.insert(person.id.clone(), name);
+        }
+    }
+
+    /// What the person with this address is called; the address itself where no line tells.
+    #[must_use]
+    pub fn name<'a>(&'a self, address: &'a str) -> &'a str {
+        self.names.get(address).map_or(address, String::as_str)
     }
 
     /// The phone system knows others, but nobody with this key any more.

@@ -51,7 +51,6 @@ pub(super) fn last_call(last: &LastCall, now: Timestamp, zone: &TimeZone, texts:
                 _ => called,
             }
         }
-        // As it was when this card came up; nobody tells this card how that one ended.
         (_, None, _) => words.going_on.with("when", when),
         (_, Some(Outcome::Answered), Some(name)) => {
             words.answered_by.fill(&[("when", &when), ("name", name)])
@@ -142,6 +141,7 @@ mod tests {
         let now: Timestamp = "2026-03-02T03:30:00Z".parse().unwrap();
         let check = |at: &str, english: &str, portuguese: &str| {
             let last = LastCall {
+                id: String::new(),
                 created: at.parse().unwrap(),
                 way: Way::Inbound,
                 outcome: Some(Outcome::Missed),

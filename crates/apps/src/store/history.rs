@@ -25,12 +25,12 @@ pub async fn history(
     }
     let wanted = (4..4 + numbers.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(", ");
     let inbound = format!(
-        "SELECT created_us, outcome, answered_by AS lines, answered_us, ended_us FROM screen_pop_calls
+        "SELECT conversation_space_id, created_us, outcome, answered_by AS lines, answered_us, ended_us FROM screen_pop_calls
          WHERE created_us <= $1 AND conversation_space_id <> $2 AND caller_key IN ({wanted})
          ORDER BY created_us DESC LIMIT $3"
     );
     let dialled = format!(
-        "SELECT created_us, outcome, line AS lines, answered_us, ended_us FROM screen_pop_dialled
+        "SELECT conversation_space_id, created_us, outcome, line AS lines, answered_us, ended_us FROM screen_pop_dialled
          WHERE created_us <= $1 AND conversation_space_id <> $2 AND number IN ({wanted})
          ORDER BY created_us DESC LIMIT $3"
     );
@@ -68,6 +68,7 @@ fn last_call(row: &AnyRow, way: Way) -> sqlx::Result<LastCall> {
     let at = |name: &str| row.try_get::<Option<i64>, _>(name).map(|at| at.map(instant));
     let talked = at("ended_us")?.zip(at("answered_us")?);
     Ok(LastCall {
+        id: row.try_get("conversation_space_id")?,
         created: instant(row.try_get("created_us")?),
         way,
         outcome: outcome_of(row.try_get("outcome")?),

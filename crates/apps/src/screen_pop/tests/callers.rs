@@ -155,3 +155,23 @@ async fn markup_in_what_sources_say_stays_text() {
     let page = text(send(&app, "/callers/pick", "call=%3Cimg%3E&contact=x", OWN).await).await;
     assert!(!page.contains("<img>"), "{page}");
 }
+
+#[tokio::test]
+async fn cards_learn_of_lists_that_are_imported_and_taken_away() {
+    let app = App::start().await;
+    let callers = &app.pages.callers;
+    app.desk.take(&ring("a", CREATED, "", NUMBER)).await;
+    let mut events = app.events().await;
+    let before = callers.learn_lists(None).await.unwrap();
+    let number = Number::read(NUMBER, Home::default());
+    let contact = Contact { source: "customers".into(), ..named("Ada Example") };
+    let mut writer = contacts::Writer::begin(&app.store.pool, "customers").await.unwrap();
+    writer.write(vec![NewContact::new(contact, vec![(NUMBER.to_owned(), number)])]).await.unwrap();
+    writer.finish().await.unwrap();
+    let imported = callers.learn_lists(Some(&before)).await.unwrap();
+    let named = |snapshot: &serde_json::Value| snapshot.to_string().contains("Ada Example");
+    while !named(&events.expect("snapshot").await) {}
+    contacts::remove(&app.store.pool, "customers").await.unwrap();
+    callers.learn_lists(Some(&imported)).await.unwrap();
+    while named(&events.expect("snapshot").await) {}
+}

@@ -15,7 +15,7 @@ use crate::{
     store::desks,
 };
 
-const FRONT_DESK: &str = "a97782c9-1b9b-4567-83f6-0050a2a2ef4a";
+pub(super) const FRONT_DESK: &str = "a97782c9-1b9b-4567-83f6-0050a2a2ef4a";
 const OWN: &str = "http://localhost:5000";
 
 pub(super) fn front() -> Person {

@@ -202,7 +202,14 @@ fn a_card_says_nothing_that_is_not_in_the_file_of_texts() {
             let ways = [Way::Inbound, Way::Outbound]
                 .into_iter()
                 .flat_map(|way| names.clone().map(|line| (way, line)));
-            let last = |(way, line)| LastCall { created: at(NOW), way, outcome, line, talked_s: Some(77) };
+            let last = |(way, line)| LastCall {
+                id: String::new(),
+                created: at(NOW),
+                way,
+                outcome,
+                line,
+                talked_s: Some(77),
+            };
             call.history = Some(History { numbers: Vec::new(), calls: ways.map(last).collect(), today: 3 });
             check(&call, Part::Watched, Tab::Missed);
         }

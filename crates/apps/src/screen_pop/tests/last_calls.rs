@@ -74,6 +74,19 @@ async fn an_answered_call_tells_who_had_it_and_for_how_long_and_no_more_than_thr
 }
 
 #[tokio::test]
+async fn a_card_that_tells_of_a_call_under_way_learns_its_end() {
+    let app = App::start().await;
+    app.desk.take(&ring("1", "2026-02-03T09:05:00Z", "", NUMBER)).await;
+    // Stored when the app has stopped.
+    let app = app.restart().await;
+    let mut events = app.events().await;
+    app.desk.take(&ring("2", "2026-02-03T09:06:00Z", "", NUMBER)).await;
+    events.card_with(&["data-call=\"2\"", "9:05 AM, was still going on"]).await;
+    app.desk.take(&ending("1", "2026-02-03T09:05:00Z", 2)).await;
+    events.card_with(&["data-call=\"2\"", "9:05 AM, missed"]).await;
+}
+
+#[tokio::test]
 async fn who_may_be_another_lends_no_history() {
     let app = App::start().await;
     keep(&app, "Ada Example", &[NUMBER, OTHER]).await;

@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 use wire::directory::User;
 
 use super::{
-    doors::{act, front, get, other},
+    doors::{FRONT_DESK, act, front, get, other},
     ending, example, inbound,
     pages::{App, Events, text},
     ring,
@@ -158,6 +158,8 @@ fn a_day_is_counted_by_itself() {
 #[tokio::test]
 async fn a_missed_call_is_taken_by_one_seen_by_all_and_kept() {
     let app = App::closed(&[front(), admin(), other()]).await;
+    let people = [user("1", &[(FRONT_DESK, "Front Desk", "101")])];
+    app.hub.set_directory(Directory::new(&people));
     for id in ["first", "second"] {
         app.desk.take(&ring(id, "2026-02-03T17:00:00Z", "Ada", "+13125550147")).await;
         app.desk.take(&ending(id, "2026-02-03T17:00:00Z", 2)).await;
@@ -169,12 +171,14 @@ async fn a_missed_call_is_taken_by_one_seen_by_all_and_kept() {
     assert_eq!(act(&app, "/settings", "team=on", &front()).await, StatusCode::NO_CONTENT);
     assert_eq!(act(&app, "/calls/first/claim", "claim=true", &front()).await, StatusCode::NO_CONTENT);
     for _ in 0..2 {
-        watch.card_with(&["front@example.com", "takes this"]).await;
+        let card = watch.card_with(&["Front Desk takes this"]).await;
+        assert!(card.contains("data-claim=\"false\" data-theirs"), "an admin can give it back: {card}");
     }
     assert_eq!(act(&app, "/calls/second/claim", "claim=true", &admin()).await, StatusCode::CONFLICT);
     let app = app.restart_closed().await;
     let page = text(get(&app, "/", &front()).await).await;
     assert_eq!(page.matches("You take this").count(), 2, "{page}");
+    assert!(!page.contains("data-theirs"), "{page}");
     assert_eq!(page.matches("tel:+13125550147").count(), 2, "{page}");
     // An admin may give it back for somebody who went home; then it is anybody's.
     assert_eq!(act(&app, "/calls/first/claim", "claim=false", &admin()).await, StatusCode::NO_CONTENT);
