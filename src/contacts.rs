@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use apps::people::{
     compare::Level,
     contact::{Candidate, rank},
-    import::{self, Options, columns},
+    import::{self, ImportError, Options, columns},
     limits::LIST_PAGE,
     number::{Home, Number},
 };
+use apps::screen_pop::ContactFiles;
 use apps::store::{OneApp, Store, contacts as store};
 
 /// Contacts: import them from a CSV file or vCards, and look up numbers as the screen pop does.
@@ -41,7 +42,12 @@ enum Command {
         /// Name of the import [default: the file's name].
         #[arg(long)]
         name: Option<String>,
+        /// Replace the list of this name though it loses more than half of its contacts.
+        #[arg(long)]
+        replace_all: bool,
     },
+    /// Take away the contacts of an import, by its name; `stats` lists the names.
+    Remove { name: String },
     /// Find whose number this is.
     Find { number: String },
     /// List all contacts.
@@ -52,41 +58,86 @@ enum Command {
 
 pub async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
-        Command::Import { file, map, name } => {
-            let _one_import = OneApp::take(&args.state, "contacts-import")?;
-            let store = Store::open(&args.state).await?;
+        Command::Import { file, map, name, replace_all } => {
             let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let name = name.unwrap_or(stem);
-            let told = columns::told(&map)?;
-            let rejects = args.state.join("contacts-rejected.txt");
-            let options = Options { file, name, told, chosen: None, home: args.region, rejects };
-            let shows = std::io::stderr().is_terminal();
-            let imported = import::import(&store.pool, options, move |rows| {
-                if shows {
-                    eprint!("\r{rows} rows read");
-                }
-            });
-            let imported = imported.await?;
-            if shows {
-                eprintln!();
-            }
-            if args.json {
-                return print(&serde_json::to_string(&imported)?);
-            }
-            print(&format!("{} contacts with {} numbers imported", imported.contacts, imported.numbers))?;
-            if let Some(report) = imported.report {
-                let (rows, numbers) = (imported.rejected, imported.unreadable_numbers);
-                print(&format!(
-                    "{rows} rows left out, {numbers} numbers not readable: see {}",
-                    report.display()
-                ))?;
-            }
-            Ok(())
+            let options = Options {
+                file,
+                name: name.unwrap_or(stem),
+                told: columns::told(&map)?,
+                chosen: None,
+                home: args.region,
+                replace_all,
+                rejects: args.state.join("contacts-rejected.txt"),
+            };
+            import(&args.state, options, args.json).await
         }
+        Command::Remove { name } => remove(&args.state, &name, args.region).await,
         Command::Find { number } => find(&args.state, &number, args.region, args.json).await,
         Command::List => list(&args.state, args.json).await,
         Command::Stats => stats(&args.state, args.json).await,
     }
+}
+
+async fn import(state: &std::path::Path, options: Options, json: bool) -> anyhow::Result<()> {
+    let _one_import = OneApp::take(state, "contacts-import")?;
+    let store = Store::open(state).await?;
+    let taken = import::columns_taken(&options).map_err(refused)?;
+    if !json && !taken.is_empty() {
+        print(&format!("columns: {}", in_words(&taken)))?;
+    }
+    let shows = std::io::stderr().is_terminal();
+    let imported = import::import(&store.pool, options, move |rows| {
+        if shows {
+            eprint!("\r{rows} rows read");
+        }
+    });
+    let imported = imported.await;
+    if shows {
+        eprintln!();
+    }
+    let imported = imported.map_err(refused)?;
+    if json {
+        let mut document = serde_json::to_value(&imported)?;
+        document["columns"] = serde_json::to_value(&taken)?;
+        return print(&document.to_string());
+    }
+    print(&format!("{} contacts with {} numbers imported", imported.contacts, imported.numbers))?;
+    if let Some(report) = imported.report {
+        let (rows, numbers) = (imported.rejected, imported.unreadable_numbers);
+        print(&format!("{rows} rows left out, {numbers} numbers not readable: see {}", report.display()))?;
+    }
+    Ok(())
+}
+
+/// A file that is not taken ends the command as a wrong command line does: nothing was changed.
+fn refused(error: ImportError) -> anyhow::Error {
+    match error {
+        ImportError::Store(_) | ImportError::Interrupted | ImportError::Report { .. } => error.into(),
+        error => crate::output::Refused(error.to_string()).into(),
+    }
+}
+
+/// "Who → name, Main line → phone, City as it is"
+fn in_words(taken: &[columns::Choice]) -> String {
+    let one = |choice: &columns::Choice| match choice.field {
+        Some(columns::Field::Nothing) => format!("{} left out", choice.heading),
+        Some(field) => format!("{} → {}", choice.heading, field.key()),
+        None => format!("{} as it is", choice.heading),
+    };
+    taken.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+async fn remove(state: &std::path::Path, name: &str, home: Home) -> anyhow::Result<()> {
+    let _one_import = OneApp::take(state, "contacts-import")?;
+    let store = Store::open_existing(state).await?;
+    let before = store::count(&store.pool, name).await?;
+    let files = ContactFiles { state_dir: state.to_owned(), home, taken: Vec::new() };
+    if files.remove(&store.pool, name).await? {
+        return print(&format!("{name} is taken away: {before} contacts"));
+    }
+    let there: Vec<String> = store::imports(&store.pool).await?.into_iter().map(|(name, ..)| name).collect();
+    let there = if there.is_empty() { "there is none".to_owned() } else { there.join(", ") };
+    Err(crate::output::Refused(format!("there is no import {name:?}; imports: {there}")).into())
 }
 
 async fn find(state: &std::path::Path, text: &str, home: Home, json: bool) -> anyhow::Result<()> {

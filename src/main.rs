@@ -96,8 +96,11 @@ fn main() -> std::process::ExitCode {
         Err(error) if error.is::<output::Closed>() => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("callfeed: {}", told(&error));
-            let interrupted = error.is::<stop::Interrupted>();
-            if interrupted { stop::INTERRUPTED.into() } else { std::process::ExitCode::FAILURE }
+            match () {
+                () if error.is::<stop::Interrupted>() => stop::INTERRUPTED.into(),
+                () if error.is::<output::Refused>() => output::REFUSED.into(),
+                () => std::process::ExitCode::FAILURE,
+            }
         }
     };
     // A write to an output that nobody reads must not keep the process.

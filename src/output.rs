@@ -33,3 +33,18 @@ impl std::fmt::Display for Closed {
 }
 
 impl std::error::Error for Closed {}
+
+/// Exit code of a command that was given something it does not take, as clap's of a wrong flag.
+pub const REFUSED: u8 = 2;
+
+/// What was given is not taken, and nothing was changed; with what to do.
+#[derive(Debug)]
+pub struct Refused(pub String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}

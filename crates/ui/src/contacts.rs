@@ -37,6 +37,8 @@ pub struct ContactList {
     pub about: String,
     /// Made on this page, where it can be changed.
     pub here: bool,
+    /// Can be taken away on this page.
+    pub removable: bool,
 }
 
 /// A file and what its columns are to be.
@@ -52,6 +54,8 @@ pub struct Mapping {
     pub refused: Vec<String>,
     /// Why nothing can be taken.
     pub wrong: Option<String>,
+    /// It was not saved, since most contacts of the list would go: a button saves it all the same.
+    pub loses: bool,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -37,6 +37,7 @@ pub struct ContactsTexts {
     pub cancel: Text,
     pub check: Text,
     pub save: Text,
+    pub replace_all: Text,
 }
 
 /// What a column can become.
@@ -72,6 +73,8 @@ pub struct ImportTexts {
     pub many_columns: Text,
     pub changed: Text,
     pub no_phone: Text,
+    pub none_usable: Text,
+    pub loses_most: Text,
     pub open_quotation: Text,
     pub gone: Text,
     pub name_needed: Text,

@@ -29,7 +29,9 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         bench.progress(&format!("{round} of {rows} contacts"));
         let rejects = folder.path().join("rejected.txt");
         let (name, home) = ("customers".to_owned(), Home::default());
-        let options = Options { file: file.clone(), name, told: Vec::new(), chosen: None, home, rejects };
+        let told = Vec::new();
+        let options =
+            Options { file: file.clone(), name, told, chosen: None, home, replace_all: false, rejects };
         let began = Instant::now();
         let imported = import::import(&store.pool, options, |_| {}).await?;
         seconds.push(began.elapsed().as_secs_f64());

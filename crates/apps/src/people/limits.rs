@@ -50,6 +50,8 @@ pub const SOURCE_DEADLINE_MS: u64 = 3_000;
 pub const SOURCE_FRESH_S: u64 = 300;
 /// Seconds after that for which the old answer is shown while a new one is fetched.
 pub const SOURCE_STALE_S: u64 = 86_400;
+/// Rows of a file of which none can be used that are named with the reason; the report has all.
+pub const REASONS_SHOWN_MAX: usize = 3;
 /// Requests to a source in a minute, further ones for a contact and calls written to it included; then it is not asked, and the card says so.
 pub const SOURCE_REQUESTS_PER_MINUTE: std::num::NonZeroU32 =
     std::num::NonZeroU32::new(100).expect("it is not zero");

@@ -15,6 +15,7 @@ use axum::{
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use serde::Deserialize;
+use sqlx::AnyPool;
 use tokio::io::AsyncWriteExt as _;
 use ui::{ContactColumn, ContactList, ContactsPage, FieldChoice, Mapping, Texts};
 
@@ -30,7 +31,7 @@ use super::{
 use crate::{
     people::{
         import::{
-            self, Options,
+            self, ImportError, Options,
             columns::{Choice, FIELDS, Field},
             look,
         },
@@ -55,6 +56,22 @@ pub struct ContactFiles {
 }
 
 impl ContactFiles {
+    /// Takes a list away, with the file that was dropped for it. False if there is none of this name. No import may run.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn remove(&self, pool: &AnyPool, name: &str) -> sqlx::Result<bool> {
+        let there = contacts::imports(pool).await?.iter().any(|(known, ..)| known == name);
+        contacts::remove(pool, name).await?;
+        store::remove(pool, name).await?;
+        let _ = tokio::fs::remove_file(self.saved(name)).await;
+        Ok(there)
+    }
+
+    fn is_removable(&self, name: &str) -> bool {
+        name != contacts::BY_HAND && !self.taken.iter().any(|taken| taken == name)
+    }
+
     fn folder(&self) -> PathBuf {
         self.state_dir.join("contacts")
     }
@@ -188,11 +205,12 @@ pub async fn map(
     };
     let chosen = form.iter().filter(|(key, _)| key == "column").map(|(_, value)| value.as_str());
     choose(&mut mapping, chosen);
-    if value("do") != Some("save") {
+    let replace_all = value("replace") == Some("all");
+    if value("do") != Some("save") && !replace_all {
         check(&pages, &admin, &mut mapping).await;
         return shown(&pages, &admin, Some(mapping), None, None).await;
     }
-    match save(&pages, &admin, &mapping).await {
+    match save(&pages, &admin, &mapping, replace_all).await {
         Ok(()) => {
             pages.callers.lists_changed();
             let query = url::form_urlencoded::Serializer::new(String::new())
@@ -201,10 +219,24 @@ pub async fn map(
                 .finish();
             Redirect::to(&format!("/contacts?{query}")).into_response()
         }
-        Err(wrong) => {
+        Err(Unsaved { words, loses }) => {
             check(&pages, &admin, &mut mapping).await;
-            shown(&pages, &admin, Some(mapping), None, Some(wrong)).await
+            mapping.loses = loses;
+            shown(&pages, &admin, Some(mapping), None, Some(words)).await
         }
+    }
+}
+
+/// Why a list was not saved.
+struct Unsaved {
+    words: String,
+    /// Most of its contacts would go, which a person may want.
+    loses: bool,
+}
+
+impl From<String> for Unsaved {
+    fn from(words: String) -> Self {
+        Self { words, loses: false }
     }
 }
 
@@ -215,7 +247,7 @@ pub struct RemoveForm {
     name: String,
 }
 
-/// `POST /contacts/remove`: takes a list away that was made here.
+/// `POST /contacts/remove`: takes a list away, whoever imported it.
 pub async fn remove(
     State(pages): State<Pages>,
     headers: HeaderMap,
@@ -226,17 +258,18 @@ pub async fn remove(
         Err(refused) => return refused,
     };
     let pool = &pages.store.pool;
-    let gone = async {
-        if !store::all(pool).await?.iter().any(|file| file.name == form.name) {
-            return Ok(());
-        }
-        contacts::remove(pool, &form.name).await?;
-        store::remove(pool, &form.name).await
+    // What people wrote down goes one by one, and what is set up elsewhere would come back.
+    if !pages.contacts.is_removable(&form.name) {
+        return Redirect::to("/contacts").into_response();
+    }
+    let busy = OneApp::take(&pages.contacts.state_dir, "contacts-import");
+    let Ok(_one_import) = busy else {
+        let wrong = (&admin.texts.import.busy).into();
+        return shown(&pages, &admin, None, None, Some(wrong)).await;
     };
-    match gone.await {
-        Ok(()) => {
+    match pages.contacts.remove(pool, &form.name).await {
+        Ok(_) => {
             pages.callers.lists_changed();
-            let _ = tokio::fs::remove_file(pages.contacts.saved(&form.name)).await;
             Redirect::to("/contacts").into_response()
         }
         Err(error) => {
@@ -315,6 +348,7 @@ fn options(pages: &Pages, admin: &Admin, mapping: &Mapping) -> Options {
         told: Vec::new(),
         chosen: Some(chosen.collect()),
         home: pages.contacts.home,
+        replace_all: false,
         rejects: pages.contacts.state_dir.join("contacts-rejected.txt"),
     }
 }
@@ -335,20 +369,20 @@ async fn check(pages: &Pages, admin: &Admin, mapping: &mut Mapping) {
 }
 
 /// Imports a file under the columns that were chosen, and keeps both. What was there before stays if it fails.
-async fn save(pages: &Pages, admin: &Admin, mapping: &Mapping) -> Result<(), String> {
+async fn save(pages: &Pages, admin: &Admin, mapping: &Mapping, replace_all: bool) -> Result<(), Unsaved> {
     let (name, texts) = (&mapping.name, &*admin.texts);
     let words = &texts.import;
     if name.is_empty() || name.chars().count() > LIST_NAME_CHARS_MAX {
-        return Err(words.name_needed.with("max", LIST_NAME_CHARS_MAX));
+        return Err(words.name_needed.with("max", LIST_NAME_CHARS_MAX).into());
     }
     if *name == contacts::BY_HAND || pages.contacts.taken.contains(name) {
-        return Err(words.name_in_use.with("name", name));
+        return Err(words.name_in_use.with("name", name).into());
     }
     let lists = store::all(&pages.store.pool).await.map_err(|error| failed(&error, texts))?;
     if lists.len() >= CONTACT_LISTS_MAX && !lists.iter().any(|list| list.name == *name) {
-        return Err(words.many_lists.with("max", CONTACT_LISTS_MAX));
+        return Err(words.many_lists.with("max", CONTACT_LISTS_MAX).into());
     }
-    let options = options(pages, admin, mapping);
+    let options = Options { replace_all, ..options(pages, admin, mapping) };
     let busy = |_| String::from(&words.busy);
     let _one_import = OneApp::take(&pages.contacts.state_dir, "contacts-import").map_err(busy)?;
     let columns = options.chosen.clone().unwrap_or_default();
@@ -356,13 +390,17 @@ async fn save(pages: &Pages, admin: &Admin, mapping: &Mapping) -> Result<(), Str
     let pool = pages.store.pool.clone();
     // A browser that goes away does not cut an import off.
     let imported = tokio::spawn(async move { import::import(&pool, options, |_| {}).await }).await;
-    imported.map_err(|error| failed(&error, texts))?.map_err(|error| in_words(&error, texts))?;
+    let imported = imported.map_err(|error| failed(&error, texts))?;
+    imported.map_err(|error| Unsaved {
+        loses: matches!(error, ImportError::LosesMost { .. }),
+        words: in_words(&error, texts),
+    })?;
     if from != to {
         tokio::fs::rename(&from, &to).await.map_err(|error| failed(&error, texts))?;
     }
     let file = ContactFile { name: name.clone(), columns };
     let kept = store::save(&pages.store.pool, &file, &admin.visitor.person.id, Timestamp::now());
-    kept.await.map_err(|error| failed(&error, texts))
+    Ok(kept.await.map_err(|error| failed(&error, texts))?)
 }
 
 async fn shown(
@@ -383,6 +421,7 @@ async fn shown(
         let when = when::full(&at, texts);
         ContactList {
             here: files.iter().any(|file| file.name == name),
+            removable: pages.contacts.is_removable(&name),
             title: list_title(&name, texts),
             about: texts.counted(&texts.contacts.contacts, contacts.unsigned_abs(), &[("when", &when)]),
             name,

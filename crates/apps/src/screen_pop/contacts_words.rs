@@ -19,6 +19,11 @@ pub fn in_words(error: &ImportError, texts: &Texts) -> String {
         ImportError::Columns(ColumnError::Changed { there }) => words.changed.with("there", there),
         ImportError::Empty { .. } => no_table(NoTable::Empty, texts).into(),
         ImportError::RowTooLong { line, .. } => words.open_quotation.with("line", texts.number(*line)),
+        ImportError::NoneUsable { rows, .. } => words.none_usable.with("rows", texts.number(*rows)),
+        ImportError::LosesMost { name, before, now } => {
+            let (before, now) = (texts.number(*before), texts.number(*now));
+            words.loses_most.fill(&[("name", name), ("before", &before), ("now", &now)])
+        }
         error => failed(error, texts),
     }
 }

@@ -144,6 +144,19 @@ pub async fn imports(pool: &AnyPool) -> sqlx::Result<Vec<(String, i64, i64)>> {
         .await
 }
 
+/// How many contacts the import of this name has; 0 if there is none.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn count(pool: &AnyPool, name: &str) -> sqlx::Result<u64> {
+    let count: Option<i64> =
+        sqlx::query_scalar("SELECT contacts FROM people_imports WHERE name = $1 AND active = 1")
+            .bind(name)
+            .fetch_optional(pool)
+            .await?;
+    Ok(count.unwrap_or_default().unsigned_abs())
+}
+
 /// The contact that was chosen for a number, as [`Contact::key`].
 ///
 /// # Errors

@@ -207,12 +207,17 @@ impl Columns {
         Ok(columns)
     }
 
-    /// By the headings, with what is told (`phone=Main line`) in their place. Told fields are not guessed besides.
+    /// As they were guessed, with what is told (`phone=Main line`) in their place. Told fields are not guessed besides.
     ///
     /// # Errors
     /// [`ColumnError`], naming the columns there are.
-    pub fn find(headings: &[String], told: &[(Field, String)]) -> Result<Self, ColumnError> {
-        let mut columns: Vec<Option<Field>> = headings.iter().map(|heading| guess(heading)).collect();
+    pub fn find(
+        headings: &[String],
+        guesses: &[Option<Field>],
+        told: &[(Field, String)],
+    ) -> Result<Self, ColumnError> {
+        let mut columns = guesses.to_vec();
+        columns.resize(headings.len(), None);
         let there = || headings.join(", ");
         for column in columns.iter_mut() {
             if column.is_some_and(|field| told.iter().any(|(known, _)| *known == field)) {
@@ -261,6 +266,10 @@ fn guess(heading: &str) -> Option<Field> {
 mod tests {
     use super::*;
 
+    fn find(headings: &[String], told: &[(Field, String)]) -> Result<Columns, ColumnError> {
+        Columns::find(headings, &Columns::guessed(headings).0, told)
+    }
+
     fn headings(text: &str) -> Vec<String> {
         text.split(',').map(str::to_owned).collect()
     }
@@ -268,24 +277,22 @@ mod tests {
     #[test]
     fn headings_are_guessed() {
         use Field::{Company, Email, FirstName, LastName, Name, Phone};
-        let found = Columns::find(
-            &headings("First Name,Last Name,E-mail,Company,Phone 1 - Value,Fax,Phone 1 - Type"),
-            &[],
-        );
+        let found =
+            find(&headings("First Name,Last Name,E-mail,Company,Phone 1 - Value,Fax,Phone 1 - Type"), &[]);
         let expect = [Some(FirstName), Some(LastName), Some(Email), Some(Company), Some(Phone), None, None];
         assert_eq!(found.unwrap().0, expect);
-        let german = Columns::find(&headings("Kunde,Firma,Telefon,Handy"), &[]).unwrap();
+        let german = find(&headings("Kunde,Firma,Telefon,Handy"), &[]).unwrap();
         assert_eq!(german.0, [Some(Name), Some(Company), Some(Phone), Some(Phone)]);
     }
 
     #[test]
     fn what_is_told_wins() {
         let told = told("phone=Main line, name=Who").unwrap();
-        let found = Columns::find(&headings("Who,Phone,main line,Company"), &told).unwrap();
+        let found = find(&headings("Who,Phone,main line,Company"), &told).unwrap();
         assert_eq!(found.0, [Some(Field::Name), None, Some(Field::Phone), Some(Field::Company)]);
         assert!(super::told("phone").is_err() && super::told("number=x").is_err());
-        let missing = Columns::find(&headings("a,b"), &super::told("phone=c").unwrap()).unwrap_err();
+        let missing = find(&headings("a,b"), &super::told("phone=c").unwrap()).unwrap_err();
         assert!(missing.to_string().contains("a, b"), "{missing}");
-        assert!(Columns::find(&headings("a,b"), &[]).unwrap_err().to_string().contains("--map phone="));
+        assert!(find(&headings("a,b"), &[]).unwrap_err().to_string().contains("--map phone="));
     }
 }

@@ -70,6 +70,19 @@ pub fn kind(file: &Path) -> std::io::Result<Option<NoTable>> {
 /// # Errors
 /// [`ImportError`]
 pub fn columns(file: &Path) -> Result<Result<Vec<Column>, NoTable>, ImportError> {
+    let columns = guessed(file)?;
+    Ok(match columns.len() {
+        0 => Err(NoTable::Empty),
+        count if count > COLUMNS_MAX => Err(NoTable::Columns),
+        _ => Ok(columns),
+    })
+}
+
+/// The columns of a file, however many, with what each seems to be by its heading and its first values.
+///
+/// # Errors
+/// [`ImportError`]
+pub fn guessed(file: &Path) -> Result<Vec<Column>, ImportError> {
     let (mut columns, mut rows): (Vec<Column>, usize) = Default::default();
     let read = rows::records(file, |_, fields, _| {
         if rows == 0 {
@@ -89,11 +102,7 @@ pub fn columns(file: &Path) -> Result<Result<Vec<Column>, NoTable>, ImportError>
     });
     whole(read)?;
     guess_by_values(&mut columns);
-    Ok(match columns.len() {
-        0 => Err(NoTable::Empty),
-        count if count > COLUMNS_MAX => Err(NoTable::Columns),
-        _ => Ok(columns),
-    })
+    Ok(columns)
 }
 
 /// Where no heading tells of a phone, the values do.
@@ -205,6 +214,7 @@ mod tests {
             told: Vec::new(),
             chosen: Some(chosen),
             home: Home::default(),
+            replace_all: false,
             rejects: "unused".into(),
         };
         let checked = check(&options).unwrap();

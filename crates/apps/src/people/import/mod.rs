@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{
     contact::Contact,
-    limits::{IMPORT_CHUNK_ROWS, IMPORT_CHUNKS_WAITING},
+    limits::{IMPORT_CHUNK_ROWS, IMPORT_CHUNKS_WAITING, REASONS_SHOWN_MAX},
     number::{Home, Number},
     text::{split_numbers, tidy},
 };
@@ -35,6 +35,8 @@ pub struct Options {
     /// What a person chose for each column; then nothing is guessed.
     pub chosen: Option<Vec<Choice>>,
     pub home: Home,
+    /// The list may lose more than half of its contacts.
+    pub replace_all: bool,
     /// Where the report of unusable rows is written.
     pub rejects: PathBuf,
 }
@@ -66,10 +68,32 @@ pub enum ImportError {
     Empty { path: PathBuf },
     #[error("{path}, line {line}: a row longer than {max} bytes; a quotation mark is not closed there")]
     RowTooLong { path: PathBuf, line: u64, max: usize },
+    #[error(
+        "{path}: none of its {rows} rows can be used, so nothing was changed: {first}; say which column holds the phone \
+         numbers with --map phone=COLUMN"
+    )]
+    NoneUsable { path: PathBuf, rows: u64, first: Reasons },
+    #[error(
+        "{name} has {before} contacts, and this file only {now}, so nothing was changed; if the others are to go, import \
+         it with --replace-all"
+    )]
+    LosesMost { name: String, before: u64, now: u64 },
     #[error("the store refused the contacts: {0}")]
     Store(#[from] sqlx::Error),
     #[error("the import was interrupted")]
     Interrupted,
+}
+
+/// The first rows that cannot be used, with their lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reasons(pub Vec<(u64, Refused)>);
+
+impl std::fmt::Display for Reasons {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines: Vec<String> =
+            self.0.iter().map(|(line, reason)| format!("line {line}: {reason}")).collect();
+        formatter.write_str(&lines.join("; "))
+    }
 }
 
 /// Why a row is no contact, or a number of it is left out.
@@ -95,6 +119,14 @@ struct Row {
     written: String,
 }
 
+/// What each column of a file is taken for; nothing for vCards, which have no columns.
+///
+/// # Errors
+/// [`ImportError`], as the import would end.
+pub fn columns_taken(options: &Options) -> Result<Vec<Choice>, ImportError> {
+    if is_vcard(&options.file) { Ok(Vec::new()) } else { rows::columns_taken(options) }
+}
+
 /// Imports a file. `progress` hears the number of rows read so far, now and then.
 ///
 /// # Errors
@@ -105,7 +137,8 @@ pub async fn import(
     progress: impl Fn(u64) + Send + 'static,
 ) -> Result<Imported, ImportError> {
     let (sender, mut chunks) = mpsc::channel(IMPORT_CHUNKS_WAITING);
-    let name = options.name.clone();
+    let (name, file, replace_all) = (options.name.clone(), options.file.clone(), options.replace_all);
+    let before = store::count(pool, &name).await?;
     let reader = tokio::task::spawn_blocking(move || read(&options, &sender, &progress));
     let mut writer = store::Writer::begin(pool, &name).await?;
     let mut written = Ok(());
@@ -118,6 +151,17 @@ pub async fn import(
     // Lets a reader that waits for room end.
     drop(chunks);
     let read = reader.await.map_err(|_| ImportError::Interrupted)?;
+    let read = read.and_then(|(imported, refused)| {
+        let (name, now) = (name.clone(), imported.contacts);
+        match now {
+            0 if imported.rejected == 0 => Err(ImportError::Empty { path: file }),
+            0 => Err(ImportError::NoneUsable { path: file, rows: imported.rejected, first: refused }),
+            now if now < before.div_ceil(2) && !replace_all => {
+                Err(ImportError::LosesMost { name, before, now })
+            }
+            _ => Ok(imported),
+        }
+    });
     match (written, read) {
         (Ok(()), Ok(imported)) => {
             writer.finish().await?;
@@ -138,8 +182,9 @@ fn read(
     options: &Options,
     chunks: &mpsc::Sender<Vec<NewContact>>,
     progress: &dyn Fn(u64),
-) -> Result<Imported, ImportError> {
+) -> Result<(Imported, Reasons), ImportError> {
     let mut taker = Taker {
+        first: Reasons::default(),
         chunks,
         chunk: Vec::with_capacity(IMPORT_CHUNK_ROWS),
         rejects: Rejects::new(&options.rejects),
@@ -148,17 +193,20 @@ fn read(
         rows: 0,
         progress,
     };
-    let is_vcard = has_extension(&options.file, &["vcf", "vcard"]);
-    if is_vcard {
+    if is_vcard(&options.file) {
         vcards::read(options, |row| taker.take(row))?
     } else {
         rows::read(options, |row| taker.take(row))?
     }
     taker.flush()?;
     (taker.progress)(taker.rows);
-    let mut imported = taker.imported;
+    let (mut imported, first) = (taker.imported, taker.first);
     imported.report = taker.rejects.finish()?;
-    Ok(imported)
+    Ok((imported, first))
+}
+
+fn is_vcard(path: &Path) -> bool {
+    has_extension(path, &["vcf", "vcard"])
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
@@ -185,6 +233,8 @@ struct Taker<'a> {
     chunk: Vec<NewContact>,
     rejects: Rejects,
     imported: Imported,
+    /// Why the first rows are no contacts.
+    first: Reasons,
     home: Home,
     rows: u64,
     progress: &'a dyn Fn(u64),
@@ -195,10 +245,7 @@ impl Taker<'_> {
         self.rows += 1;
         let contact = match row.contact {
             Ok(contact) => contact,
-            Err(reason) => {
-                self.imported.rejected += 1;
-                return self.rejects.write(row.line, reason, &row.written);
-            }
+            Err(reason) => return self.refuse(row.line, reason, &row.written),
         };
         let (numbers, unreadable) = numbers(&contact, self.home);
         for _ in 0..unreadable {
@@ -206,13 +253,21 @@ impl Taker<'_> {
             self.rejects.write(row.line, Refused::Unreadable, &row.written)?;
         }
         if numbers.is_empty() {
-            self.imported.rejected += 1;
-            return self.rejects.write(row.line, Refused::NoNumber, &row.written);
+            return self.refuse(row.line, Refused::NoNumber, &row.written);
         }
         self.imported.contacts += 1;
         self.imported.numbers += numbers.len() as u64;
         self.chunk.push(NewContact::new(contact, numbers));
         if self.chunk.len() >= IMPORT_CHUNK_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    /// A row is no contact.
+    fn refuse(&mut self, line: u64, reason: Refused, written: &str) -> Result<(), ImportError> {
+        self.imported.rejected += 1;
+        if self.first.0.len() < REASONS_SHOWN_MAX {
+            self.first.0.push((line, reason));
+        }
+        self.rejects.write(line, reason, written)
     }
 
     fn flush(&mut self) -> Result<(), ImportError> {

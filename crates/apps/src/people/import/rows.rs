@@ -13,7 +13,8 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use super::{
     Contact, ImportError, Options, Refused, Row,
-    columns::{Columns, Field},
+    columns::{Choice, Columns, Field},
+    look,
 };
 use crate::people::limits::{IMPORT_READ_BYTES, IMPORT_ROW_BYTES_MAX};
 use crate::people::text::tidy;
@@ -42,13 +43,11 @@ pub fn read(
     options: &Options,
     mut take: impl FnMut(Row) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
+    let guesses = guesses(options)?;
     let mut columns: Option<(Vec<String>, Columns)> = None;
     records(&options.file, |line, fields, separator| {
         let Some((headings, columns)) = &columns else {
-            let found = match &options.chosen {
-                Some(chosen) => Columns::chosen(&fields, chosen)?,
-                None => Columns::find(&fields, &options.told)?,
-            };
+            let found = found(options, &fields, &guesses)?;
             columns = Some((fields, found));
             return Ok(());
         };
@@ -60,6 +59,39 @@ pub fn read(
         take(Row { line, contact, written: fields.join(separator) })
     })?;
     columns.map(|_| ()).ok_or_else(|| ImportError::Empty { path: options.file.clone() })
+}
+
+/// What each column becomes.
+pub fn columns_taken(options: &Options) -> Result<Vec<Choice>, ImportError> {
+    let guesses = guesses(options)?;
+    let mut taken = None;
+    let read = records(&options.file, |_, headings, _| {
+        taken = Some((found(options, &headings, &guesses)?, headings));
+        Err(ImportError::Interrupted)
+    });
+    match (read, taken) {
+        (Ok(()) | Err(ImportError::Interrupted), Some((columns, headings))) => {
+            let taken = headings.into_iter().zip(columns.0);
+            Ok(taken.map(|(heading, field)| Choice { heading, field }).collect())
+        }
+        (Err(error), _) => Err(error),
+        (Ok(()), None) => Err(ImportError::Empty { path: options.file.clone() }),
+    }
+}
+
+/// As the page guesses them, by headings and values; nothing where a person chose.
+fn guesses(options: &Options) -> Result<Vec<Option<Field>>, ImportError> {
+    match options.chosen {
+        Some(_) => Ok(Vec::new()),
+        None => Ok(look::guessed(&options.file)?.into_iter().map(|column| column.guess).collect()),
+    }
+}
+
+fn found(options: &Options, headings: &[String], guesses: &[Option<Field>]) -> Result<Columns, ImportError> {
+    Ok(match &options.chosen {
+        Some(chosen) => Columns::chosen(headings, chosen)?,
+        None => Columns::find(headings, guesses, &options.told)?,
+    })
 }
 
 /// Reads the rows of a file, the headings first, each with its line and what parts its fields; empty ones are left out.

@@ -29,6 +29,16 @@ impl Shop {
     }
 
     async fn import(&self, file: &str, content: &[u8], map: &str) -> Result<Imported, ImportError> {
+        self.import_as(file, content, map, false).await
+    }
+
+    async fn import_as(
+        &self,
+        file: &str,
+        content: &[u8],
+        map: &str,
+        replace_all: bool,
+    ) -> Result<Imported, ImportError> {
         let path = self.folder.path().join(file);
         std::fs::write(&path, content).unwrap();
         let options = Options {
@@ -36,6 +46,7 @@ impl Shop {
             told: columns::told(map).unwrap(),
             chosen: None,
             home: Home::default(),
+            replace_all,
             rejects: self.folder.path().join("rejected.txt"),
             file: path,
         };
@@ -148,6 +159,38 @@ async fn an_import_takes_the_place_of_the_last_one_or_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_without_contacts_or_with_few_does_not_take_the_place_of_a_good_list() {
+    let shop = Shop::open().await;
+    let good = b"name,phone\nAda,3125550147\nBo,3125550148\nCy,3125550149\nDi,3125550150\n";
+    shop.import("a.csv", good, "").await.unwrap();
+    let wrong = shop.import("b.csv", b"name,phone\nAda,\nBo,x,y\nCy,front gate\n", "").await.unwrap_err();
+    let words = wrong.to_string();
+    for part in ["none of its 3 rows", "line 2: no number", "line 3: it has another", "line 4: no number"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    let empty = shop.import("c.csv", b"name,phone\n", "").await.unwrap_err();
+    assert!(matches!(empty, ImportError::Empty { .. }), "{empty}");
+    let few = b"name,phone\nNew,3125550147\n";
+    let loses = shop.import("d.csv", few, "").await.unwrap_err();
+    assert!(loses.to_string().contains("customers has 4 contacts, and this file only 1"), "{loses}");
+    assert_eq!(store::count(&shop.store.pool, "customers").await.unwrap(), 4);
+    assert_eq!(names(&shop.find("3125550147").await), ["Ada"]);
+    shop.import_as("d.csv", few, "", true).await.unwrap();
+    assert_eq!(names(&shop.find("3125550147").await), ["New"]);
+    // Half may go.
+    shop.import("a.csv", good, "").await.unwrap();
+    shop.import("e.csv", b"name,phone\nNew,3125550147\nBo,3125550148\n", "").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_phone_is_known_by_its_values_as_on_the_page() {
+    let shop = Shop::open().await;
+    let file = b"Who,Main line\nAda,+1 312 555 0147\n";
+    shop.import("i.csv", file, "name=Who").await.unwrap();
+    assert_eq!(names(&shop.find("3125550147").await), ["Ada"]);
+}
+
+#[tokio::test]
 async fn columns_can_be_told_and_old_files_are_read() {
     let shop = Shop::open().await;
     // Windows-1252, tabs.
@@ -189,6 +232,7 @@ async fn progress_is_told_and_a_company_is_found_by_its_direct_dials() {
         told: Vec::new(),
         chosen: None,
         home: "DE".parse().unwrap(),
+        replace_all: false,
         rejects: shop.folder.path().join("rejected.txt"),
     };
     import(&shop.store.pool, options, move |read| told.store(read, Ordering::Relaxed)).await.unwrap();

@@ -10,7 +10,10 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json_path::JsonPath;
 
-use super::write::{LogCalls, Write};
+use super::{
+    write::{LogCalls, Write},
+    wrong,
+};
 use crate::people::{limits, number::Home, text::tidy};
 
 /// The file as it is written.
@@ -188,7 +191,7 @@ pub fn read(
     folder: &Path,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Setup, Problems> {
-    let file: File = toml::from_str(text).map_err(|error| Problems(vec![error.to_string()]))?;
+    let file: File = toml::from_str(text).map_err(|error| Problems(wrong::problems(text, &error)))?;
     let mut problems = Vec::new();
     let home = file.region.as_deref().and_then(|region| {
         region.parse::<Home>().map_err(|error| problems.push(format!("region: {error}"))).ok()

@@ -46,6 +46,7 @@ pub async fn import_all(pool: AnyPool, sources: Vec<Source>, home: Option<Home>,
             told,
             chosen: None,
             home: home.unwrap_or_default(),
+            replace_all: false,
             rejects: state_dir.join("contacts-rejected.txt"),
         };
         match import(&pool, options, |_| {}).await {

@@ -12,6 +12,7 @@ mod presets_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod write;
+mod wrong;
 
 use std::{fmt, sync::Arc};
 

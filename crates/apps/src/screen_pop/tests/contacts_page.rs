@@ -69,6 +69,46 @@ async fn a_file_is_dropped_mapped_saved_changed_and_taken_away() {
 }
 
 #[tokio::test]
+async fn a_good_list_is_not_replaced_by_a_wrong_file_unless_an_admin_wants_that() {
+    let app = App::start().await;
+    let page = async |file: &str, form: &str| {
+        assert_eq!(send(&app, "PUT", "/contacts/file", file.to_owned()).await.status(), 204);
+        let form = format!("file=new&name=friends&column=name&column=phone&{form}");
+        text(send(&app, "POST", "/contacts", form).await).await
+    };
+    let rows = |count: usize| -> String {
+        let row = |n: usize| format!("Ada {n},+1 312 555 01{n:02}\n");
+        "Who,Ring me\n".to_owned() + &(0..count).map(row).collect::<String>()
+    };
+    page(&rows(9), "do=save").await;
+    let wrong = page("Who,Ring me\nAda,front gate\n", "do=save").await;
+    assert!(wrong.contains("None of the 1 rows can be used, so nothing was changed."), "{wrong}");
+    assert!(!wrong.contains("name=\"replace\""), "{wrong}");
+    let loses = page(&rows(2), "do=save").await;
+    assert!(loses.contains("friends has 9 contacts, and this file only 2"), "{loses}");
+    assert!(loses.contains("name=\"replace\" value=\"all\""), "{loses}");
+    assert_eq!(contacts::count(&app.store.pool, "friends").await.unwrap(), 9);
+    page(&rows(2), "replace=all").await;
+    assert_eq!(contacts::count(&app.store.pool, "friends").await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_list_of_the_command_is_taken_away_on_the_page_and_what_is_set_up_elsewhere_is_not() {
+    let app = App::start().await;
+    for name in ["customers", "HubSpot"] {
+        contacts::Writer::begin(&app.store.pool, name).await.unwrap().finish().await.unwrap();
+    }
+    let page = text(send(&app, "GET", "/contacts", Body::empty()).await).await;
+    assert!(page.contains("Take away customers") && !page.contains("Take away HubSpot"), "{page}");
+    for name in ["customers", "HubSpot"] {
+        let form = format!("name={name}");
+        assert_eq!(send(&app, "POST", "/contacts/remove", form).await.status(), 303);
+    }
+    let left = contacts::imports(&app.store.pool).await.unwrap();
+    assert_eq!(left.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(), ["HubSpot"]);
+}
+
+#[tokio::test]
 async fn the_page_and_what_it_refuses_speak_the_language_of_the_admin() {
     let app = App::start().await;
     let pt = async |method: &str, path: &str, body: &str| {
