@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::config::{Config, Hosts};
 use crate::error::{Error, ErrorKind};
+use crate::novelty::Novelty;
 use crate::pace::Paces;
 use crate::service_time::ServiceTime;
 use crate::shape::Told;
@@ -34,6 +35,8 @@ pub(crate) struct Inner {
     pub time: Arc<ServiceTime>,
     /// Shapes of answers that were told as not known.
     pub told: Told,
+    /// Members of messages that were told as not known.
+    pub novelty: Novelty,
     // A std mutex: held for a few assignments, never across an await.
     held: Mutex<Option<Held>>,
     /// Taken while a refresh is under way, so that there is one at a time.
@@ -119,9 +122,20 @@ impl Client {
         let held = Mutex::new(tokens.map(Held::new));
         let refreshing = tokio::sync::Mutex::new(());
         let verifier = Mutex::default();
-        let (time, told) = (Arc::default(), Told::default());
-        let inner =
-            Arc::new(Inner { config, http, file, held, refreshing, verifier, changed, paces, time, told });
+        let (time, told, novelty) = (Arc::default(), Told::default(), Novelty::default());
+        let inner = Arc::new(Inner {
+            config,
+            http,
+            file,
+            held,
+            refreshing,
+            verifier,
+            changed,
+            paces,
+            time,
+            told,
+            novelty,
+        });
         tokio::spawn(oauth::keep_fresh(Arc::downgrade(&inner), receiver));
         Ok(Self { inner })
     }
@@ -153,6 +167,7 @@ impl Client {
             paces: Arc::default(),
             time: Arc::clone(&self.inner.time),
             told: Told::default(),
+            novelty: Novelty::default(),
             held: Mutex::default(),
             refreshing: tokio::sync::Mutex::new(()),
             verifier: Mutex::default(),

@@ -2,12 +2,13 @@
 //! notices, since new members are kept and ignored (spec/errors-and-limits.md, Compatibility rule).
 
 use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 use crate::limits;
 
-/// Member names in the contents of call events and report summaries (spec/call-events.md, call-events-report.md).
+/// Member names in the contents of call events, report summaries and reports (spec/call-events.md, call-events-report.md).
 const KNOWN: &[&str] = &[
     "accountKey",
     "actions",
@@ -19,13 +20,20 @@ const KNOWN: &[&str] = &[
     "callInitiator",
     "callProvider",
     "callReason",
+    "callStates",
+    "callbackOffered",
+    "calledNumber",
     "callee",
     "caller",
+    "callerName",
+    "callerNumber",
     "callerOutcome",
+    "callerWaitDuration",
     "configuredWrapUpDuration",
     "connector",
     "contact",
     "conversationSpaceId",
+    "createdTime",
     "currentNode",
     "destination",
     "device",
@@ -34,7 +42,9 @@ const KNOWN: &[&str] = &[
     "dialString",
     "direction",
     "duration",
+    "durationMs",
     "executionId",
+    "extensionId",
     "extensionNumber",
     "flags",
     "folder",
@@ -42,10 +52,16 @@ const KNOWN: &[&str] = &[
     "id",
     "initiator",
     "initiatorId",
+    "intents",
+    "interactiveVoiceResponseSystemId",
     "interactiveVoiceResponseSystems",
+    "leftQueueReason",
     "legId",
     "lineId",
     "liveTranscriptId",
+    "liveTranscripts",
+    "mailboxType",
+    "matchedSkills",
     "metadata",
     "model",
     "name",
@@ -56,6 +72,7 @@ const KNOWN: &[&str] = &[
     "participantId",
     "participants",
     "phoneNumberId",
+    "postCallTranscriptEnabled",
     "previousNode",
     "queueId",
     "queueName",
@@ -65,6 +82,7 @@ const KNOWN: &[&str] = &[
     "result",
     "sentiment",
     "sequenceNumber",
+    "skills",
     "startTimestamp",
     "state",
     "status",
@@ -81,20 +99,40 @@ const KNOWN: &[&str] = &[
     "value",
     "virtualParticipantId",
     "voicemailBoxId",
+    "voicemailId",
     "voicemailStatus",
+    "voicemailboxId",
+    "wrapUpDuration",
 ];
 
+/// What was told, of notifications and answers alike: a report that was told of in a notification is fetched next.
 #[derive(Debug, Default)]
 pub(crate) struct Novelty {
-    told: HashSet<String>,
+    // A std mutex: held for a look into the set, never across an await.
+    told: Mutex<HashSet<String>>,
 }
 
 impl Novelty {
+    /// Says which members of a notification or an answer are new, each once.
+    pub fn tell(&self, source: &str, content: &Value) {
+        for path in self.look(source, content) {
+            tracing::info!("the service has a member that is not known yet: {path}");
+        }
+    }
+
+    /// The same for the text of an answer; one that is no JSON is somebody else's to refuse.
+    pub fn tell_text(&self, source: &str, text: &str) {
+        if let Ok(content) = serde_json::from_str(text) {
+            self.tell(source, &content);
+        }
+    }
+
     /// Paths of members that are new and were not told before. No values: those can be about people.
-    pub fn look(&mut self, source: &str, content: &Value) -> Vec<String> {
+    fn look(&self, source: &str, content: &Value) -> Vec<String> {
         let mut found = Vec::new();
         walk(content, source, &mut found);
-        found.retain(|path| self.told.len() < limits::NEW_MEMBERS_MAX && self.told.insert(path.clone()));
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        found.retain(|path| told.len() < limits::NEW_MEMBERS_MAX && told.insert(path.clone()));
         found
     }
 }
@@ -127,10 +165,18 @@ mod tests {
         assert!(KNOWN.is_sorted());
     }
 
+    /// Files of reports, and whether they are in a list.
+    const REPORTS: [(&str, bool); 4] = [
+        ("report-inbound-call.json", false),
+        ("report-queue-call.json", false),
+        ("report-voicemail-call.json", false),
+        ("report-summaries-response.json", true),
+    ];
+
     #[test]
     fn every_described_message_is_known() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/examples");
-        let (mut novelty, mut count) = (Novelty::default(), 0);
+        let folder = &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/examples");
+        let (novelty, mut count) = (Novelty::default(), 0);
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if !path.file_name().unwrap().to_string_lossy().starts_with("ws-") {
@@ -148,11 +194,17 @@ mod tests {
             }
         }
         assert!(count > 5);
+        for (name, items) in REPORTS {
+            let text = std::fs::read_to_string(folder.join(name)).unwrap();
+            let file: Value = serde_json::from_str(&text).unwrap();
+            let items = if items { &file["items"] } else { &file };
+            assert_eq!(novelty.look("reports", items), Vec::<String>::new(), "{name}");
+        }
     }
 
     #[test]
     fn a_new_member_is_told_once_and_without_its_value() {
-        let mut novelty = Novelty::default();
+        let novelty = Novelty::default();
         let content = json!({"state": {"participants": [{"mood": "Ada is glad"}, {"mood": {"id": 1}}]}});
         assert_eq!(novelty.look("call-events", &content), ["call-events.state.participants.mood"]);
         assert_eq!(novelty.look("call-events", &content), Vec::<String>::new());

@@ -258,8 +258,10 @@ impl Client {
 
     async fn report_answer(&self, conversation_space_id: &str) -> Result<String, Error> {
         let url = self.reports_url(&["reports", conversation_space_id]);
-        String::from_utf8(self.ok(Call::new("reading a report", Method::GET, url)).await?.body)
-            .map_err(|_| Error::bad_answer("reading a report failed: the answer is not UTF-8"))
+        let text = String::from_utf8(self.ok(Call::new("reading a report", Method::GET, url)).await?.body)
+            .map_err(|_| Error::bad_answer("reading a report failed: the answer is not UTF-8"))?;
+        self.inner.novelty.tell_text("reports", &text);
+        Ok(text)
     }
 
     fn reports_url(&self, segments: &[&str]) -> Url {

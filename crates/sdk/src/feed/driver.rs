@@ -24,7 +24,6 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::lifecycle::{Action, Event, Generation, Lifecycle, Listed, Sweep, Told, Trouble};
 use crate::limits;
-use crate::novelty::Novelty;
 use crate::shape::Misfit;
 
 /// First frame of a Callfeed platform that cannot resume wholly behind the notification named by `?after=`.
@@ -43,7 +42,6 @@ struct Driver {
     out: mpsc::Sender<FeedEvent>,
     stop: CancellationToken,
     recent: RecentIds,
-    novelty: Novelty,
     sweep: Sweep,
     /// The last notification handed to the reader, to resume behind.
     last_heard: Option<String>,
@@ -88,7 +86,6 @@ pub(super) async fn run(
         out,
         stop,
         recent: RecentIds::default(),
-        novelty: Novelty::default(),
         sweep: Sweep::default(),
         last_heard: None,
         sign_in_told: false,
@@ -382,9 +379,7 @@ impl Driver {
     }
 
     fn with_raw(&mut self, data: FrameData, text: &str) -> (Value, Notification) {
-        for path in self.novelty.look(&data.source, &data.content) {
-            tracing::info!("notifications have a member that is not known yet: {path}");
-        }
+        self.operator.client.inner.novelty.tell(&data.source, &data.content);
         let raw = raw_content(text).map_or_else(|| data.content.to_string().into(), Into::into);
         let notification = Notification { id: data.id.unwrap_or_default(), kind: data.kind, raw };
         (data.content, notification)

@@ -35,6 +35,7 @@ impl Client {
     }
 
     fn listed(&self, item: &str) -> Option<String> {
+        self.inner.novelty.tell_text("report-summaries", item);
         let misfit = |error: serde_json::Error| Misfit::new(item.as_bytes(), &error).kind();
         let named = match serde_json::from_str::<Named>(item) {
             Ok(named) => named,
