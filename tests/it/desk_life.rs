@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::desks::{CALLER, Team};
 use crate::harness::calls::{first_space, play};
-use crate::harness::{App, Browser, LATER};
+use crate::harness::{App, Browser, LATER, Person, eventually};
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
@@ -150,7 +150,8 @@ async fn the_page_is_used_by_keys_alone() {
     // Nobody is on a card, so nothing closes.
     keys(&browser, ESCAPE).await;
     keys(&browser, "x").await;
-    assert_eq!(read(&browser, "document.querySelectorAll('.card').length").await, 54);
+    assert_eq!(read(&browser, "document.querySelectorAll('.card[data-closed]').length").await, 0);
+    keys_are_told(&browser).await;
     keys(&browser, "3").await;
     // Of the two calls of one caller there is one card.
     browser
@@ -177,13 +178,42 @@ async fn the_page_is_used_by_keys_alone() {
     keys(&browser, "p").await;
     browser.until("it is pinned", "document.activeElement.matches('[data-pinned]')").await;
     keys(&browser, "x").await;
-    // Both calls of this caller.
-    browser.until("it is closed", "document.querySelectorAll('.card').length === 52").await;
+    // Both calls of this caller are seen to, and none is lost.
+    let counted = |tab: &str, number: &str| {
+        format!("document.querySelector('[data-count={tab}]').textContent === '{number}'")
+    };
+    browser.until("it is found among the recent ones", &counted("recent", "2")).await;
+    browser.until("and is missed no more", &counted("missed", "52")).await;
+    browser.until("nor active", &counted("active", "52")).await;
     keys(&browser, "2").await;
-    browser.sees(&["No recent calls"]).await;
+    let noted =
+        format!("{shown}.some((card) => card.querySelector('[data-notes]').value === 'Ring before noon')");
+    browser.until("with its notes", &format!("{shown}.length === 2 && {noted}")).await;
+    browser.press("Close finished").await;
+    browser
+        .until("the others are closed", "document.querySelectorAll('.card[data-closed]').length === 54")
+        .await;
+    browser.until("and missed still", &counted("missed", "52")).await;
     contacts_without_a_mouse(&browser, &team).await;
     browser.close().await;
     team.app.stop().await;
+}
+
+/// The dialog of the keys: named, with the focus in it, gone with Escape, which does nothing else then.
+async fn keys_are_told(browser: &Browser) {
+    keys(browser, "?").await;
+    browser.sees(&["close this card", "Active, Recent, Missed"]).await;
+    let inside = "document.activeElement.closest('dialog[aria-labelledby=keys-title]')?.open ?? false";
+    assert_eq!(read(browser, inside).await, true);
+    keys(browser, "3").await;
+    keys(browser, ESCAPE).await;
+    browser.until("Escape closes it", "!document.querySelector('dialog[open]')").await;
+    assert_eq!(read(browser, "document.getElementById('calls').dataset.tab").await, "active");
+    click(browser, "#keys-open").await;
+    browser.sees(&["write notes"]).await;
+    browser.press("Done").await;
+    browser.until("it is closed", "!document.querySelector('dialog[open]')").await;
+    read(browser, "void document.activeElement.blur()").await;
 }
 
 async fn contacts_without_a_mouse(browser: &Browser, team: &Team) {
@@ -235,7 +265,8 @@ async fn notes_wait_in_the_browser_while_the_app_is_away() {
     card.sign_in_at_desk(&team.page).await;
     let stored = card.read(&format!("{}/calls/{space}", team.page)).await.is(200).text;
     assert!(stored.contains("Wants a Tuesday"), "{stored}");
-    // A card that is closed while its last letters are on their way waits for them.
+    of_two_pages_no_word_is_lost(&browser, &card, &team.page, &space).await;
+    // A card is closed while its last letters are on their way: they are kept all the same.
     let slow = "void (() => {
         const [ask, gate] = [window.fetch, new Promise((open) => { window.open_gate = open; })];
         window.sent = [];
@@ -249,12 +280,11 @@ async fn notes_wait_in_the_browser_while_the_app_is_away() {
     read(&browser, slow).await;
     browser.type_into("[data-notes]", " at ten").await;
     click(&browser, "[data-dismiss]").await;
-    browser.sees(&["Saving"]).await;
+    browser.until("the card is closed", "sent.includes('close 204')").await;
     read(&browser, "void open_gate()").await;
-    browser.until("the card is closed", "sent.some((what) => what.startsWith('close'))").await;
-    let sent = read(&browser, "sent.filter((what, at) => what !== sent[at - 1])").await;
-    assert_eq!(sent, json!(["notes 204", "close 204"]));
-    assert_eq!(read(&browser, &format!("{kept}.length")).await, 0);
+    browser.until("the notes are kept", &format!("sent.includes('notes 204') && {kept}.length === 0")).await;
+    let stored = card.read(&format!("{}/calls/{space}", team.page)).await.is(200).text;
+    assert!(stored.contains(" at ten") && stored.contains("data-closed"), "{stored}");
     // What can never be kept is said once, to be copied.
     let orphan = "localStorage.setItem(
         `callfeed.notes.${document.querySelector('.board').dataset.desk}.gone`, 'The roof leaks')";
@@ -269,4 +299,47 @@ async fn notes_wait_in_the_browser_while_the_app_is_away() {
     );
     browser.close().await;
     team.app.stop().await;
+}
+
+/// The same person writes at another browser: a field that was not written in takes the text over though somebody is in it,
+/// and of two texts that were written at once both are kept.
+async fn of_two_pages_no_word_is_lost(browser: &Browser, other: &Person, page: &str, space: &str) {
+    let proof = other.read(page).await.is(200).text;
+    let (_, proof) = proof.split_once("data-proof=\"").expect("the page has a proof");
+    let proof = proof.split('"').next().unwrap_or_default().to_owned();
+    let write = async |base: &str, notes: &str| {
+        let request = other.requests().post(format!("{page}/calls/{space}/notes"));
+        let request = request.header("origin", page).header("x-callfeed-proof", &proof);
+        let answer = request.form(&[("base", base), ("notes", notes)]).send().await;
+        assert_eq!(answer.expect("the screen pop answers").status(), 204);
+    };
+    let field = "document.querySelector('[data-notes]')";
+    click(browser, "[data-notes]").await;
+    read(browser, &format!("void {field}.setSelectionRange(5, 5)")).await;
+    write("Wants a Tuesday", "Wants a Tuesday, rang twice").await;
+    let newer = format!("{field}.value === 'Wants a Tuesday, rang twice'");
+    browser.until("the newer text is in the field", &newer).await;
+    assert_eq!(
+        read(browser, &format!("[document.activeElement === {field}, {field}.selectionStart]")).await,
+        json!([true, 5])
+    );
+    // Held back on its way, so that the other browser is first.
+    let hold = "void (() => {
+        const [ask, gate] = [window.fetch, new Promise((open) => { window.let_go = open; })];
+        window.fetch = async (path, ...rest) => {
+            if (path.endsWith('/notes')) await gate;
+            return ask(path, ...rest);
+        };
+    })()";
+    read(browser, hold).await;
+    keys(browser, "!").await;
+    write("Wants a Tuesday, rang twice", "Wants a Monday").await;
+    keys(browser, "!").await;
+    read(browser, "void let_go()").await;
+    browser.sees(&["both texts are kept"]).await;
+    let both = "Wants a Monday\\n---\\nWants!! a Tuesday, rang twice";
+    browser.until("both are there", &format!("{field}.value === '{both}'")).await;
+    let stored = async || other.read(&format!("{page}/calls/{space}")).await.is(200).text;
+    let both = both.replace("\\n", "\n");
+    eventually("both are kept", LATER, async || stored().await.contains(&both).then_some(())).await;
 }

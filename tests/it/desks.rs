@@ -251,20 +251,27 @@ async fn five_pages_and_two_browsers_ring_once_and_are_one_desk() {
     assert_eq!(notes.as_deref(), Some("Wants a Tuesday"), "a reload keeps the notes");
 
     first.page.find(Locator::Css("[data-dismiss]")).await.unwrap().click().await.unwrap();
+    let closed = format!("{shows}?.matches('[hidden][data-closed]')");
     eventually("closed in one is closed in all", SOON, async || {
-        (count(&first, &shows).await + count(&second, &shows).await == 0).then_some(())
+        (count(&first, &closed).await + count(&second, &closed).await == 2).then_some(())
     })
     .await;
     for desk in &desks {
-        let closed = |gone: &Value| gone["ids"][0] == space.as_str();
-        desk.hears("gone", "closed without a look at it, too", closed).await;
+        desk.card(&space, "data-closed").await;
     }
     assert_eq!(second.complaints(&[&team.page, &team.platform.base]).await, Vec::<String>::new());
     second.open(&format!("{}/wallboard", team.page)).await;
     second.sees(&["Waiting now", "Answered today", "Free", "Live"]).await;
     assert_eq!(second.complaints(&[&team.page, &team.platform.base]).await, Vec::<String>::new());
+    // A page that stays open learns of the sign-out, and shows no call any more.
+    second.open(&team.page).await;
+    let stays = second.page.window().await.unwrap();
+    let new = second.page.new_window(true).await.unwrap();
+    second.page.switch_to_window(new.handle).await.unwrap();
     second.open(&team.page).await;
     second.press("Sign out").await;
+    second.sees(&["Sign in to see calls"]).await;
+    second.page.switch_to_window(stays).await.unwrap();
     second.sees(&["Sign in to see calls"]).await;
     first.close().await;
     second.close().await;

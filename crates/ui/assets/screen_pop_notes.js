@@ -1,5 +1,6 @@
-// Notes are sent as they are written, one request at a time, and stay in this browser until the app has them on disk. What
-// it will never take is asked for once, and then shown to be copied.
+// Notes are sent as they are written, one request at a time, and stay in this browser until the app has them on disk. Each
+// text goes with the one that it was begun from: of two that were begun from the same, the app keeps both. What it will never
+// take is asked for once, and then shown to be copied.
 
 import { texts } from "./live_page.js";
 
@@ -12,8 +13,12 @@ const NEVER = new Map([
   [413, texts.note_too_long],
 ]);
 const TOO_LONG = 413;
+// The app's answer when the notes were changed elsewhere meanwhile: both texts, as it keeps them.
+const BOTH = 200;
+const VERSION = "x-callfeed-version";
 
 let prefix = "";
+let basePrefix = "";
 let send = null;
 // The newest notes of each call that the app does not have yet.
 const waiting = new Map();
@@ -21,6 +26,12 @@ const waiting = new Map();
 const underWay = new Map();
 // Calls whose notes the app refused, and with which answer.
 const refused = new Map();
+// The text of the app that each field has, or is being changed from, with its version.
+const known = new Map();
+// A newer text of the app, where something is being written; it is looked at when that is kept.
+const news = new Map();
+// Calls whose notes were changed elsewhere while they were written here, until somebody begins to write again.
+const joined = new Set();
 
 function read(id) {
   try {
@@ -32,8 +43,13 @@ function read(id) {
 
 function store(id, text) {
   try {
-    if (text === null) localStorage.removeItem(prefix + id);
-    else localStorage.setItem(prefix + id, text);
+    if (text === null) {
+      localStorage.removeItem(prefix + id);
+      localStorage.removeItem(basePrefix + id);
+    } else {
+      localStorage.setItem(prefix + id, text);
+      localStorage.setItem(basePrefix + id, knownOf(id).text);
+    }
   } catch {
     // Without storage the notes live in the page until they are sent.
   }
@@ -56,6 +72,53 @@ function tell(id, words) {
 
 function fit(field) {
   field.rows = Math.min(8, Math.max(1, field.value.split("\n").length));
+}
+
+function ofApp(field) {
+  return { text: field.defaultValue, version: Number(field.dataset.version) };
+}
+
+function knownOf(id) {
+  const field = fieldOf(id);
+  return known.get(id) ?? (field ? ofApp(field) : { text: "", version: 0 });
+}
+
+// What is written here is newer than what the app has.
+function isWritten(id) {
+  return waiting.has(id) || refused.has(id);
+}
+
+// Where a caret belongs when one text takes another's place.
+export function caretIn(before, after, caret) {
+  const least = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < least && before[start] === after[start]) start += 1;
+  if (caret <= start) return caret;
+  let end = 0;
+  while (end < least - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
+  return after.length - Math.min(end, before.length - caret);
+}
+
+// Puts a text into the field of a call; who is in it stays at their place.
+function put(id, text) {
+  const field = fieldOf(id);
+  if (!field || field.value === text) return;
+  const isHere = document.activeElement === field;
+  const carets = [field.selectionStart, field.selectionEnd].map((caret) => caretIn(field.value, text, caret));
+  field.value = text;
+  if (isHere) field.setSelectionRange(...carets);
+  fit(field);
+}
+
+// The app has a newer text than this page.
+function learn(id, text, version) {
+  if (version <= knownOf(id).version) return;
+  if (isWritten(id)) {
+    if (version > (news.get(id)?.version ?? 0)) news.set(id, { text, version });
+    return;
+  }
+  known.set(id, { text, version });
+  put(id, text);
 }
 
 function forget(id) {
@@ -89,21 +152,64 @@ function refuse(id, text, status) {
   showUnkept(id, text, NEVER.get(status));
 }
 
+// The app has a text of ours: alone, or with that of another page.
+function taken(id, sent, text, version) {
+  const now = waiting.get(id);
+  if (text !== sent) joined.add(id);
+  if (now === sent) {
+    waiting.delete(id);
+    forget(id);
+    known.set(id, { text, version });
+    put(id, text);
+    const newer = news.get(id);
+    if (newer) learn(id, newer.text, newer.version);
+    news.delete(id);
+  } else if (text.endsWith(sent)) {
+    // What was written meanwhile goes on behind the other text.
+    const more = text.slice(0, text.length - sent.length) + now;
+    known.set(id, { text, version });
+    waiting.set(id, more);
+    store(id, more);
+    put(id, more);
+  } else {
+    known.set(id, { text: sent, version });
+  }
+  tell(id, joined.has(id) ? texts.both_kept : texts.saved);
+}
+
+// Sends the notes of a call once; resolves to the answer's status, and to what the app has now if it has kept them.
+async function sendOnce(id, notes) {
+  const fields = { notes, base: knownOf(id).text };
+  const { answer, status, kept } = await send(`/calls/${encodeURIComponent(id)}/notes`, fields);
+  if (!kept) return { status };
+  try {
+    const text = status === BOTH ? await answer.text() : notes;
+    return { status, text, version: Number(answer.headers.get(VERSION)) };
+  } catch {
+    // Half an answer is none.
+    return { status: 0 };
+  }
+}
+
 // Sends the newest notes of a call until the app has them, or says that it never will.
 async function deliver(id) {
+  // What got no answer is sent again as it was: the app may have it.
+  let sent = null;
   while (waiting.has(id)) {
-    const text = waiting.get(id);
-    const { status, kept } = await send(`/calls/${encodeURIComponent(id)}/notes`, { notes: text });
-    const isNewest = waiting.get(id) === text;
-    if (isNewest && (kept || NEVER.has(status))) waiting.delete(id);
-    if (isNewest && kept) {
-      forget(id);
-      tell(id, texts.saved);
-    } else if (isNewest && NEVER.has(status)) {
-      refuse(id, text, status);
-    } else if (!kept && !NEVER.has(status)) {
+    sent ??= waiting.get(id);
+    const { status, text, version } = await sendOnce(id, sent);
+    if (text !== undefined) {
+      taken(id, sent, text, version);
+      sent = null;
+    } else if (!NEVER.has(status)) {
       tell(id, texts.not_saved);
       await pause(RETRY_MS);
+    } else {
+      if (waiting.get(id) === sent) {
+        waiting.delete(id);
+        refuse(id, sent, status);
+      }
+      sent = null;
     }
   }
   underWay.delete(id);
@@ -115,17 +221,9 @@ function push(id, text) {
   if (!underWay.has(id)) underWay.set(id, deliver(id));
 }
 
-// Waits until nothing of a call's notes is on its way; resolves to whether its card may go: the notes are kept, or stand
-// above the cards.
-export async function notesKept(id) {
-  if (underWay.has(id)) tell(id, texts.saving);
-  await underWay.get(id);
-  return refused.get(id) !== TOO_LONG || !fieldOf(id);
-}
-
-// The same for all calls.
-export async function allNotesKept() {
-  await Promise.all([...underWay.keys()].map(notesKept));
+// Waits until nothing is on its way.
+async function allNotesKept() {
+  await Promise.all(underWay.values());
 }
 
 // A card has gone, from here or from elsewhere: what was not kept of its notes is asked for once more, and then shown.
@@ -134,24 +232,29 @@ export function notesLeft(id) {
   if (text !== null && !noticeOf(id)) push(id, text);
 }
 
-// The next state of a card has the notes of the app; what is being written here is newer.
+// The next state of a card has the notes of the app; what is being written here, or was kept meanwhile, is newer.
 export function noteCarried(old, card) {
+  const id = card.dataset.call;
   const [before, after] = [old.querySelector("[data-notes]"), card.querySelector("[data-notes]")];
-  const unsent = read(card.dataset.call);
-  if (unsent !== null) after.value = unsent;
-  else if (document.activeElement === before) after.value = before.value;
+  const app = ofApp(after);
+  const isOlder = app.version < knownOf(id).version;
+  if (isWritten(id)) {
+    learn(id, app.text, app.version);
+    after.value = before.value;
+  } else if (isOlder) {
+    after.value = knownOf(id).text;
+  } else {
+    known.set(id, app);
+  }
   fit(after);
   const [said, says] = [old.querySelector("[data-notes-state]"), card.querySelector("[data-notes-state]")];
   says.textContent = said.textContent;
   says.hidden = said.hidden;
 }
 
-// Another page of this person has changed the notes.
-export function notesFrom(card, text) {
-  const field = card?.querySelector("[data-notes]");
-  if (!field || document.activeElement === field || read(card.dataset.call) !== null) return;
-  field.value = text;
-  fit(field);
+// Notes of a call were changed, by this page or by another one of this person.
+export function notesFrom({ id, notes, version }) {
+  if (fieldOf(id)) learn(id, notes, version);
 }
 
 // What an earlier page could not send.
@@ -160,11 +263,9 @@ function sendLeftOver() {
     for (const key of Object.keys(localStorage)) {
       if (!key.startsWith(prefix)) continue;
       const [id, text] = [key.slice(prefix.length), localStorage.getItem(key)];
-      const field = fieldOf(id);
-      if (field) {
-        field.value = text;
-        fit(field);
-      }
+      const base = localStorage.getItem(basePrefix + id) ?? "";
+      known.set(id, { text: base, version: knownOf(id).version });
+      put(id, text);
       push(id, text);
     }
   } catch {
@@ -182,11 +283,15 @@ async function beforeSignOut(event) {
 
 export function keepNotes(board, calls, sender) {
   prefix = `callfeed.notes.${board.dataset.desk}.`;
+  basePrefix = `callfeed.notes-base.${board.dataset.desk}.`;
   send = sender;
   calls.addEventListener("input", (event) => {
     if (!event.target.matches("[data-notes]")) return;
     fit(event.target);
     push(event.target.closest(".card").dataset.call, event.target.value);
+  });
+  calls.addEventListener("focusin", (event) => {
+    if (event.target.matches("[data-notes]")) joined.delete(event.target.closest(".card").dataset.call);
   });
   document.querySelector("form.visitor")?.addEventListener("submit", beforeSignOut);
   for (const field of calls.querySelectorAll("[data-notes]")) fit(field);

@@ -233,12 +233,16 @@ pub struct Card {
     /// Over, but among the active ones until then, milliseconds since 1970.
     pub active_until_ms: Option<i64>,
     pub pinned: bool,
+    /// The person has closed it: it is none of the active ones.
+    pub closed: bool,
     /// Missed, and somebody said that they take it.
     pub claim: Option<Claim>,
     /// Words for what came of the call; none if none are set up.
     pub codes: Vec<Code>,
     /// What the person wrote down.
     pub notes: String,
+    /// Of two texts the one with the greater number is newer.
+    pub notes_version: i64,
     /// Name of the CRM that gets the notes with the call; without one they are this person's alone.
     pub notes_go_to: Option<String>,
     /// Whether the call is in that CRM.

@@ -166,15 +166,18 @@ pub struct BoardTexts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeysTexts {
+    pub title: Text,
+    pub done: Text,
     pub step: Text,
     pub close: Text,
     pub leave: Text,
-    pub call_back: Text,
     pub pin: Text,
     pub notes: Text,
+    pub call_back: Text,
     pub take: Text,
     pub tabs: Text,
     pub search: Text,
+    pub help: Text,
 }
 
 /// What a person may choose.
@@ -422,6 +425,7 @@ pub struct ScriptTexts {
     pub not_found_text: Text,
     pub taken: Text,
     pub saved: Text,
+    pub both_kept: Text,
     pub note_gone: Text,
     pub note_too_long: Text,
     pub not_saved: Text,
@@ -436,5 +440,4 @@ pub struct ScriptTexts {
     pub too_large: Text,
     pub not_taken: Text,
     pub away: Text,
-    pub saving: Text,
 }

@@ -20,11 +20,14 @@ const TEMPLATES: [&str; 7] = [
     "wall.html",
     "wallboard.html",
 ];
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 9] = [
     "contacts.js",
     "live_page.js",
     "screen_pop.js",
+    "screen_pop_acts.js",
     "screen_pop_alerts.js",
+    "screen_pop_cards.js",
+    "screen_pop_keys.js",
     "screen_pop_notes.js",
     "wallboard.js",
 ];
@@ -97,6 +100,17 @@ fn each_language_fills_in_the_same_names() {
     // Plural forms that a language has are all there; those that it has not are left out.
     let forms = |lang| leaves(lang).into_keys().filter(|path| path.starts_with("card.calls_today.")).count();
     assert_eq!((forms(Lang::English), forms(Lang::Portuguese)), (4, 1));
+}
+
+#[test]
+fn the_guide_tells_of_keys_in_the_words_of_the_page() {
+    let guide = file("../../docs/screen-pop.md");
+    let (_, keys) = guide.split_once("## Keys\n").unwrap();
+    let keys = keys.split("\n## ").next().unwrap();
+    for (path, text) in leaves(Lang::English) {
+        let is_of_a_key = path.starts_with("keys.") && !["keys.title", "keys.done"].contains(&path.as_str());
+        assert!(!is_of_a_key || keys.contains(&format!(": {text}\n")), "{path}: {text}");
+    }
 }
 
 #[test]

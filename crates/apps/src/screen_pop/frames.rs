@@ -20,6 +20,8 @@ pub struct GoneFrame<'a> {
 pub struct NotesFrame<'a> {
     pub id: &'a str,
     pub notes: &'a str,
+    /// A text with a lower one is older.
+    pub version: i64,
 }
 
 #[derive(Serialize)]

@@ -351,7 +351,7 @@ impl Hub {
     /// A browser has signed out: its pages end.
     pub fn close_session(&self, person: &Person, session: &str) {
         if let Some(seat) = self.lock().seats.get_mut(&person.id) {
-            seat.close(session);
+            seat.close(self.run, session);
         }
         self.close_walls(session);
     }

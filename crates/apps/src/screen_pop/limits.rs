@@ -24,8 +24,8 @@ pub const LINES_SHOWN_MAX: usize = 12;
 /// Bytes of a form; a longer one is refused with 413.
 pub const FORM_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a form with notes; a longer one is refused with 413. Each character can take four bytes, of which a form makes
-/// three each.
-pub const NOTES_FORM_BYTES_MAX: usize = 12 * NOTES_CHARS_MAX + 1024;
+/// three each; there are two texts, the notes and what they were made from.
+pub const NOTES_FORM_BYTES_MAX: usize = 2 * 12 * NOTES_CHARS_MAX + 1024;
 /// Groups of people whose marks are changed and stored one after another; a further change in the same group waits.
 pub const TURNS: usize = 64;
 /// Bytes of a file of contacts that the page takes; a longer one gets 413, and the command takes it.

@@ -8,15 +8,24 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     call::Call,
-    frames::{GoneFrame, NotesFrame},
+    frames::NotesFrame,
     hub::Hub,
     limits::TURNS,
     sight::{Person, Tab},
+    view::active_until,
 };
 use crate::store::desks::{Dismissed, Mark};
 
 /// A lock for each of [`TURNS`] groups of people.
 pub struct Turns(Vec<Mutex<()>>);
+
+/// What became of a mark.
+#[derive(Debug)]
+pub struct Marked {
+    pub mark: Mark,
+    /// Version of its notes ([`super::seat::Seat::notes_version`]).
+    pub notes_version: i64,
+}
 
 impl Default for Turns {
     fn default() -> Self {
@@ -36,49 +45,47 @@ impl Hub {
 
     /// Changes a person's mark of a call and shows the result on all their pages. None if the call is not theirs.
     ///
-    /// `change` is given the mark, and what closing the card means now.
-    pub fn mark(
-        &self,
-        person: &Person,
-        call: &str,
-        change: impl FnOnce(&mut Mark, Dismissed),
-    ) -> Option<Mark> {
+    /// `change` is given the mark, and the ring of the call that is closed if its card is ([`Dismissed::Ring`]).
+    pub fn mark(&self, person: &Person, call: &str, change: impl FnOnce(&mut Mark, u64)) -> Option<Marked> {
+        let now = Timestamp::now();
         let mut guard = self.lock();
         let inner = &mut *guard;
         let (_, call) = inner.board.find(call)?;
         let seat = inner.seats.get_mut(&person.id)?;
         let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
         let before = seat.mark_of(&call.id);
-        let closed = if call.is_live() { Dismissed::Ring(sight.ring) } else { Dismissed::ForGood };
-        let mark = seat.change(&call.id, |mark| change(mark, closed));
+        let mark = seat.change(&call.id, |mark| change(mark, sight.ring));
         if before.notes == mark.notes {
-            self.tell(seat, call, inner.operator.as_deref(), &inner.directory, Timestamp::now());
+            self.tell(seat, call, inner.operator.as_deref(), &inner.directory, now);
         } else {
-            seat.send(self.run, "notes", &NotesFrame { id: &call.id, notes: &mark.notes });
+            let version = seat.note(&call.id, now);
+            seat.send(self.run, "notes", &NotesFrame { id: &call.id, notes: &mark.notes, version });
         }
-        Some(mark)
+        Some(Marked { mark, notes_version: seat.notes_version(&call.id) })
     }
 
-    /// Closes the person's cards whose calls are over, neither pinned nor missed; returns their marks.
+    /// Closes the person's cards that stand among the active ones though their calls are over for them, and are not pinned;
+    /// returns their marks.
     #[must_use]
     pub fn close_finished(&self, person: &Person) -> Vec<(String, Mark)> {
+        let now = Timestamp::now();
         let mut guard = self.lock();
         let inner = &mut *guard;
         let Some(seat) = inner.seats.get_mut(&person.id) else { return Vec::new() };
-        let is_done = |call: &&Call| {
-            let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory);
-            let over = sight.is_some_and(|sight| sight.tab != Tab::Missed);
-            over && !call.is_live() && !seat.mark_of(&call.id).pinned
+        let done = |call: &Call| {
+            let sight = seat.sight(call, inner.operator.as_deref(), &inner.directory)?;
+            let stands =
+                sight.tab != Tab::Active && active_until(call, &sight).is_some_and(|until| until > now);
+            (stands && !seat.mark_of(&call.id).pinned).then_some((call.id.clone(), sight.ring))
         };
-        let done: Vec<&Call> = inner.board.calls().iter().filter(is_done).collect();
-        let close = |call: &&Call| {
-            (call.id.clone(), seat.change(&call.id, |mark| mark.dismissed = Dismissed::ForGood))
+        let done: Vec<(String, u64)> = inner.board.calls().iter().filter_map(done).collect();
+        let close = |(id, ring): (String, u64)| {
+            let mark = seat.change(&id, |mark| mark.dismissed = Dismissed::Ring(ring));
+            (id, mark)
         };
-        let marks: Vec<(String, Mark)> = done.iter().map(close).collect();
-        let ids = marks.iter().map(|(id, _)| id);
-        let gone: Vec<String> = ids.filter(|id| seat.shown.remove(*id)).cloned().collect();
-        if !gone.is_empty() {
-            seat.send(self.run, "gone", &GoneFrame { ids: &gone });
+        let marks: Vec<(String, Mark)> = done.into_iter().map(close).collect();
+        if !marks.is_empty() {
+            self.anew(inner, &person.id);
         }
         marks
     }

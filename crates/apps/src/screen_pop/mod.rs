@@ -23,6 +23,7 @@ mod kept;
 mod language;
 pub mod limits;
 mod marks;
+mod notes;
 mod paint;
 mod past;
 mod rights;

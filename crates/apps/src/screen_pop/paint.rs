@@ -140,7 +140,8 @@ impl Hub {
     fn card(&self, seat: &Seat, call: &Call, sight: &Sight, lang: Lang, now: Timestamp) -> Card {
         let mark = seat.mark_of(&call.id);
         let codes = view::codes(self.outcomes(), &mark.code);
-        Card { codes, ..view::card(call, sight, &mark, now, self.zone(), self.texts(lang)) }
+        let notes_version = seat.notes_version(&call.id);
+        Card { codes, notes_version, ..view::card(call, sight, &mark, now, self.zone(), self.texts(lang)) }
     }
 }
 

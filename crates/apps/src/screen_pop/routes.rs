@@ -30,11 +30,17 @@ use super::{
     enter,
     hub::Hub,
     language,
-    limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_CHARS_MAX, NOTES_FORM_BYTES_MAX},
+    limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_FORM_BYTES_MAX},
+    marks::Marked,
+    notes,
     server::only_own_names,
     settings, wallboard,
 };
-use crate::store::{Store, desks as store, languages};
+use crate::store::{
+    Store,
+    desks::{self as store, Dismissed, Mark},
+    languages,
+};
 
 /// Path of the OAuth redirect URI.
 pub const REDIRECT_PATH: &str = "/app/redirect";
@@ -81,7 +87,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/calls/{id}/pin", post(pin))
         .route("/calls/{id}/code", post(code))
         .route("/calls/{id}/claim", post(claims::claim))
-        .route("/calls/{id}/notes", post(notes).layer(DefaultBodyLimit::max(NOTES_FORM_BYTES_MAX)))
+        .route("/calls/{id}/notes", post(notes::notes).layer(DefaultBodyLimit::max(NOTES_FORM_BYTES_MAX)))
         .route("/calls/{id}/log", post(log_again))
         .route("/wallboard", get(wallboard::page))
         .route("/wallboard/events", get(wallboard::events))
@@ -230,8 +236,25 @@ async fn alert(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<
     }
 }
 
-async fn close(State(pages): State<Pages>, headers: HeaderMap, Path(id): Path<String>) -> Response<Body> {
-    change(&pages, &headers, &id, |mark, closed| mark.dismissed = closed).await
+#[derive(Deserialize)]
+struct CloseForm {
+    /// A missed call is seen to.
+    #[serde(default)]
+    seen_to: bool,
+}
+
+/// A closed card is none of the active ones. A missed call stays among the missed ones until it is seen to.
+async fn close(
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Form(form): Form<CloseForm>,
+) -> Response<Body> {
+    change(&pages, &headers, &id, |mark, ring| {
+        mark.pinned = false;
+        mark.dismissed = if form.seen_to { Dismissed::ForGood } else { Dismissed::Ring(ring) };
+    })
+    .await
 }
 
 async fn close_finished(State(pages): State<Pages>, headers: HeaderMap) -> Response<Body> {
@@ -256,23 +279,6 @@ async fn pin(
     Form(form): Form<PinForm>,
 ) -> Response<Body> {
     change(&pages, &headers, &id, |mark, _| mark.pinned = form.pinned).await
-}
-
-#[derive(Deserialize)]
-struct NotesForm {
-    notes: String,
-}
-
-async fn notes(
-    State(pages): State<Pages>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-    Form(form): Form<NotesForm>,
-) -> Response<Body> {
-    if form.notes.chars().count() > NOTES_CHARS_MAX {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "The notes are too long.\n").into_response();
-    }
-    change(&pages, &headers, &id, |mark, _| mark.notes = form.notes).await
 }
 
 /// A call that could not be written to the CRM is tried again.
@@ -308,33 +314,34 @@ async fn change(
     pages: &Pages,
     headers: &HeaderMap,
     id: &str,
-    change: impl FnOnce(&mut store::Mark, store::Dismissed),
+    change: impl FnOnce(&mut Mark, u64),
 ) -> Response<Body> {
     let visitor = match acting(pages, headers, None).await {
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
     match keep(pages, &visitor, id, change).await {
-        Ok(false) => no_such_call(),
+        Ok(None) => no_such_call(),
         kept => done(kept.map(|_| ())),
     }
 }
 
-/// Stored first for the pages that show it, then on disk: the answer says that both are done.
-async fn keep(
+/// Stored first for the pages that show it, then on disk: the answer says that both are done. None if there is no such call
+/// for the visitor.
+pub(super) async fn keep(
     pages: &Pages,
     visitor: &Visitor,
     id: &str,
-    change: impl FnOnce(&mut store::Mark, store::Dismissed),
-) -> sqlx::Result<bool> {
+    change: impl FnOnce(&mut Mark, u64),
+) -> sqlx::Result<Option<Marked>> {
     let turn = pages.hub.turn(&visitor.person).await;
-    let Some(mark) = pages.hub.mark(&visitor.person, id, change) else { return Ok(false) };
-    store::mark(&pages.store.pool, &visitor.person.id, id, &mark, Timestamp::now()).await?;
+    let Some(marked) = pages.hub.mark(&visitor.person, id, change) else { return Ok(None) };
+    store::mark(&pages.store.pool, &visitor.person.id, id, &marked.mark, Timestamp::now()).await?;
     drop(turn);
     let (callers, id) = (Arc::clone(&pages.callers), id.to_owned());
     // The answer waits for no CRM.
     tokio::spawn(async move { callers.log(&id).await });
-    Ok(true)
+    Ok(Some(marked))
 }
 
 pub(super) fn done(result: sqlx::Result<()>) -> Response<Body> {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use axum::body::Bytes;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use ui::Lang;
@@ -31,6 +32,9 @@ pub struct Seat {
     /// What the person has chosen; else each page speaks what its browser asks for.
     pub language: Option<Lang>,
     marks: HashMap<String, Mark>,
+    /// Versions of the notes that were changed since the person sits here.
+    noted: HashMap<String, i64>,
+    since_us: i64,
     pages: Vec<Page>,
     /// Events sent so far.
     events: u64,
@@ -46,23 +50,43 @@ struct Page {
 impl Seat {
     #[must_use]
     pub fn new(person: Person, choice: Choice, marks: HashMap<String, Mark>, language: Option<Lang>) -> Self {
-        let (shown, told) = Default::default();
-        let shown_max = SHOWN_MAX;
-        Self { person, choice, shown, shown_max, told, language, marks, pages: Vec::new(), events: 0 }
+        let (shown, told, noted, pages) = Default::default();
+        let (shown_max, since_us) = (SHOWN_MAX, Timestamp::now().as_microsecond());
+        Self { person, choice, shown, shown_max, told, language, marks, noted, since_us, pages, events: 0 }
     }
 
-    /// What a call is to this person; none if it is not for them, or they have closed its card.
+    /// What a call is to this person; none if it is not for them, or chose not to see it.
     #[must_use]
     pub fn sight(&self, call: &Call, operator: Option<&str>, directory: &Directory) -> Option<Sight> {
         let dismissed = self.marks.get(&call.id).map(|mark| mark.dismissed).unwrap_or_default();
-        if dismissed == Dismissed::ForGood {
-            return None;
-        }
         let admin = sight::is_admin(&self.person, operator);
-        let sight = sight::sight(&self.person, admin, &self.choice, call, directory)?;
-        // What was closed is that ring: nobody means to lose a missed call by it.
-        let Dismissed::Ring(closed) = dismissed else { return Some(sight) };
-        (sight.tab == Tab::Missed || sight.ring > closed).then_some(sight)
+        let mut sight = sight::sight(&self.person, admin, &self.choice, call, directory)?;
+        sight.closed = match dismissed {
+            Dismissed::No => false,
+            // What was closed is that ring.
+            Dismissed::Ring(closed) => sight.ring <= closed,
+            Dismissed::ForGood => true,
+        };
+        // Nobody means to lose a call by closing its card, nor a missed one that is not seen to.
+        if sight.closed && (sight.tab == Tab::Active || dismissed == Dismissed::ForGood) {
+            sight.tab = Tab::Recent;
+        }
+        sight.alerts &= !sight.closed;
+        Some(sight)
+    }
+
+    /// Orders the texts of a call's notes: a later one has a greater number, also after a restart, as far as the clock goes
+    /// on. Microseconds since 1970.
+    #[must_use]
+    pub fn notes_version(&self, call: &str) -> i64 {
+        self.noted.get(call).copied().unwrap_or(self.since_us)
+    }
+
+    /// The notes of a call have changed; their version.
+    pub fn note(&mut self, call: &str, now: Timestamp) -> i64 {
+        let version = now.as_microsecond().max(self.notes_version(call) + 1);
+        self.noted.insert(call.to_owned(), version);
+        version
     }
 
     /// A page is to ring: none has for this ring of the call.
@@ -121,8 +145,13 @@ impl Seat {
         self.pages.push(Page { session: session.to_owned(), lang, events });
     }
 
-    pub fn close(&mut self, session: &str) {
-        self.pages.retain(|page| page.session != session);
+    /// A browser has signed out: its pages are told, and their events end.
+    pub fn close(&mut self, run: i64, session: &str) {
+        let bytes = self.frame(run, "signed-out", &serde_json::json!({}));
+        for page in self.pages.extract_if(.., |page| page.session == session) {
+            // One that does not keep up learns it when it comes back.
+            let _ = page.events.try_send(bytes.clone());
+        }
     }
 
     /// Sends to all pages of the person; one that does not keep up is closed.

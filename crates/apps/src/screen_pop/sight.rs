@@ -69,6 +69,8 @@ pub struct Sight {
     pub alerts: bool,
     /// Sequence number of the state with which a line of theirs began to ring last; 0 if none has.
     pub ring: u64,
+    /// The person has closed the card: it is none of the active ones.
+    pub closed: bool,
 }
 
 impl Directory {
@@ -206,5 +208,5 @@ pub fn sight(
     let told = part == Part::Rings || (part == Part::Watched && person.id.is_empty() && waits);
     let ring = |line: &String| call.rings.get(line).filter(|_| !choice.muted.contains(line)).copied();
     let ring = lines.iter().filter_map(ring).max().unwrap_or_default();
-    Some(Sight { alerts: told && !choice.do_not_disturb, part, tab, ring })
+    Some(Sight { alerts: told && !choice.do_not_disturb, part, tab, ring, closed: false })
 }

@@ -59,11 +59,13 @@ pub fn card(
             Tab::Recent => ui::Tab::Recent,
             Tab::Missed => ui::Tab::Missed,
         },
-        active_until_ms: active_until(call, &sight.part).map(Timestamp::as_millisecond),
+        active_until_ms: active_until(call, sight).map(Timestamp::as_millisecond),
         pinned: mark.pinned,
+        closed: sight.closed,
         claim: None,
         codes: Vec::new(),
         notes: mark.notes.clone(),
+        notes_version: 0,
         notes_go_to: call.logged.as_ref().map(|logged| crm(logged).to_owned()),
         logged: logged(call, texts),
         created_ms: call.created.as_millisecond(),
@@ -195,8 +197,11 @@ fn timer_words(call: &Call, texts: &Texts) -> (String, String) {
 }
 
 /// Until when a call that is over for this person stays among the active ones.
-fn active_until(call: &Call, part: &Part) -> Option<Timestamp> {
-    let (since, stays) = match part {
+pub(super) fn active_until(call: &Call, sight: &Sight) -> Option<Timestamp> {
+    if sight.closed {
+        return None;
+    }
+    let (since, stays) = match &sight.part {
         Part::Taken(_) | Part::HandedOn(_) | Part::Moved if call.is_live() => (call.heard, TAKEN_STAYS),
         Part::Taken(_) | Part::HandedOn(_) => return None,
         Part::Rings | Part::Talks | Part::Watched | Part::Moved => (call.ended_at?, FINISHED_STAYS),

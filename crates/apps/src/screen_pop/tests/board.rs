@@ -37,7 +37,7 @@ fn words(events: &[CallEvent]) -> Vec<String> {
 
 /// The card of somebody who watches.
 fn card_of(call: &Call) -> ui::Card {
-    let watched = Sight { part: Part::Watched, tab: Tab::Active, alerts: false, ring: 0 };
+    let watched = Sight { part: Part::Watched, tab: Tab::Active, alerts: false, ring: 0, closed: false };
     let texts = Arc::new(ui::Texts::of(ui::Lang::English));
     view::card(call, &watched, &Mark::default(), at(NOW), &TimeZone::UTC, &texts)
 }

@@ -178,7 +178,7 @@ fn a_card_says_nothing_that_is_not_in_the_file_of_texts() {
         |name: &str, extension: &str| Line { id: "l".into(), name: name.into(), extension: extension.into() };
     let mut seen = 0;
     let mut check = |call: &crate::screen_pop::call::Call, part: Part, tab: Tab| {
-        let sight = Sight { part, tab, alerts: false, ring: 0 };
+        let sight = Sight { part, tab, alerts: false, ring: 0, closed: false };
         let card = card(call, &sight, &Mark::default(), now, &TimeZone::UTC, &texts);
         let html = ui::fragment(&card);
         assert_eq!(unmarked(&html), "", "{html}");

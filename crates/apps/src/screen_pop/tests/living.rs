@@ -4,12 +4,13 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
+use jiff::Timestamp;
 use tower::ServiceExt as _;
 
 use super::{
     doors::{act, front, get},
     ending, inbound,
-    pages::{App, Events},
+    pages::{App, Events, text},
     with_id,
 };
 use crate::screen_pop::routes::router;
@@ -40,10 +41,12 @@ async fn a_page_that_heard_everything_goes_on_and_any_other_starts_afresh() {
 }
 
 #[tokio::test]
-async fn close_finished_leaves_what_is_pinned_missed_or_under_way() {
+async fn close_finished_tidies_the_active_calls_and_loses_none() {
     let app = App::closed(&[front()]).await;
     for id in ["over", "pinned"] {
-        for state in with_id(inbound(), id) {
+        for mut state in with_id(inbound(), id) {
+            // A call that is just over stands among the active ones.
+            state.state.timestamp = Timestamp::now().to_string();
             app.desk.take(&state).await;
         }
     }
@@ -52,14 +55,27 @@ async fn close_finished_leaves_what_is_pinned_missed_or_under_way() {
             app.desk.take(&state).await;
         }
     }
-    app.desk.take(&ending("missed", "2026-02-03T17:00:00Z", 9)).await;
+    app.desk.take(&ending("missed", &Timestamp::now().to_string(), 9)).await;
     let status = act(&app, "/calls/pinned/pin", "pinned=true", &front()).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     let mut page = Events::of(get(&app, "/events", &front()).await);
     assert_eq!(act(&app, "/calls/close-finished", "", &front()).await, StatusCode::NO_CONTENT);
-    assert_eq!(page.expect("gone").await["ids"], serde_json::json!(["over"]));
-    let app = app.restart_closed().await;
-    for (id, status) in [("over", 404), ("pinned", 200), ("missed", 200)] {
-        assert_eq!(get(&app, &format!("/calls/{id}"), &front()).await.status(), status, "{id}");
+    page.expect("snapshot").await;
+    assert_eq!(page.expect("snapshot").await["cards"].as_array().unwrap().len(), 4, "no card is lost");
+    let stands = [("over", "recent", true), ("pinned", "recent", false), ("missed", "missed", true)];
+    let live = ("rings", "active", false);
+    let app = shown(app, &[&stands[..], &[live]].concat()).await.restart_closed().await;
+    // The store has it that the caller was talked with, in the other calls.
+    shown(app, &stands[..2]).await;
+}
+
+/// Calls stand in these tabs, and are among the active ones no more where it says so.
+async fn shown(app: App, calls: &[(&str, &str, bool)]) -> App {
+    for (id, tab, closed) in calls {
+        let card = text(get(&app, &format!("/calls/{id}"), &front()).await).await;
+        assert!(card.contains(&format!("data-tab=\"{tab}\"")), "{id}: {card}");
+        assert_eq!(card.contains("data-closed"), *closed, "{id}: {card}");
+        assert!(!(*closed && card.contains("data-until")), "{id}: {card}");
     }
+    app
 }

@@ -1,4 +1,4 @@
-//! What people do to cards: closing ends one ring and loses no missed call, what is written last is what is kept, and notes
+//! What people do to cards: closing ends one ring and loses no call, what is written last is what is kept, and notes
 //! have room in every script.
 
 use axum::http::StatusCode;
@@ -26,8 +26,10 @@ fn state(at: usize, sequence: u64) -> CallEvent {
     event
 }
 
-async fn status(app: &App) -> StatusCode {
-    get(app, "/calls/a", &front()).await.status()
+/// The call's card stands in this tab.
+async fn stands(app: &App, tab: &str) {
+    let card = text(get(app, "/calls/a", &front()).await).await;
+    assert!(card.contains(&format!("data-tab=\"{tab}\"")), "not in {tab}: {card}");
 }
 
 #[tokio::test]
@@ -37,19 +39,26 @@ async fn a_call_closed_while_it_rings_is_among_the_missed_ones_when_it_is_missed
     app.desk.take(&state(1, 2)).await;
     let mut page = Events::of(get(&app, "/events", &front()).await);
     assert_eq!(act(&app, "/calls/a/close", "", &front()).await, StatusCode::NO_CONTENT);
-    page.expect("gone").await;
-    assert_eq!(status(&app).await, StatusCode::NOT_FOUND, "the pop has ended");
+    // The pop has ended.
+    page.card_with(&["data-closed", "data-tab=\"recent\""]).await;
+    assert_eq!(act(&app, "/alerts", "call=a", &front()).await, StatusCode::OK, "and does not ring");
+    stands(&app, "recent").await;
     let app = app.restart_closed().await;
-    assert_eq!(status(&app).await, StatusCode::NOT_FOUND, "after a restart, too");
     // Which lines ring is told by the next state.
     app.desk.take(&state(1, 3)).await;
     let mut page = Events::of(get(&app, "/events", &front()).await);
     app.desk.take(&ending("a", CREATED, 9)).await;
     assert_eq!(page.expect("card").await["alert"], false);
-    let card = text(get(&app, "/calls/a", &front()).await).await;
-    assert!(card.contains("Missed"), "{card}");
+    stands(&app, "missed").await;
+    assert_eq!(act(&app, "/calls/a/notes", "notes=Wants+a+Tuesday", &front()).await, StatusCode::NO_CONTENT);
     assert_eq!(act(&app, "/calls/a/close", "", &front()).await, StatusCode::NO_CONTENT);
-    assert_eq!(status(&app).await, StatusCode::NOT_FOUND, "a missed call can be closed, too");
+    stands(&app, "missed").await;
+    assert_eq!(act(&app, "/calls/a/close", "seen_to=true", &front()).await, StatusCode::NO_CONTENT);
+    stands(&app, "recent").await;
+    let app = app.restart_closed().await;
+    let card = text(get(&app, "/calls/a", &front()).await).await;
+    assert!(card.contains("Wants a Tuesday"), "and keeps its notes: {card}");
+    stands(&app, "recent").await;
 }
 
 #[tokio::test]
@@ -67,11 +76,12 @@ async fn a_call_that_comes_back_pops_and_rings_again() {
     app.desk.take(&state(1, 5)).await;
     assert!(rings().await && !rings().await);
     assert_eq!(act(&app, "/calls/a/close", "", &front()).await, StatusCode::NO_CONTENT);
-    page.expect("gone").await;
     app.desk.take(&state(0, 6)).await;
-    assert_eq!(status(&app).await, StatusCode::NOT_FOUND);
+    stands(&app, "recent").await;
+    assert!(!rings().await, "what is closed does not ring");
     app.desk.take(&state(1, 7)).await;
-    assert_eq!(page.expect("card").await["alert"], true, "a new ring raises the pop");
+    stands(&app, "active").await;
+    while page.expect("card").await["alert"] != true {}
     assert!(rings().await && !rings().await);
 }
 
@@ -91,11 +101,37 @@ async fn what_is_written_last_is_what_is_kept() {
             async move { act(app, path, &form, &front()).await }
         });
         assert!(join_all(acts).await.iter().all(|status| *status == StatusCode::NO_CONTENT));
-        let shown = app.hub.mark(&front(), "a", |_, _| ()).unwrap();
+        let shown = app.hub.mark(&front(), "a", |_, _| ()).unwrap().mark;
         let kept = desks::marks(&app.store.pool, &front().id, 10).await.unwrap();
         assert_eq!(kept["a"], shown, "round {round}");
         assert!(!shown.notes.is_empty());
     }
+}
+
+#[tokio::test]
+async fn notes_that_were_begun_from_an_older_text_are_kept_beside_the_newer_one() {
+    let app = App::closed(&[front()]).await;
+    app.desk.take(&state(0, 1)).await;
+    app.desk.take(&state(1, 2)).await;
+    let mut page = Events::of(get(&app, "/events", &front()).await);
+    let mut version = 0;
+    for (form, status, kept) in [
+        ("base=&notes=Wants", StatusCode::NO_CONTENT, "Wants"),
+        ("base=Wants&notes=Wants+a+roof", StatusCode::NO_CONTENT, "Wants a roof"),
+        ("base=Wants&notes=Wants+rain", StatusCode::OK, "Wants a roof\n---\nWants rain"),
+    ] {
+        assert_eq!(act(&app, "/calls/a/notes", form, &front()).await, status, "{form}");
+        let told = page.expect("notes").await;
+        assert_eq!(told["notes"], kept);
+        assert!(told["version"].as_i64().unwrap() > version, "{told}");
+        version = told["version"].as_i64().unwrap();
+    }
+    let card = text(get(&app, "/calls/a", &front()).await).await;
+    assert!(card.contains(&format!("data-version=\"{version}\"")), "{card}");
+    // Together they have no room: what is there stays, and the page is told.
+    let long = format!("base=&notes={}", "x".repeat(NOTES_CHARS_MAX));
+    assert_eq!(act(&app, "/calls/a/notes", &long, &front()).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(text(get(&app, "/calls/a", &front()).await).await, card);
 }
 
 #[tokio::test]

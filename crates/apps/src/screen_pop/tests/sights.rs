@@ -77,7 +77,7 @@ fn a_desk_whose_colleague_answers_is_told_who() {
     for desk in [&front, &other] {
         assert_eq!(
             see(desk, &board),
-            Some(Sight { part: Part::Rings, tab: Tab::Active, alerts: true, ring: 2 })
+            Some(Sight { part: Part::Rings, tab: Tab::Active, alerts: true, ring: 2, closed: false })
         );
     }
     let quiet = Choice { do_not_disturb: true, ..Choice::default() };
@@ -111,7 +111,7 @@ fn admins_see_all_and_the_team_what_is_nobodys() {
     let admin = Person { admin: true, ..person("admin", &["their own line"]) };
     assert_eq!(
         see(&admin, &board),
-        Some(Sight { part: Part::Watched, tab: Tab::Active, alerts: false, ring: 0 })
+        Some(Sight { part: Part::Watched, tab: Tab::Active, alerts: false, ring: 0, closed: false })
     );
     let own = Choice { everybody: false, ..Choice::default() };
     assert_eq!(see_with(&admin, own.clone(), &board, &Directory::default()), None);

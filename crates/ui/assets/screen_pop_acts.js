@@ -1,0 +1,129 @@
+// What a person does to cards, sent to the app; the changed card comes by the events.
+
+import { texts } from "./live_page.js";
+import { closeAlert } from "./screen_pop_alerts.js";
+import { announce, cards, isIn, settle, tabShown, visibleCards } from "./screen_pop_cards.js";
+
+// The app's answers when a colleague was faster, and when a card is gone already.
+const TAKEN = 409;
+const GONE = 404;
+// What closing changes on a card, until the app tells.
+const CLOSING = ["tab", "until", "pinned", "closed"];
+
+const board = document.querySelector(".board");
+
+// Sends what a person does; resolves to the answer, its status, and whether it was kept.
+export async function send(path, fields) {
+  const headers = { "x-callfeed-proof": board.dataset.proof };
+  try {
+    const answer = await fetch(path, { method: "POST", headers, body: new URLSearchParams(fields), redirect: "manual" });
+    return { answer, status: answer.status, kept: answer.ok || answer.type === "opaqueredirect" };
+  } catch {
+    return { answer: null, status: 0, kept: false };
+  }
+}
+
+export function notKept() {
+  announce(texts.not_kept);
+  document.getElementById("problem-text").textContent = texts.not_kept;
+  document.getElementById("problem").hidden = false;
+}
+
+function toCall(card, act, fields) {
+  return send(`/calls/${encodeURIComponent(card.dataset.call)}/${act}`, fields);
+}
+
+// What closes with a card: among the missed calls, all of its caller stand on it.
+function closedWith(card) {
+  const caller = tabShown() === "missed" ? card.dataset.caller : undefined;
+  if (!caller) return [card];
+  return cards().filter((other) => other.dataset.caller === caller && isIn(other, "missed"));
+}
+
+// Shows cards as closed. The focus goes on to the next one, unless the person is elsewhere.
+function leaveTab(closed, seenTo) {
+  const all = visibleCards();
+  const isHere = document.activeElement === document.body || closed.some((card) => card.contains(document.activeElement));
+  const first = all.findIndex((card) => closed.includes(card));
+  const next = all.slice(first + 1).find((card) => !closed.includes(card)) ?? all[first - 1];
+  for (const card of closed) {
+    if (seenTo || card.dataset.tab === "active") card.dataset.tab = "recent";
+    card.dataset.closed = "";
+    delete card.dataset.until;
+    delete card.dataset.pinned;
+    closeAlert(card.dataset.call);
+  }
+  settle();
+  if (isHere) next?.focus({ preventScroll: false });
+}
+
+// A closed card leaves the active ones, and stands among the recent or missed ones with its notes. Closed among the missed
+// ones it is seen to, and goes to the recent ones, where there is nothing to close.
+export async function close(card) {
+  if (tabShown() === "recent") return;
+  const seenTo = tabShown() === "missed";
+  const list = closedWith(card);
+  const before = list.map((one) => CLOSING.map((name) => one.dataset[name]));
+  leaveTab(list, seenTo);
+  const answers = await Promise.all(list.map((one) => toCall(one, "close", { seen_to: seenTo })));
+  list.forEach((one, at) => {
+    if (answers[at].kept || answers[at].status === GONE) return;
+    CLOSING.forEach((name, n) => {
+      if (before[at][n] === undefined) delete one.dataset[name];
+      else one.dataset[name] = before[at][n];
+    });
+    settle();
+    notKept();
+  });
+}
+
+export async function closeFinished() {
+  if (!(await send("/calls/close-finished", {})).kept) notKept();
+}
+
+export async function pin(card) {
+  const pinned = !("pinned" in card.dataset);
+  if (!(await toCall(card, "pin", { pinned })).kept) notKept();
+}
+
+async function code(card, text) {
+  if (!(await toCall(card, "code", { code: text })).kept) notKept();
+}
+
+async function logAgain(card) {
+  if (!(await toCall(card, "log", {})).kept) notKept();
+}
+
+async function claim(card, wanted) {
+  const { status, kept } = await toCall(card, "claim", { claim: wanted });
+  if (status === TAKEN) announce(texts.taken);
+  else if (!kept) notKept();
+}
+
+// Forms on cards are sent without leaving the page; the changed card comes by itself.
+async function sendForm(event) {
+  const form = event.target.closest("form[data-quiet]");
+  if (!form) return;
+  event.preventDefault();
+  if (!(await send(form.action, new FormData(form, event.submitter))).kept) return notKept();
+  form.closest("details")?.removeAttribute("open");
+  form.closest(".card")?.focus({ preventScroll: true });
+}
+
+function onClick(event) {
+  const card = event.target.closest(".card");
+  if (event.target.closest("[data-dismiss]")) close(card);
+  if (event.target.closest("[data-pin]")) pin(card);
+  const taking = event.target.closest("[data-claim]");
+  if (taking) claim(card, taking.dataset.claim);
+  if (event.target.closest("[data-log]")) logAgain(card);
+}
+
+export function takeActs(calls) {
+  calls.addEventListener("submit", sendForm);
+  calls.addEventListener("click", onClick);
+  calls.addEventListener("change", (event) => {
+    if (event.target.matches("[data-code]")) code(event.target.closest(".card"), event.target.value);
+  });
+  document.getElementById("close-all").addEventListener("click", closeFinished);
+}

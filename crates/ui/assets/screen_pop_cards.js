@@ -1,0 +1,200 @@
+// The cards of the page: which of them are shown, in which order, and what is said of them. It asks the app for nothing.
+
+import { appNow, count, fill, showTimers, texts } from "./live_page.js";
+
+// Cards of a tab that are shown at first; the others wait behind "N more".
+const CARDS_SHOWN_MAX = 50;
+// What was said for screen readers does not stand there for ever: by then it may be true no more.
+const SAID_MS = 20000;
+const EMPTY = {
+  active: [texts.empty_active, texts.empty_active_text],
+  recent: [texts.empty_recent, texts.empty_recent_text],
+  missed: [texts.empty_missed, texts.empty_missed_text],
+};
+
+const calls = document.getElementById("calls");
+const say = document.getElementById("say");
+const search = document.getElementById("search");
+const more = document.getElementById("more");
+
+let tab = "active";
+let shownMax = CARDS_SHOWN_MAX;
+// Of which call the last words were, and until when they stand.
+let said = null;
+let saidTimer = 0;
+
+export function cards() {
+  return [...calls.querySelectorAll(".card")];
+}
+
+export function visibleCards() {
+  return cards().filter((card) => !card.hidden);
+}
+
+export function cardOf(id) {
+  return cards().find((card) => card.dataset.call === id);
+}
+
+export function focused() {
+  return document.activeElement?.closest?.(".card");
+}
+
+export function tabShown() {
+  return tab;
+}
+
+export function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return [...template.content.querySelectorAll(".card")];
+}
+
+// Says words to screen readers; of a call, if they are of one.
+export function announce(words, id = null) {
+  clearTimeout(saidTimer);
+  saidTimer = setTimeout(() => unsay(said), SAID_MS);
+  said = id;
+  say.textContent = words;
+}
+
+// What was said of this call is true no more.
+export function unsay(id) {
+  if (said !== id) return;
+  said = null;
+  say.textContent = "";
+}
+
+export function tick() {
+  showTimers();
+  const due = cards().some((card) => !card.hidden && tab === "active" && !isIn(card, "active"));
+  if (due) arrange();
+}
+
+function title() {
+  const open = cards().filter((card) => !("closed" in card.dataset));
+  const ringing = open.filter((card) => card.dataset.phase === "ringing" || card.dataset.phase === "waiting");
+  const talking = open.find((card) => card.dataset.phase === "answered");
+  if (ringing.length > 0) {
+    document.title = fill(texts.ringing, { n: ringing.length, who: ringing[0].dataset.who });
+  } else if (talking) {
+    document.title = fill(texts.talking, { who: talking.dataset.who });
+  } else {
+    document.title = texts.document;
+  }
+}
+
+// Whether a card stands in a tab. What is pinned or just over is among the active ones too.
+export function isIn(card, name) {
+  if (name === "active") {
+    const until = Number(card.dataset.until ?? 0);
+    return card.dataset.tab === "active" || "pinned" in card.dataset || until > appNow();
+  }
+  return card.dataset.tab === name;
+}
+
+// Missed calls of one caller are one card, the newest; it tells how many there are.
+function group(list) {
+  const newest = new Map();
+  const first = [];
+  for (const card of list) {
+    const key = card.dataset.caller ?? card.dataset.call;
+    const others = newest.get(key);
+    if (others) {
+      others.push(card);
+    } else {
+      newest.set(key, [card]);
+      first.push(card);
+    }
+  }
+  for (const card of first) {
+    const calls = newest.get(card.dataset.caller ?? card.dataset.call).length;
+    const words = card.querySelector("[data-more]");
+    words.hidden = calls < 2;
+    words.textContent = count(texts.missed_calls, calls);
+  }
+  return first;
+}
+
+// What a search looks at: what stands on the card, the notes, and the outcome that was chosen.
+function wordsOf(card) {
+  const shown = [...card.querySelectorAll(".card-top, .card-main, .matches")].map((part) => part.textContent);
+  const chosen = [...card.querySelectorAll("[data-notes], [data-code]")].map((field) => field.value);
+  return [...shown, ...chosen].join(" ").toLowerCase();
+}
+
+function digitsOf(text) {
+  return text.replaceAll(/\D/g, "");
+}
+
+// Whether a card has what is searched for. A number is found however it is written: with its country, as a machine writes
+// it, or as it stands on the card.
+function isFound(card, words) {
+  const text = wordsOf(card);
+  if (text.includes(words)) return true;
+  const digits = /^[\d\s+().-]+$/.test(words) ? digitsOf(words) : "";
+  const numbers = `${card.dataset.caller ?? ""}|${text}`.match(/\+?\(?\d[\d\s().-]*/g) ?? [];
+  return digits !== "" && numbers.some((number) => digitsOf(number).includes(digits));
+}
+
+// Puts the cards in their order. Moving a node takes the focus away, so only what stands wrong is moved.
+function sorted() {
+  const list = cards().sort(
+    (a, b) => ("pinned" in b.dataset) - ("pinned" in a.dataset) || Number(b.dataset.created) - Number(a.dataset.created),
+  );
+  list.forEach((card, at) => {
+    if (calls.children[at] !== card) calls.insertBefore(card, calls.children[at] ?? null);
+  });
+  return list;
+}
+
+function showEmpty(isEmpty, words) {
+  const [head, text] = words === "" ? EMPTY[tab] : [texts.not_found, texts.not_found_text];
+  document.getElementById("empty").hidden = !isEmpty;
+  document.getElementById("empty-title").textContent = head;
+  document.getElementById("empty-text").textContent = text;
+}
+
+// Decides which cards are shown, and in which order. While somebody searches, the numbers on the tabs tell what each has.
+export function arrange() {
+  const all = sorted();
+  const words = search.value.trim().toLowerCase();
+  const found = new Set(all.filter((card) => words === "" || isFound(card, words)));
+  for (const badge of document.querySelectorAll("[data-count]")) {
+    const inTab = all.filter((card) => isIn(card, badge.dataset.count) && found.has(card));
+    const cards = badge.dataset.count === "missed" ? group(inTab).length : inTab.length;
+    badge.textContent = cards > 0 ? String(cards) : "";
+  }
+  for (const card of all) card.querySelector("[data-more]").hidden = true;
+  let list = all.filter((card) => isIn(card, tab) && found.has(card));
+  if (tab === "missed") list = group(list);
+  const shown = new Set(list.slice(0, shownMax));
+  for (const card of all) card.hidden = !shown.has(card);
+  more.hidden = list.length <= shownMax;
+  more.textContent = count(texts.more, Math.max(0, list.length - shownMax));
+  showEmpty(shown.size === 0, words);
+}
+
+export function settle() {
+  arrange();
+  tick();
+  title();
+}
+
+export function showTab(name) {
+  tab = name;
+  shownMax = CARDS_SHOWN_MAX;
+  calls.dataset.tab = name;
+  for (const button of document.querySelectorAll("[data-show]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.show === name));
+  }
+  arrange();
+}
+
+more.addEventListener("click", () => {
+  shownMax += CARDS_SHOWN_MAX;
+  arrange();
+});
+search.addEventListener("input", arrange);
+for (const button of document.querySelectorAll("[data-show]")) {
+  button.addEventListener("click", () => showTab(button.dataset.show));
+}
