@@ -160,8 +160,11 @@ export function arrange() {
   const words = search.value.trim().toLowerCase();
   const found = new Set(all.filter((card) => words === "" || isFound(card, words)));
   for (const badge of document.querySelectorAll("[data-count]")) {
-    const inTab = all.filter((card) => isIn(card, badge.dataset.count) && found.has(card));
-    const cards = badge.dataset.count === "missed" ? group(inTab).length : inTab.length;
+    const of = badge.dataset.count;
+    // Calls that have ended stand among the active ones for their notes, and are not counted there.
+    const counts = (card) => isIn(card, of) && found.has(card) && (of !== "active" || card.classList.contains("live"));
+    const inTab = all.filter(counts);
+    const cards = of === "missed" ? group(inTab).length : inTab.length;
     badge.textContent = cards > 0 ? String(cards) : "";
   }
   for (const card of all) card.querySelector("[data-more]").hidden = true;

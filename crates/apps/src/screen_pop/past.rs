@@ -82,7 +82,10 @@ impl Looks {
                     Err(LookError::Ends) => return,
                     Err(error) => {
                         tracing::warn!("{error}; calls that ended meanwhile are looked for again soon");
-                        LOOK_RETRY
+                        // A right that is missing comes back by a person.
+                        let refused =
+                            matches!(&error, LookError::Sdk(error) if error.kind == ErrorKind::Forbidden);
+                        if refused { LOOK_EVERY } else { LOOK_RETRY }
                     }
                 };
                 tokio::select! {
