@@ -413,6 +413,22 @@ mod tests {
     }
 
     #[test]
+    fn a_collector_has_accounts_max_accounts_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |number: usize| {
+            let path = folder.path().join(format!("{number}.env"));
+            let text = format!("OAUTH_CLIENT_ID=id\nOAUTH_CLIENT_SECRET=s\nACCOUNT_KEY={}\n", 1000 + number);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let mut files: Vec<PathBuf> = (0..limits::ACCOUNTS_MAX).map(file).collect();
+        assert_eq!(load_all_with(&files, |_| None).unwrap().len(), limits::ACCOUNTS_MAX);
+        files.push(file(limits::ACCOUNTS_MAX));
+        let problems = load_all_with(&files, |_| None).unwrap_err().0;
+        assert!(problems.len() == 1 && problems[0].contains("more than 64 accounts"), "{problems:?}");
+    }
+
+    #[test]
     fn several_accounts_have_a_file_each() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, key: &str| {

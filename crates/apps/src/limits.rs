@@ -64,6 +64,8 @@ pub const LIST_PAGE: u32 = 200;
 pub const INCOMPLETE_AGE_MAX: Duration = Duration::from_secs(3600);
 /// First pause before an incomplete report is fetched again.
 pub const INCOMPLETE_PAUSE: Duration = Duration::from_secs(30);
+/// A report that is stored, was asked for again this long ago and is not to be had is left as it is, which is said.
+pub const ASK_AGAIN_AGE_MAX: Duration = Duration::from_secs(3600);
 /// A report announced this long ago and not to be had is a gap, which is listed.
 pub const REPORT_GAP_AGE: Duration = Duration::from_secs(600);
 

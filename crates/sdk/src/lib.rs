@@ -80,7 +80,7 @@ pub use error::{Error, ErrorKind};
 pub use feed::{Feed, FeedConfig, FeedEvent, Notification};
 pub use keyring::Keyring;
 pub use oauth::Authorization;
-pub use rest::Account;
+pub use rest::{Account, EndedCall};
 pub use seal::KeySource;
 pub use signature::SigningSecret;
 pub use tokens::TokenFile;

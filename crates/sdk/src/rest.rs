@@ -23,6 +23,7 @@ mod as_it_came;
 mod channels;
 mod people;
 
+pub use as_it_came::EndedCall;
 pub use people::Account;
 
 /// One call as it is to be made.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use super::{Lines, NICKNAME, Out};
+use super::{Lines, NICKNAME, Out, counted};
 use crate::store::trace::{self, Trace, Unheard};
 use crate::store::{OneApp, Store, ledger};
 
@@ -58,8 +58,10 @@ fn lines(trace: &Trace, running: bool, through: Option<Timestamp>) -> Vec<String
     if let Some(pending) = &trace.pending {
         let what = if trace.stored.is_some() { "to be fetched again" } else { "not collected yet" };
         lines.push(format!(
-            "{what}: announced {:.0}, tried {} times, next try {:.0}",
-            pending.announced, pending.attempts, pending.next
+            "{what}: announced {:.0}, tried {}, next try {:.0}",
+            pending.announced,
+            counted(pending.attempts, "time", "times"),
+            pending.next
         ));
     }
     for gap in &trace.gaps {
@@ -165,7 +167,7 @@ mod tests {
         table::announce(&pool, "17", "a", at(10)).await.unwrap();
         table::postpone(&pool, "17", "a", at(20)).await.unwrap();
         let text = told().await;
-        assert!(text.contains("not collected yet") && text.contains("tried 1 times"), "{text}");
+        assert!(text.contains("not collected yet") && text.contains("tried 1 time,"), "{text}");
         let raw = r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
             "callEnded": "2026-02-03T17:02:41Z", "direction": "INBOUND"}"#;
         table::save(&pool, &serde_json::from_str(raw).unwrap(), raw, at(21), None).await.unwrap();

@@ -119,11 +119,18 @@ impl<S: Service> Fetcher<S> {
             Err(error) => error,
         };
         let age = age(pending, now);
+        let is_stored = table::is_stored(&self.store.pool, &self.account_key, id).await?;
+        if is_stored && age > limits::ASK_AGAIN_AGE_MAX && !error.is_temporary() {
+            tracing::info!(
+                "report {id} was asked for again and cannot be had: {error}; what is stored of it stays"
+            );
+            return table::leave(&self.store.pool, &self.account_key, pending, now).await;
+        }
         if age > limits::FETCH_AGE_MAX && !error.is_temporary() {
             tracing::error!("report {id} is given up after a week, its gap stays listed: {error}");
             return table::give_up(&self.store.pool, &self.account_key, id).await;
         }
-        if age > limits::REPORT_GAP_AGE {
+        if age > limits::REPORT_GAP_AGE && !is_stored {
             let reason = format!("it was announced and cannot be fetched: {error}");
             let (pool, account) = (&self.store.pool, self.account_key.as_str());
             ledger::open_gap(pool, account, GapKind::Report, id, &reason, pending.announced).await?;
@@ -144,7 +151,7 @@ impl<S: Service> Fetcher<S> {
         let now = self.client.now();
         let again = (!is_whole && age(pending, now) < limits::INCOMPLETE_AGE_MAX)
             .then(|| now + again_pause(pending.attempts, fastrand::f64()));
-        match table::save(&self.store.pool, report, raw, now, again).await? {
+        match table::save_fetched(&self.store.pool, pending.generation, report, raw, now, again).await? {
             Saved::New => self.stored.send_replace(()),
             Saved::Known => {}
             Saved::Erased => tracing::debug!("report {id} has a number that was erased; it is not kept"),
@@ -172,4 +179,81 @@ fn pause(attempts: u32, kind: ErrorKind, fraction: f64) -> Duration {
     let attempts = if kind == ErrorKind::SignInNeeded { attempts.min(3) } else { attempts.min(16) };
     let doubled = limits::FETCH_PAUSE.saturating_mul(2u32.saturating_pow(attempts));
     doubled.min(limits::FETCH_PAUSE_MAX).mul_f64(0.5 + fraction / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use sdk::EndedCall;
+    use sdk::pull::Span;
+
+    use super::*;
+
+    const ACCOUNT: &str = "17";
+
+    /// A service at some time that has no report any more.
+    #[derive(Clone)]
+    struct Bare(Arc<Mutex<Timestamp>>);
+
+    impl Service for Bare {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+
+        async fn ended_within(&self, _account_key: &str, _span: Span) -> Result<Vec<EndedCall>, Error> {
+            Ok(Vec::new())
+        }
+
+        async fn full_report(&self, _id: &str) -> Result<String, Error> {
+            Err(Error::new(ErrorKind::NotFound, "status 404"))
+        }
+    }
+
+    async fn fetcher(folder: &std::path::Path, now: Timestamp) -> Fetcher<Bare> {
+        Fetcher {
+            client: Bare(Arc::new(Mutex::new(now))),
+            store: crate::store::testing::open(folder).await,
+            account_key: ACCOUNT.to_owned(),
+            wake: Arc::default(),
+            stored: watch::Sender::new(()),
+        }
+    }
+
+    /// Asks when the announcement is that old; returns how many reports wait and how many gaps are open then.
+    async fn asked(fetcher: &Fetcher<Bare>, age: Duration) -> (u64, usize) {
+        let pool = &fetcher.store.pool;
+        let due = table::due(pool, ACCOUNT, Timestamp::MAX, 9).await.unwrap();
+        *fetcher.client.0.lock().unwrap() = due[0].announced + age;
+        fetcher.try_once(&due[0]).await.unwrap();
+        let gaps = ledger::gaps(pool, false, 0, 9).await.unwrap();
+        (table::waiting(pool, ACCOUNT).await.unwrap(), gaps.len())
+    }
+
+    const MOMENT: Duration = Duration::from_micros(1);
+
+    #[tokio::test]
+    async fn a_report_that_is_never_found_is_a_gap_and_given_up_after_fetch_age_max() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
+        let fetcher = fetcher(folder.path(), now).await;
+        table::announce(&fetcher.store.pool, ACCOUNT, "a", now).await.unwrap();
+        assert_eq!(asked(&fetcher, limits::REPORT_GAP_AGE).await, (1, 0));
+        assert_eq!(asked(&fetcher, limits::REPORT_GAP_AGE + MOMENT).await, (1, 1));
+        assert_eq!(asked(&fetcher, limits::FETCH_AGE_MAX).await, (1, 1));
+        assert_eq!(asked(&fetcher, limits::FETCH_AGE_MAX + MOMENT).await, (0, 1), "its gap stays listed");
+    }
+
+    #[tokio::test]
+    async fn a_stored_report_that_cannot_be_had_again_stays_and_is_no_gap() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
+        let fetcher = fetcher(folder.path(), now).await;
+        let raw = r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T16:00:00Z", "accountKey": "17",
+            "callEnded": "2026-02-03T16:02:41Z", "direction": "INBOUND"}"#;
+        let pool = &fetcher.store.pool;
+        table::save(pool, &serde_json::from_str(raw).unwrap(), raw, now, None).await.unwrap();
+        table::announce_stored(pool, ACCOUNT, [("a", None)].into_iter(), 9, now).await.unwrap();
+        assert_eq!(asked(&fetcher, limits::ASK_AGAIN_AGE_MAX).await, (1, 0));
+        assert_eq!(asked(&fetcher, limits::ASK_AGAIN_AGE_MAX + MOMENT).await, (0, 0));
+        assert_eq!(table::list(pool, 0, 9).await.unwrap()[0].raw, raw);
+    }
 }

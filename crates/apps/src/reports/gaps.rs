@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::progress::{estimate, words};
-use super::{Lines, NICKNAME, Out};
+use super::{Lines, NICKNAME, Out, counted};
 use crate::limits;
 use crate::store::ledger::{self, Gap};
 use crate::store::left::{self, Left};
@@ -69,10 +69,11 @@ impl Standing {
             });
         }
         if self.missing > 0 {
-            let (number, left) = (self.missing, words(estimate(self.missing)));
+            let number = counted(self.missing, "report", "reports");
+            let left = words(estimate(self.missing));
             lines.push(match self.running {
-                true => format!("catching up: {number} reports to fetch, about {left}"),
-                false => format!("to fetch at the next start: {number} reports, about {left}"),
+                true => format!("catching up: {number} to fetch, about {left}"),
+                false => format!("to fetch at the next start: {number}, about {left}"),
             });
         }
         lines

@@ -135,8 +135,7 @@ impl<S: Service> Puller<S> {
         let mut found = 0;
         let span = watermark.span(asked, look);
         if look == Look::AfterBreak {
-            // Before new ones are announced: what is fetched meanwhile is not fetched twice, and what was announced last
-            // is fetched first.
+            // Before new ones are announced: what is fetched meanwhile is not fetched twice.
             self.ask_again(watermark.through(), span.to).await?;
         }
         // Calls from before the beginning are the backfill's. A beginning in what is still to come was taken from a wrong
@@ -164,8 +163,8 @@ impl<S: Service> Puller<S> {
     async fn announce(&self, span: Span) -> Result<usize, PullError> {
         let ended = self.client.ended_within(&self.account_key, span).await?;
         let now = self.client.now();
-        let ids = ended.iter().rev().map(String::as_str);
-        let new = table::announce_all(&self.store.pool, &self.account_key, ids, now).await?;
+        let calls = ended.iter().map(|call| (call.conversation_space_id.as_str(), call.ended));
+        let new = table::announce_all(&self.store.pool, &self.account_key, calls, now).await?;
         if new > 0 {
             self.wake.notify_one();
         }
@@ -181,8 +180,8 @@ impl<S: Service> Puller<S> {
         let mut left = limits::REVISIONS_MAX;
         for slice in (Span { from, to }).slices(limits::PULL_SLICE) {
             let ended = self.client.ended_within(account, slice).await?;
-            let ids = ended.iter().map(String::as_str);
-            left -= table::announce_stored(pool, account, ids, left, self.client.now()).await?;
+            let calls = ended.iter().map(|call| (call.conversation_space_id.as_str(), call.ended));
+            left -= table::announce_stored(pool, account, calls, left, self.client.now()).await?;
             if left == 0 {
                 let most = limits::REVISIONS_MAX;
                 tracing::info!("whether their reports have changed is asked of the last {most} calls alone");

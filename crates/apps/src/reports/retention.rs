@@ -206,6 +206,7 @@ impl Keeper {
             if page.is_empty() {
                 return Ok(gone);
             }
+            let mut changed = Vec::new();
             for old in page {
                 let out = |raw: &String| field.taken_out_of(raw);
                 let new = Old {
@@ -218,9 +219,10 @@ impl Keeper {
                     let replaced = table.replace(&pool, &new.call, &new.raw).await;
                     replaced.map_err(KeepError::Table)?;
                 }
-                retention::redact(&pool, name, &old, &new).await.map_err(KeepError::Store)?;
-                gone += 1;
+                changed.push((old, new));
             }
+            retention::redact(&pool, name, &changed).await.map_err(KeepError::Store)?;
+            gone += changed.len();
         }
     }
 }

@@ -3,18 +3,18 @@
 
 use jiff::Timestamp;
 use sdk::pull::Span;
-use sdk::{Client, Error};
+use sdk::{Client, EndedCall, Error};
 
 pub(super) trait Service: Clone + Send + Sync + 'static {
     /// Its time, by which calls begin and end.
     fn now(&self) -> Timestamp;
 
-    /// Ids of the calls of an account that ended within a span, newest first.
+    /// The calls of an account that ended within a span, newest first.
     fn ended_within(
         &self,
         account_key: &str,
         span: Span,
-    ) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
+    ) -> impl Future<Output = Result<Vec<EndedCall>, Error>> + Send;
 
     /// The text of the report of a call, as it came: a JSON object.
     fn full_report(&self, id: &str) -> impl Future<Output = Result<String, Error>> + Send;
@@ -25,7 +25,7 @@ impl Service for Client {
         Client::now(self)
     }
 
-    async fn ended_within(&self, account_key: &str, span: Span) -> Result<Vec<String>, Error> {
+    async fn ended_within(&self, account_key: &str, span: Span) -> Result<Vec<EndedCall>, Error> {
         self.ended_calls(account_key, span.from, span.to).await
     }
 

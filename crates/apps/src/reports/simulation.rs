@@ -14,7 +14,7 @@ use std::task::Poll;
 
 use jiff::{SignedDuration, Timestamp};
 use sdk::pull::{Look, Span};
-use sdk::{Error, ErrorKind};
+use sdk::{EndedCall, Error, ErrorKind};
 use sqlx::AnyPool;
 use tokio::sync::{Notify, watch};
 
@@ -105,7 +105,7 @@ impl Service for Phones {
         self.with(|world| world.now)
     }
 
-    async fn ended_within(&self, _account_key: &str, span: Span) -> Result<Vec<String>, Error> {
+    async fn ended_within(&self, _account_key: &str, span: Span) -> Result<Vec<EndedCall>, Error> {
         tokio::task::yield_now().await;
         self.with(|world| {
             if let Some(error) = world.trouble() {
@@ -114,7 +114,11 @@ impl Service for Phones {
             let now = world.now;
             let within = |call: &Call| (span.from..span.to).contains(&call.ended) && call.listed <= now;
             let found = world.calls.iter().rev().filter(|(_, call)| within(call));
-            Ok(found.map(|(id, _)| id.clone()).collect())
+            let ended = |(id, call): (&String, &Call)| EndedCall {
+                conversation_space_id: id.clone(),
+                ended: Some(call.ended),
+            };
+            Ok(found.map(ended).collect())
         })
     }
 
@@ -363,4 +367,34 @@ fn whatever_is_killed_each_report_is_there_once_and_no_gap_stays_open() {
     });
     assert!(kills >= runs, "{kills} kills in {runs} runs");
     eprintln!("{runs} runs, {kills} kills");
+}
+
+#[tokio::test]
+async fn a_backfill_stores_the_newest_calls_first_and_a_call_of_this_moment_before_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let now: Timestamp = "2026-02-03T17:00:00Z".parse().unwrap();
+    let (random, calls) = (fastrand::Rng::with_seed(1), BTreeMap::new());
+    let world = World { now, random, calls, notifications: Vec::new(), peace: true };
+    let phones = Phones(Arc::new(Mutex::new(world)));
+    // Two of each day, told of in no order.
+    let hours_ago = [30, 2, 60, 5, 50, 26];
+    phones.with(|world| {
+        for hours in hours_ago {
+            world.call_ends(now - SignedDuration::from_hours(hours));
+        }
+        world.notifications.clear();
+        world.now += SignedDuration::from_secs(120);
+    });
+    let life = Life::start(&phones, folder.path()).await;
+    life.begin().await;
+    while life.puller.backfill_step(&mut None).await.unwrap() {}
+    phones.with(|world| {
+        world.call_ends(world.now);
+        world.now += SignedDuration::from_secs(120);
+    });
+    table::announce(&life.pool, ACCOUNT, "call-006", phones.now()).await.unwrap();
+    life.step(6, &Mutex::new(Vec::new())).await;
+    let stored = table::list(&life.pool, 0, 9).await.unwrap();
+    let stored: Vec<_> = stored.iter().map(|one| one.conversation_space_id.as_str()).collect();
+    assert_eq!(stored, ["call-006", "call-001", "call-003", "call-005", "call-000", "call-004", "call-002"]);
 }

@@ -133,7 +133,8 @@ impl Looks {
         let mut unseen: Vec<String> = Vec::new();
         for slice in span.slices(PULL_SLICE) {
             let ended = self.client.ended_calls(&self.account_key, slice.from, slice.to).await?;
-            unseen.extend(ended.into_iter().filter(|id| !seen.contains(id) && !self.looked_at.contains(id)));
+            let ended = ended.into_iter().map(|call| call.conversation_space_id);
+            unseen.extend(ended.filter(|id| !seen.contains(id) && !self.looked_at.contains(id)));
             if unseen.len() > PAST_CALLS_MAX {
                 unseen.truncate(PAST_CALLS_MAX);
                 tracing::warn!("many calls ended meanwhile: the last {PAST_CALLS_MAX} are looked up");

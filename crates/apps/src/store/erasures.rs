@@ -112,7 +112,7 @@ pub async fn forget(pool: &AnyPool, now: Timestamp) -> sqlx::Result<u64> {
         "DELETE FROM erased_numbers WHERE erased_us < $1
              AND NOT EXISTS (SELECT 1 FROM backfill_slices WHERE from_us <= erased_us)
              AND NOT EXISTS (SELECT 1 FROM watermarks WHERE through_us <= erased_us + $2)
-             AND NOT EXISTS (SELECT 1 FROM reports_pending WHERE announced_us <= erased_us)",
+             AND NOT EXISTS (SELECT 1 FROM reports_pending WHERE call_us <= erased_us)",
     )
     .bind(kept.as_microsecond())
     .bind(overlap_us)

@@ -20,6 +20,7 @@ pub mod left;
 pub mod looked;
 pub mod lookup;
 mod moving;
+pub mod pending;
 pub mod privacy;
 mod refusal;
 pub mod reports;
@@ -128,6 +129,7 @@ impl Store {
     async fn prepared(pool: AnyPool) -> sqlx::Result<Self> {
         let schemas = [
             reports::SCHEMA,
+            pending::SCHEMA,
             revisions::SCHEMA,
             ledger::SCHEMA,
             changes::SCHEMA,

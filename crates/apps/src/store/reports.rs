@@ -1,12 +1,15 @@
-//! Reports, each exactly once, and those that were announced and are still to be fetched.
+//! Reports, each exactly once; those that are still to be fetched: [`super::pending`].
 //!
 //! Instants are microseconds since 1970. A report's text is kept as it came.
 
 use jiff::Timestamp;
-use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
+use sqlx::{AnyPool, Row, any::AnyRow};
 
 use super::head::Head;
+use super::pending::{close_gap, fetched};
 use super::{changes, erasures, privacy, revisions};
+
+pub use super::pending::*;
 
 /// Tables of the report app; run at each start.
 pub const SCHEMA: &str = "
@@ -21,16 +24,6 @@ CREATE TABLE IF NOT EXISTS reports (
     report text NOT NULL,
     PRIMARY KEY (conversation_space_id, account_key)
 );
-CREATE TABLE IF NOT EXISTS reports_pending (
-    conversation_space_id text NOT NULL,
-    announced_us bigint NOT NULL,
-    attempts bigint NOT NULL,
-    next_try_us bigint NOT NULL,
-    -- empty for what an earlier version announced before it knew an account
-    account_key text NOT NULL DEFAULT '',
-    PRIMARY KEY (conversation_space_id, account_key)
-);
-CREATE INDEX IF NOT EXISTS reports_pending_by_time ON reports_pending (next_try_us);
 ";
 
 /// What tells calls apart: ids are unique within an account. Two accounts of one store can have the same one, as when a
@@ -53,248 +46,6 @@ pub struct StoredReport {
     pub stored: Timestamp,
     /// JSON text as it came.
     pub raw: String,
-}
-
-/// A report that was announced and is to be fetched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pending {
-    pub conversation_space_id: String,
-    pub announced: Timestamp,
-    pub attempts: u32,
-}
-
-/// Remembers that a report is to be fetched. `false` when it is there, or known to be fetched; then nothing changes.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn announce(
-    pool: &AnyPool,
-    account_key: &str,
-    conversation_space_id: &str,
-    now: Timestamp,
-) -> sqlx::Result<bool> {
-    announce_in(&mut *pool.acquire().await?, account_key, conversation_space_id, now).await
-}
-
-async fn announce_in(
-    connection: &mut AnyConnection,
-    account_key: &str,
-    conversation_space_id: &str,
-    now: Timestamp,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query(
-        "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
-         SELECT $1, $2, 0, $2, $3
-         WHERE NOT EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1 AND account_key = $3)
-             AND NOT EXISTS
-                 (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($3, ''))
-         ON CONFLICT (conversation_space_id, account_key) DO NOTHING",
-    )
-    .bind(conversation_space_id)
-    .bind(now.as_microsecond())
-    .bind(account_key)
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected() > 0)
-}
-
-/// The same for many, in one transaction. Returns how many are new.
-///
-/// # Errors
-/// When the database refuses; then none is remembered.
-pub async fn announce_all(
-    pool: &AnyPool,
-    account_key: &str,
-    conversation_space_ids: impl Iterator<Item = &str>,
-    now: Timestamp,
-) -> sqlx::Result<usize> {
-    let mut transaction = super::write(pool).await?;
-    let mut new = 0;
-    for id in conversation_space_ids {
-        new += usize::from(announce_in(&mut transaction, account_key, id, now).await?);
-    }
-    transaction.commit().await?;
-    Ok(new)
-}
-
-/// Remembers that a report is to be fetched, whether or not it is there: it has changed.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn announce_again(
-    pool: &AnyPool,
-    account_key: &str,
-    conversation_space_id: &str,
-    now: Timestamp,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
-         SELECT $1, $2, 0, $2, $3 WHERE NOT EXISTS
-             (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($3, ''))
-         ON CONFLICT (conversation_space_id, account_key) DO UPDATE SET next_try_us = $2",
-    )
-    .bind(conversation_space_id)
-    .bind(now.as_microsecond())
-    .bind(account_key)
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-/// Remembers that those of these reports which are there are to be fetched once more: they may have changed. One of which
-/// something was taken out is left alone, since a fetch would bring that back. Stops after `most`; returns how many.
-///
-/// # Errors
-/// When the database refuses; then none is remembered.
-pub async fn announce_stored(
-    pool: &AnyPool,
-    account_key: &str,
-    conversation_space_ids: impl Iterator<Item = &str>,
-    most: usize,
-    now: Timestamp,
-) -> sqlx::Result<usize> {
-    let mut transaction = super::write(pool).await?;
-    let mut stored = 0;
-    for id in conversation_space_ids {
-        if stored == most {
-            break;
-        }
-        let done = sqlx::query(
-            "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
-             SELECT $1, $2, 0, $2, $3
-             WHERE EXISTS (SELECT 1 FROM reports WHERE conversation_space_id = $1 AND account_key = $3)
-                 AND NOT EXISTS
-                     (SELECT 1 FROM reports_redacted WHERE conversation_space_id = $1 AND account_key = $3)
-             ON CONFLICT (conversation_space_id, account_key) DO UPDATE SET next_try_us = $2",
-        )
-        .bind(id)
-        .bind(now.as_microsecond())
-        .bind(account_key)
-        .execute(&mut *transaction)
-        .await?;
-        stored += usize::from(done.rows_affected() > 0);
-    }
-    transaction.commit().await?;
-    Ok(stored)
-}
-
-/// How many reports of an account wait to be fetched.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn waiting(pool: &AnyPool, account_key: &str) -> sqlx::Result<u64> {
-    let row = sqlx::query("SELECT count(*) FROM reports_pending WHERE account_key IN ($1, '')")
-        .bind(account_key)
-        .fetch_one(pool)
-        .await?;
-    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
-}
-
-/// How many reports of an account, or of all that are collected, are known of and not there; those that are there and looked at again are
-/// not counted.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn missing(pool: &AnyPool, account_key: Option<&str>) -> sqlx::Result<u64> {
-    let row = sqlx::query(
-        "SELECT count(*) FROM reports_pending AS pending WHERE CASE WHEN $1 IS NULL THEN account_key NOT IN (SELECT account_key FROM accounts_left)
-                 ELSE account_key IN ($1, '') END AND NOT EXISTS
-             (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id
-                  AND (reports.account_key = pending.account_key OR pending.account_key = ''))",
-    )
-    .bind(account_key)
-    .fetch_one(pool)
-    .await?;
-    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
-}
-
-/// What is to be fetched of an account now, announced last first: the calls of this moment do not wait for those of last month.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn due(
-    pool: &AnyPool,
-    account_key: &str,
-    now: Timestamp,
-    count: usize,
-) -> sqlx::Result<Vec<Pending>> {
-    let rows = sqlx::query(
-        "SELECT conversation_space_id, announced_us, attempts FROM reports_pending
-         WHERE next_try_us <= $1 AND account_key IN ($3, '') ORDER BY announced_us DESC, conversation_space_id LIMIT $2",
-    )
-    .bind(now.as_microsecond())
-    .bind(i64::try_from(count).unwrap_or(i64::MAX))
-    .bind(account_key)
-    .fetch_all(pool)
-    .await?;
-    rows.iter().map(pending).collect()
-}
-
-/// When the next report of an account that is not due yet will be.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn next_try(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx::Result<Option<Timestamp>> {
-    let row = sqlx::query(
-        "SELECT min(next_try_us) FROM reports_pending WHERE next_try_us > $1 AND account_key IN ($2, '')",
-    )
-    .bind(now.as_microsecond())
-    .bind(account_key)
-    .fetch_one(pool)
-    .await?;
-    Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
-}
-
-/// Puts a report off after a failed try.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn postpone(
-    pool: &AnyPool,
-    account_key: &str,
-    conversation_space_id: &str,
-    next: Timestamp,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2
-         WHERE conversation_space_id = $1 AND account_key IN ($3, '')",
-    )
-    .bind(conversation_space_id)
-    .bind(next.as_microsecond())
-    .bind(account_key)
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-/// Makes everything of an account that waits due now: the platform is back.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn hurry(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx::Result<()> {
-    // Many rows: in its turn, so that it and a commit never wait for each other.
-    let mut transaction = super::write(pool).await?;
-    sqlx::query(
-        "UPDATE reports_pending SET next_try_us = $1 WHERE next_try_us > $1 AND account_key IN ($2, '')",
-    )
-    .bind(now.as_microsecond())
-    .bind(account_key)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await
-}
-
-/// Gives a report up.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn give_up(pool: &AnyPool, account_key: &str, conversation_space_id: &str) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM reports_pending WHERE conversation_space_id = $1 AND account_key IN ($2, '')")
-        .bind(conversation_space_id)
-        .bind(account_key)
-        .execute(pool)
-        .await?;
-    Ok(())
 }
 
 /// When the last call of an account ended whose report is there; `None` for one of which none is.
@@ -328,13 +79,14 @@ pub enum Saved {
     Erased,
 }
 
-/// Stores a fetched report, for the account that it names. `again`: it is incomplete and to be fetched once more then. A gap that stood for it is
-/// closed.
+/// Stores a fetched report, for the account that it names. `again`: it is incomplete and to be fetched once more then. A gap
+/// that stood for it is closed. One that was announced again since the fetch began, which `generation` tells, stays due.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn save(
+pub async fn save_fetched(
     pool: &AnyPool,
+    generation: i64,
     report: &Head,
     raw: &str,
     now: Timestamp,
@@ -376,43 +128,23 @@ pub async fn save(
     if let Saved::Revised(changed) = &saved {
         changes::add(&mut transaction, account, id, &changed.join(" ")).await?;
     }
-    let pending = match again {
-        Some(_) => {
-            "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2
-             WHERE conversation_space_id = $1 AND account_key IN ($3, '')"
-        }
-        None => {
-            "DELETE FROM reports_pending WHERE conversation_space_id = $1 AND $2 = $2 AND account_key IN ($3, '')"
-        }
-    };
-    sqlx::query(pending)
-        .bind(id)
-        .bind(again.unwrap_or(now).as_microsecond())
-        .bind(account)
-        .execute(&mut *transaction)
-        .await?;
     let call = CallKey { conversation_space_id: id.clone(), account_key: account.clone() };
+    fetched(&mut transaction, &call, generation, again).await?;
     close_gap(&mut transaction, &call, now).await?;
     transaction.commit().await?;
     Ok(saved)
 }
 
-/// Nothing is missing any more of a call whose report could not be had.
-async fn close_gap(
-    transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
-    call: &CallKey,
+/// As the fetcher stores the first answer to an announcement.
+#[cfg(test)]
+pub async fn save(
+    pool: &AnyPool,
+    report: &Head,
+    raw: &str,
     now: Timestamp,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE gaps SET closed_us = $2, to_us = $2, reports = 1
-         WHERE kind = 'report' AND subject = $1 AND closed_us IS NULL AND account_key = $3",
-    )
-    .bind(&call.conversation_space_id)
-    .bind(now.as_microsecond())
-    .bind(&call.account_key)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    again: Option<Timestamp>,
+) -> sqlx::Result<Saved> {
+    save_fetched(pool, 0, report, raw, now, again).await
 }
 
 async fn insert(
@@ -461,14 +193,6 @@ pub(super) fn stored(row: &AnyRow) -> sqlx::Result<StoredReport> {
         call_ended: row.try_get(4)?,
         stored: instant(row.try_get(5)?),
         raw: row.try_get(6)?,
-    })
-}
-
-fn pending(row: &AnyRow) -> sqlx::Result<Pending> {
-    Ok(Pending {
-        conversation_space_id: row.try_get(0)?,
-        announced: instant(row.try_get(1)?),
-        attempts: u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX),
     })
 }
 

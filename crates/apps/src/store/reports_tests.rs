@@ -26,7 +26,8 @@ async fn an_announced_report_waits_until_it_is_stored_once() {
     assert_eq!(due(&pool, "17", at(19), 9).await.unwrap(), []);
     assert_eq!(next_try(&pool, "17", at(19)).await.unwrap(), Some(at(20)));
     hurry(&pool, "17", at(15)).await.unwrap();
-    let waiting = Pending { conversation_space_id: "a".to_owned(), announced: at(10), attempts: 1 };
+    let waiting =
+        Pending { conversation_space_id: "a".to_owned(), announced: at(10), attempts: 1, generation: 0 };
     assert_eq!(due(&pool, "17", at(15), 9).await.unwrap(), [waiting]);
 
     let (typed, raw) = report("a");
@@ -77,7 +78,7 @@ async fn after_a_break_stored_reports_are_fetched_again_but_none_of_which_someth
         .execute(&pool)
         .await
         .unwrap();
-    let ids = ["a", "b", "unknown", "c", "d"];
+    let ids = ["a", "b", "unknown", "c", "d"].map(|id| (id, None));
     assert_eq!(announce_stored(&pool, "17", ids.into_iter(), 2, at(10)).await.unwrap(), 2);
     assert_eq!(announce_stored(&pool, "18", ids.into_iter(), 9, at(10)).await.unwrap(), 0);
     let due = due(&pool, "17", at(10), 9).await.unwrap();

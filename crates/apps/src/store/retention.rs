@@ -3,7 +3,7 @@
 //! The text of an instant is compared up to its seconds: all are UTC and begin alike (spec/errors-and-limits.md, Formats).
 
 use jiff::Timestamp;
-use sqlx::{AnyPool, Row, any::AnyRow};
+use sqlx::{Any, AnyPool, Row, Transaction, any::AnyRow};
 
 use super::reports::CallKey;
 use super::reports_table::ReportsTable;
@@ -67,13 +67,25 @@ pub async fn with_field(
     Ok(all)
 }
 
-/// Puts texts without a field in the place of those with it. No output is told: nothing has happened to the call. A call
-/// that has changed meanwhile stays as it is, for the next time.
+/// Puts texts without a field in the place of those with it, of a page of calls, each before and after. No output is told:
+/// nothing has happened to the calls. A call that has changed meanwhile stays as it is, for the next time.
 ///
 /// # Errors
-/// When the database refuses.
-pub async fn redact(pool: &AnyPool, field: &str, before: &Old, after: &Old) -> sqlx::Result<()> {
+/// When the database refuses; then nothing is changed.
+pub async fn redact(pool: &AnyPool, field: &str, page: &[(Old, Old)]) -> sqlx::Result<()> {
     let mut transaction = super::write(pool).await?;
+    for (before, after) in page {
+        redact_one(&mut transaction, field, before, after).await?;
+    }
+    transaction.commit().await
+}
+
+async fn redact_one(
+    transaction: &mut Transaction<'_, Any>,
+    field: &str,
+    before: &Old,
+    after: &Old,
+) -> sqlx::Result<()> {
     let (id, account) = (&before.call.conversation_space_id, &before.call.account_key);
     let done = sqlx::query(
         "UPDATE reports SET report = $2 WHERE conversation_space_id = $1 AND account_key = $4 AND report = $3",
@@ -82,7 +94,7 @@ pub async fn redact(pool: &AnyPool, field: &str, before: &Old, after: &Old) -> s
     .bind(&after.raw)
     .bind(&before.raw)
     .bind(account)
-    .execute(&mut *transaction)
+    .execute(&mut **transaction)
     .await?;
     if done.rows_affected() == 0 {
         return Ok(());
@@ -96,7 +108,7 @@ pub async fn redact(pool: &AnyPool, field: &str, before: &Old, after: &Old) -> s
         .bind(revision)
         .bind(raw)
         .bind(account)
-        .execute(&mut *transaction)
+        .execute(&mut **transaction)
         .await?;
     }
     sqlx::query(
@@ -105,9 +117,9 @@ pub async fn redact(pool: &AnyPool, field: &str, before: &Old, after: &Old) -> s
     .bind(id)
     .bind(account)
     .bind(field)
-    .execute(&mut *transaction)
+    .execute(&mut **transaction)
     .await?;
-    transaction.commit().await
+    Ok(())
 }
 
 /// Erases calls that ended before `before` for good, a page of them. Returns how many.
@@ -166,7 +178,7 @@ mod tests {
         let (none, first) = (old("2026-02-03T17:00:00Z").await, old("2026-02-03T17:00:01Z").await);
         assert_eq!((none.len(), first.len()), (0, 1));
         let after = Old { raw: "{}".to_owned(), ..first[0].clone() };
-        redact(&pool, "names", &first[0], &after).await.unwrap();
+        redact(&pool, "names", &[(first[0].clone(), after.clone())]).await.unwrap();
         assert_eq!(old("2026-02-03T17:00:01Z").await, []);
         assert_eq!(changes::after(&pool, 0, 9).await.unwrap()[0].report.raw, "{}");
 
@@ -174,7 +186,7 @@ mod tests {
         let again = old("2026-02-03T17:00:01Z").await;
         assert_eq!((again.len(), again[0].earlier.len()), (1, 1), "its new text has the field again");
         save("a", "2026-02-03T17:00:00.5Z", "meanwhile").await;
-        redact(&pool, "names", &again[0], &after).await.unwrap();
+        redact(&pool, "names", &[(again[0].clone(), after.clone())]).await.unwrap();
         assert_eq!(old("2026-02-03T17:00:01Z").await.len(), 1);
 
         assert_eq!(

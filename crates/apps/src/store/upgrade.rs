@@ -7,7 +7,7 @@ use super::changes::TERMINAL;
 use super::database::make_tables;
 
 /// The version that this program brings a store to.
-const CURRENT: i64 = 3;
+const CURRENT: i64 = 4;
 
 /// Table of the version on PostgreSQL; SQLite has a place for it in the file. Run at each start.
 const POSTGRES: &str = "CREATE TABLE IF NOT EXISTS store_version (version bigint NOT NULL)";
@@ -30,12 +30,15 @@ pub(super) async fn prepare(pool: &AnyPool, schemas: &[&'static str]) -> sqlx::R
         make_tables(&mut transaction, is_file, schemas).await?;
         return transaction.commit().await;
     }
-    let by_id_alone = exists(&mut transaction, is_file, "reports").await?;
+    let is_new = !exists(&mut transaction, is_file, "reports").await?;
+    let by_id_alone = !is_new && version < 3;
     if by_id_alone {
         tracing::info!(
             "the store is of an earlier version and is brought forward; with many reports this takes minutes"
         );
         set_aside(&mut transaction, is_file).await?;
+    } else if !is_new {
+        pending_reports_have_ends(&mut transaction).await?;
     }
     make_tables(&mut transaction, is_file, schemas).await?;
     if by_id_alone {
@@ -160,8 +163,8 @@ async fn take_back(transaction: &mut Transaction<'_, Any>, is_file: bool) -> sql
     all(
         transaction,
         &[
-            "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key)
-             SELECT conversation_space_id, announced_us, attempts, next_try_us, account_key
+            "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key, call_us)
+             SELECT conversation_space_id, announced_us, attempts, next_try_us, account_key, announced_us
              FROM reports_pending_before",
             "DROP TABLE reports_pending_before",
         ],
@@ -224,6 +227,19 @@ async fn pending_reports_have_accounts(transaction: &mut Transaction<'_, Any>) -
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// Version 3 fetched what was announced last first, whenever the call was.
+async fn pending_reports_have_ends(transaction: &mut Transaction<'_, Any>) -> sqlx::Result<()> {
+    all(
+        transaction,
+        &[
+            "ALTER TABLE reports_pending ADD COLUMN call_us bigint NOT NULL DEFAULT 0",
+            "ALTER TABLE reports_pending ADD COLUMN generation bigint NOT NULL DEFAULT 0",
+            "UPDATE reports_pending SET call_us = announced_us",
+        ],
+    )
+    .await
 }
 
 #[cfg(test)]

@@ -193,3 +193,33 @@ async fn what_an_earlier_version_printed_is_not_printed_again() {
     assert_eq!(ids(terminal.cursor).await, ["b"]);
     assert_eq!(ids(0).await, ["a", "b"]);
 }
+
+#[tokio::test]
+async fn what_waited_in_version_3_is_fetched_in_the_order_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    assert_eq!(save(&pool, &raw("a", "17", "order")).await, Saved::New);
+    let before = reports::list(&pool, 0, 9).await.unwrap();
+    for (id, second) in [("x", 10), ("y", 20)] {
+        assert!(reports::announce(&pool, "17", id, at(second)).await.unwrap());
+    }
+    let is_file = crate::store::is_sqlite(&pool);
+    let version = if is_file { "PRAGMA user_version = 3" } else { "UPDATE store_version SET version = 3" };
+    for step in [
+        "ALTER TABLE reports_pending DROP COLUMN call_us",
+        "ALTER TABLE reports_pending DROP COLUMN generation",
+        version,
+    ] {
+        sqlx::query(step).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    // Once is enough.
+    for _ in 0..2 {
+        let pool = testing::open(folder.path()).await.pool;
+        let due = reports::due(&pool, "17", at(30), 9).await.unwrap();
+        let due: Vec<_> = due.iter().map(|due| due.conversation_space_id.as_str()).collect();
+        assert_eq!(due, ["y", "x"]);
+        assert_eq!(reports::list(&pool, 0, 9).await.unwrap(), before, "nothing else is touched");
+        pool.close().await;
+    }
+}

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use wire::report::{Report, Summary};
@@ -15,10 +16,20 @@ use crate::shape::Misfit;
 #[serde(rename_all = "camelCase")]
 struct Named {
     conversation_space_id: String,
+    #[serde(default)]
+    call_ended: Value,
+}
+
+/// A call of the list of finished ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedCall {
+    pub conversation_space_id: String,
+    /// `None` where the list does not say it in a shape that is known.
+    pub ended: Option<Timestamp>,
 }
 
 impl Client {
-    /// Ids of the calls of one account that ended within a span of time, newest first; the bounds are those of
+    /// The calls of one account that ended within a span of time, newest first; the bounds are those of
     /// [`Client::report_summaries`]. An item that is no [`Summary`] counts all the same if it has a `conversationSpaceId`;
     /// one without is left out. Either is told in the log, each shape once.
     ///
@@ -29,12 +40,12 @@ impl Client {
         account_key: &str,
         start: Timestamp,
         end: Timestamp,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<EndedCall>, Error> {
         let items: Vec<Box<RawValue>> = self.summaries(account_key, start, end).await?;
         Ok(items.iter().filter_map(|item| self.listed(item.get())).collect())
     }
 
-    fn listed(&self, item: &str) -> Option<String> {
+    fn listed(&self, item: &str) -> Option<EndedCall> {
         self.inner.novelty.tell_text("report-summaries", item);
         let misfit = |error: serde_json::Error| Misfit::new(item.as_bytes(), &error).kind();
         let named = match serde_json::from_str::<Named>(item) {
@@ -55,7 +66,8 @@ impl Client {
                 tracing::warn!("summaries have a shape that is not known yet, which is borne: {kind}");
             }
         }
-        Some(named.conversation_space_id)
+        let ended = named.call_ended.as_str().and_then(|text| text.parse().ok());
+        Some(EndedCall { conversation_space_id: named.conversation_space_id, ended })
     }
 
     /// The full report of a finished call as it came: a JSON object, which may lack what a [`Report`] has. That is told in the

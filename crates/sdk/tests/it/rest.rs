@@ -136,13 +136,15 @@ async fn what_does_not_fit_hides_nothing_else_and_is_named_without_its_value() {
     let client = fake.signed_in().await;
     let list = "GET /call-events-report/v1/report-summaries";
     let items = json!([
-        {"conversationSpaceId": "cs-1", "caller": "Ada +13125550147"},
+        {"conversationSpaceId": "cs-1", "caller": "Ada +13125550147", "callEnded": 17},
         {"conversationSpaceId": 17},
-        {"conversationSpaceId": "cs-2"}
+        {"conversationSpaceId": "cs-2", "callEnded": "2026-02-03T18:00:00Z"}
     ]);
     fake.next(list, 200, json!({"items": items}));
     let (start, end) = ("2026-02-03T17:00:00Z".parse().unwrap(), "2026-02-03T18:00:00Z".parse().unwrap());
-    assert_eq!(client.ended_calls(ACCOUNT, start, end).await.unwrap(), ["cs-1", "cs-2"]);
+    let ended = client.ended_calls(ACCOUNT, start, end).await.unwrap();
+    let told: Vec<_> = ended.iter().map(|call| (call.conversation_space_id.as_str(), call.ended)).collect();
+    assert_eq!(told, [("cs-1", None), ("cs-2", Some(end))]);
     fake.next(list, 200, json!({"items": items}));
     let error = client.report_summaries(ACCOUNT, start, end).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::BadAnswer);

@@ -237,6 +237,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_has_outputs_max_outputs_at_most() {
+        let file = |count: usize| -> String {
+            let one = |n: usize| format!("[[output]]\nname = \"o{n}\"\nkind = \"jsonl\"\nfolder = \"out\"\n");
+            (0..count).map(one).collect()
+        };
+        assert_eq!(check(&file(limits::OUTPUTS_MAX)).unwrap().len(), limits::OUTPUTS_MAX);
+        let problems = check(&file(limits::OUTPUTS_MAX + 1)).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].contains("at most 32 outputs"), "{problems:?}");
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line() {
         let wrong = "[[output]]\nname = \"csv\"\nkind = \"csv\"\n\n\
                      [[output]]\nname = \"a\"\nkind = \"exec\"\ncommand = \"x\"\nurl = \"y\"\n\

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 
 use crate::limits;
-use crate::reports::{Lines, NICKNAME, Out};
+use crate::reports::{Lines, NICKNAME, Out, counted};
 use crate::store::changes::{self, Standing};
 use crate::store::{self, Store};
 
@@ -53,8 +53,12 @@ pub async fn dead(state_dir: &Path, output: Option<&str>, json: bool, out: Out) 
         for letter in &page {
             let again = if letter.replay { ", to be delivered again" } else { "" };
             let text = format!(
-                "{} {} put aside {:.0} after {} tries: {}{again}",
-                letter.output, letter.conversation_space_id, letter.died, letter.attempts, letter.reason
+                "{} {} put aside {:.0} after {}: {}{again}",
+                letter.output,
+                letter.conversation_space_id,
+                letter.died,
+                counted(letter.attempts, "try", "tries"),
+                letter.reason
             );
             let text = if json { serde_json::to_string(letter)? } else { text };
             if !lines.line(&text).await? {

@@ -1,0 +1,78 @@
+//! In which order what waits is fetched, and what a fetch that was overtaken may not undo.
+
+use super::*;
+use crate::store::head::Head;
+use crate::store::ledger::{self, GapKind};
+use crate::store::reports::{self, Saved};
+use crate::store::testing;
+
+fn report(id: &str, reason: &str) -> (Head, String) {
+    let raw = format!(
+        r#"{{"conversationSpaceId": "{id}", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
+            "callEnded": "2026-02-03T17:02:41.35Z", "direction": "INBOUND", "callReason": "{reason}"}}"#
+    );
+    (serde_json::from_str(&raw).unwrap(), raw)
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+#[tokio::test]
+async fn the_calls_that_ended_last_are_fetched_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    announce(&pool, "17", "live", at(900)).await.unwrap();
+    let list = [("b", Some(at(20))), ("c", Some(at(30))), ("a", Some(at(10)))];
+    assert_eq!(announce_all(&pool, "17", list.into_iter(), at(950)).await.unwrap(), 3);
+    let (head, raw) = report("s", "");
+    reports::save(&pool, &head, &raw, at(951), None).await.unwrap();
+    let stored = [("s", Some(at(25)))];
+    assert_eq!(announce_stored(&pool, "17", stored.into_iter(), 9, at(952)).await.unwrap(), 1);
+    announce_again(&pool, "17", "changed", at(953)).await.unwrap();
+    let due = due(&pool, "17", at(960), 9).await.unwrap();
+    let ids: Vec<_> = due.iter().map(|due| due.conversation_space_id.as_str()).collect();
+    assert_eq!(ids, ["changed", "live", "c", "s", "b", "a"]);
+}
+
+/// The answer may be of before the change that was announced.
+#[tokio::test]
+async fn a_report_that_changes_while_it_is_fetched_is_fetched_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    announce(&pool, "17", "a", at(10)).await.unwrap();
+    let mut reason = 0;
+    // The answer is whole, or it is to be had again later.
+    for again in [None, Some(at(99))] {
+        let first = due(&pool, "17", at(20), 9).await.unwrap().remove(0);
+        announce_again(&pool, "17", "a", at(20)).await.unwrap();
+        reason += 1;
+        let (head, raw) = report("a", &reason.to_string());
+        reports::save_fetched(&pool, first.generation, &head, &raw, at(20), again).await.unwrap();
+        let second = due(&pool, "17", at(20), 9).await.unwrap();
+        assert_eq!(second.len(), 1, "{again:?}");
+        assert_eq!(second[0].generation, first.generation + 1);
+    }
+    let last = due(&pool, "17", at(20), 9).await.unwrap().remove(0);
+    let (head, raw) = report("a", "last");
+    let saved = reports::save_fetched(&pool, last.generation, &head, &raw, at(21), None).await.unwrap();
+    assert_eq!(saved, Saved::Revised(vec!["callReason".to_owned()]));
+    assert_eq!(waiting(&pool, "17").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_is_there_and_cannot_be_had_again_is_left_without_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    let (head, raw) = report("a", "");
+    reports::save(&pool, &head, &raw, at(1), None).await.unwrap();
+    assert!(is_stored(&pool, "17", "a").await.unwrap() && !is_stored(&pool, "18", "a").await.unwrap());
+    announce_again(&pool, "17", "a", at(10)).await.unwrap();
+    // As an earlier version opened it.
+    ledger::open_gap(&pool, "17", GapKind::Report, "a", "status 404", at(10)).await.unwrap();
+    let first = due(&pool, "17", at(20), 9).await.unwrap().remove(0);
+    leave(&pool, "17", &first, at(20)).await.unwrap();
+    assert_eq!(waiting(&pool, "17").await.unwrap(), 0);
+    assert_eq!(ledger::gaps(&pool, false, 0, 9).await.unwrap(), []);
+    assert_eq!(reports::list(&pool, 0, 9).await.unwrap()[0].raw, raw);
+}
