@@ -131,8 +131,12 @@ function remove({ ids }) {
 
 function setLink({ key, word, problem }) {
   showLink(key, word);
+  const mends = "mends" in board.dataset;
   problemText.textContent = problem ?? "";
-  problemBox.hidden = !problem;
+  // Red is what the person can mend; whom to ask is told calmly, and once.
+  problemBox.hidden = !problem || (key === "sign-in" && !mends);
+  problemBox.classList.toggle("bad", mends);
+  problemBox.classList.toggle("calm", !mends);
   // The page has the login address only if it was loaded with it.
   if ((key === "sign-in") === operator.hidden) location.reload();
 }

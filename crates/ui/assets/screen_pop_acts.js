@@ -25,8 +25,10 @@ export async function send(path, fields) {
 
 export function notKept() {
   announce(texts.not_kept);
+  const problem = document.getElementById("problem");
   document.getElementById("problem-text").textContent = texts.not_kept;
-  document.getElementById("problem").hidden = false;
+  problem.classList.replace("calm", "bad");
+  problem.hidden = false;
 }
 
 function toCall(card, act, fields) {

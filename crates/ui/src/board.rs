@@ -186,6 +186,24 @@ pub struct Fact {
     pub link: Option<String>,
 }
 
+/// Characters of a fact that fit beside others; a longer one has a row to itself.
+const FACT_BESIDE_MAX: usize = 26;
+
+impl Fact {
+    fn is_long(&self) -> bool {
+        self.text.chars().count() > FACT_BESIDE_MAX
+    }
+
+    /// The text in parts between which a line may break: an e-mail address breaks behind its signs, not within a word.
+    fn parts(&self) -> Vec<&str> {
+        if self.text.contains('@') && !self.text.contains(char::is_whitespace) {
+            self.text.split_inclusive(['@', '.', '_', '-']).collect()
+        } else {
+            vec![&self.text]
+        }
+    }
+}
+
 /// Where a browser may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageLink {
