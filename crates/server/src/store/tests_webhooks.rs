@@ -155,3 +155,30 @@ async fn the_log_of_attempts_comes_newest_first_page_by_page_and_is_swept() {
     store.sweep_deliveries("one", 2_000).await.expect("deleted");
     assert!(store.attempts("one", None, None, 9).await.expect("a query").is_empty());
 }
+
+/// On PostgreSQL two changes of the same rows in different orders end in a deadlock, one of them refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_recovery_and_the_sweep_of_a_channel_do_not_meet() {
+    let Fresh { store, office, _folder } = fresh().await;
+    let (channel, webhook) = (channel("one", "a"), webhook("one", "a"));
+    store.add_webhook(&channel, &webhook, &ChannelMaker::default()).await.expect("stored");
+    let entries = in_the_log(&store, &office.account_key).await;
+    store.add_deliveries("one", &entries, 100).await.expect("stored");
+    let backwards = async || {
+        for number in 1..150 {
+            let tried = ["n3", "n2", "n1"].map(|id| tried(id, number, DeliveryState::Failed, 0));
+            store.record_attempts("one", &tried).await.expect("no deadlock");
+        }
+    };
+    let recovering = async || {
+        for _ in 1..150 {
+            store.recover_deliveries("one", 0, true, 1).await.expect("no deadlock");
+        }
+    };
+    let sweeping = async || {
+        for _ in 1..50 {
+            store.sweep_deliveries("one", 0).await.expect("no deadlock");
+        }
+    };
+    tokio::join!(backwards(), recovering(), sweeping());
+}

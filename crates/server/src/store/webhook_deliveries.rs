@@ -253,6 +253,9 @@ impl Store {
         delivered_too: bool,
         now_us: i64,
     ) -> StoreResult<u64> {
+        let mut tx = self.write.begin().await?;
+        // Attempts are being written meanwhile: whoever changes many of a channel's deliveries holds the channel.
+        hold(&mut tx, channel_id).await?;
         let done = sqlx::query(
             "update webhook_deliveries set state = 'pending', tries = 0, next_us = $1
              where channel_id = $2 and created_us >= $3 and (state <> 'delivered' or $4 = 1)",
@@ -261,14 +264,16 @@ impl Store {
         .bind(channel_id)
         .bind(since_us)
         .bind(i64::from(delivered_too))
-        .execute(&self.write)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(done.rows_affected())
     }
 
     /// Forgets deliveries and attempts of what happened before that instant, and what the log has forgotten.
     pub async fn sweep_deliveries(&self, channel_id: &str, before_us: i64) -> StoreResult<()> {
         let mut tx = self.write.begin().await?;
+        hold(&mut tx, channel_id).await?;
         sqlx::query("delete from webhook_attempts where channel_id = $1 and at_us < $2")
             .bind(channel_id)
             .bind(before_us)
