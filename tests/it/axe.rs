@@ -4,7 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use axum::Router;
+use axum::http::StatusCode;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::desks::Team;
 use crate::harness::calls::{first_space, play};
@@ -85,6 +88,21 @@ impl Look {
     }
 }
 
+/// A customer system that knows nobody, and breaks at the caller who is passed on.
+async fn broken_source() -> String {
+    let answer = |request: axum::extract::Request| async move {
+        let breaks = request.uri().to_string().contains("3125550173");
+        if breaks { (StatusCode::INTERNAL_SERVER_ERROR, "") } else { (StatusCode::OK, "[]") }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+    let url = format!("http://{}/people", listener.local_addr().expect("it has an address"));
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    format!(
+        "[[source]]\nname = \"Our own\"\nkind = \"http\"\nurl = \"{url}?phone={{digits}}\"\nitems = \"$[*]\"\n\
+         [source.fields]\nname = [\"$.name\"]\nphone = [\"$.phone\"]\n"
+    )
+}
+
 /// Known, one of several, unknown, withheld, again, and passed on: a card each.
 async fn calls(team: &Team) -> App {
     let contacts = team.platform.folder("screen-pop").join("contacts.csv");
@@ -120,7 +138,7 @@ async fn calls(team: &Team) -> App {
 #[tokio::test]
 async fn no_page_keeps_anybody_out() {
     let axe = source();
-    let team = Team::start().await;
+    let team = Team::with_sources(&broken_source().await).await;
     let pictures = std::env::var_os("CALLFEED_TEST_PICTURES").map(PathBuf::from);
     let mut look = Look { browser: Browser::start().await, axe, pictures, violations: Vec::new() };
     let (page, base) = (team.page.clone(), team.platform.base.clone());
@@ -270,8 +288,12 @@ async fn sign_in(browser: &Browser, email: &str, password: &str) {
 /// Each tab and the settings.
 async fn desk(look: &mut Look, lang: &str) {
     look.browser.until("notes have no call", "document.querySelector('#unkept > .notice')").await;
+    look.browser.until("a source has failed", "document.querySelector('.source-failure')").await;
     look.show("document.getElementById('sound-hint').hidden = false").await;
     look.at(&format!("desk-{lang}")).await;
+    look.show("document.getElementById('keys-open').click()").await;
+    look.at(&format!("keys-{lang}")).await;
+    look.show("document.getElementById('keys').close()").await;
     look.show("document.querySelector('[data-show=missed]').click()").await;
     look.at(&format!("missed-{lang}")).await;
     look.show("document.querySelector('.desk-settings').open = true").await;

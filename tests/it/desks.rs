@@ -16,7 +16,16 @@ pub struct Team {
 
 impl Team {
     pub async fn start() -> Self {
+        Self::with_sources("").await
+    }
+
+    /// The same with this `sources.toml`.
+    pub async fn with_sources(sources: &str) -> Self {
         let platform = Platform::start().await;
+        if !sources.is_empty() {
+            let file = platform.folder("screen-pop").join("sources.toml");
+            std::fs::write(file, sources).expect("the folder can be written");
+        }
         let listen = format!("localhost:{}", ports::free());
         let app =
             apps::start(&platform, "screen-pop", &platform.folder("screen-pop"), &["--listen", &listen]);
