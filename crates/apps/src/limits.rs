@@ -71,6 +71,8 @@ pub const REPORT_GAP_AGE: Duration = Duration::from_secs(600);
 
 /// While notifications flow, summaries are still looked at this often.
 pub const PULL_EVERY: Duration = Duration::from_secs(300);
+/// Between two looks that go back by two days; the first comes with the second look of a run.
+pub const PULL_DAILY: Duration = Duration::from_secs(86_400);
 /// First pause after a look that failed; doubled each time up to [`PULL_EVERY`].
 pub const PULL_PAUSE: Duration = Duration::from_secs(2);
 /// The first look waits this long for the connection, then goes without.

@@ -51,6 +51,9 @@ pub const SUMMARIES_SPAN_MAX: Duration = Duration::from_secs(31 * 86_400);
 pub const PULL_OVERLAP: Duration = Duration::from_secs(900);
 /// The same after a break: the service was seen to need minutes, an hour leaves room.
 pub const PULL_OVERLAP_BREAK: Duration = Duration::from_secs(3600);
+/// The same of the look that is taken once a day. A summary that comes later than this, and whose notification is lost too,
+/// is not found.
+pub const PULL_OVERLAP_DAILY: Duration = Duration::from_secs(2 * 86_400);
 
 /// Clocks that differ by less count as the same: `Date` has whole seconds, and answers take their time.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);

@@ -40,6 +40,8 @@ pub enum Look {
     AfterBreak,
     /// Now and then, for what no notification told of.
     Periodic,
+    /// Once a day, for summaries that came late and whose notification was lost.
+    Daily,
 }
 
 /// Every call of an account that ended before it is known.
@@ -66,6 +68,7 @@ impl Watermark {
         let overlap = match look {
             Look::AfterBreak => limits::PULL_OVERLAP_BREAK,
             Look::Periodic => limits::PULL_OVERLAP,
+            Look::Daily => limits::PULL_OVERLAP_DAILY,
         };
         // A clock that was set back must not make a look that sees nothing.
         let known = self.through.min(now);
@@ -108,6 +111,11 @@ mod tests {
         let span = watermark.span(day(11), Look::Periodic);
         assert!(span.from < day(10) && span.to > day(11));
         assert!(watermark.span(day(11), Look::AfterBreak).from < span.from);
+        assert_eq!(
+            watermark.span(day(11), Look::Daily).from,
+            day(8),
+            "a summary that is a day late is found"
+        );
         assert!(watermark.span(day(9), Look::Periodic).from < day(9));
         watermark.advance(day(11));
         watermark.advance(day(9));

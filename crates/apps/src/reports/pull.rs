@@ -81,15 +81,18 @@ impl<S: Service> Puller<S> {
             () = shutdown.cancelled() => return,
             _ = tokio::time::timeout(limits::PULL_FIRST_WAIT, first) => {}
         }
-        let (mut looked_in, mut failures) = (None, 0);
+        let (mut looked_in, mut failures, mut daily_at) = (None, 0, Instant::now());
         loop {
             let now = *link.borrow_and_update();
-            let look = if looked_in == Some(now.epoch) { Look::Periodic } else { Look::AfterBreak };
+            let look = which(looked_in == Some(now.epoch), daily_at <= Instant::now());
             let pause = tokio::select! {
                 () = shutdown.cancelled() => return,
                 result = self.look(look, now, &link) => match result {
                     Ok(()) => {
                         (looked_in, failures) = (Some(now.epoch), 0);
+                        if look == Look::Daily {
+                            daily_at = Instant::now() + limits::PULL_DAILY;
+                        }
                         limits::PULL_EVERY
                     }
                     Err(error) => {
@@ -238,6 +241,15 @@ impl<S: Service> Puller<S> {
         ledger::slice_done(pool, account, slice, found, self.client.now()).await?;
         progress.advance(left - 1, found);
         Ok(true)
+    }
+}
+
+/// A break comes first; the daily look waits for the next one.
+fn which(unbroken: bool, daily: bool) -> Look {
+    match (unbroken, daily) {
+        (false, _) => Look::AfterBreak,
+        (true, true) => Look::Daily,
+        (true, false) => Look::Periodic,
     }
 }
 
