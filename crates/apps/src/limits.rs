@@ -37,8 +37,12 @@ pub const CATCHING_UP_EVERY: Duration = Duration::from_secs(30);
 pub const FETCH_PAUSE: Duration = Duration::from_millis(500);
 /// Longest such pause.
 pub const FETCH_PAUSE_MAX: Duration = Duration::from_secs(300);
-/// A report announced longer ago than this and never found is given up, which is said.
+/// A report announced longer ago than this and not to be had is asked for rarely …
 pub const FETCH_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// … after such a pause, jittered down to half …
+pub const FETCH_PAUSE_LATE: Duration = Duration::from_secs(86_400);
+/// … and given up when it is not found after this time, the longest that a backfill goes back; its gap stays listed.
+pub const FETCH_GIVEN_UP: Duration = Duration::from_secs(BACKFILL_DAYS_MAX as u64 * 86_400);
 /// Pause after an error of the store, which is said; what was to be written is then tried again, without end.
 pub const STORE_RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// A store that has refused counts as mended when it takes this much.

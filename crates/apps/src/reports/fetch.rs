@@ -120,22 +120,28 @@ impl<S: Service> Fetcher<S> {
         };
         let age = age(pending, now);
         let is_stored = table::is_stored(&self.store.pool, &self.account_key, id).await?;
-        if is_stored && age > limits::ASK_AGAIN_AGE_MAX && !error.is_temporary() {
+        let is_gone = matches!(error.kind, ErrorKind::NotFound | ErrorKind::BadAnswer);
+        if is_stored && age > limits::ASK_AGAIN_AGE_MAX && is_gone {
             tracing::info!(
                 "report {id} was asked for again and cannot be had: {error}; what is stored of it stays"
             );
             return table::leave(&self.store.pool, &self.account_key, pending, now).await;
-        }
-        if age > limits::FETCH_AGE_MAX && !error.is_temporary() {
-            tracing::error!("report {id} is given up after a week, its gap stays listed: {error}");
-            return table::give_up(&self.store.pool, &self.account_key, id).await;
         }
         if age > limits::REPORT_GAP_AGE && !is_stored {
             let reason = format!("it was announced and cannot be fetched: {error}");
             let (pool, account) = (&self.store.pool, self.account_key.as_str());
             ledger::open_gap(pool, account, GapKind::Report, id, &reason, pending.announced).await?;
         }
-        let pause = pause(pending.attempts, error.kind, fastrand::f64());
+        if age > limits::FETCH_GIVEN_UP && is_gone {
+            tracing::error!("report {id} is given up, its gap stays listed: {error}");
+            return table::give_up(&self.store.pool, &self.account_key, id).await;
+        }
+        // What has to do with the sign-in or the service is mended for all reports at once.
+        let of_its_own = error.kind != ErrorKind::SignInNeeded && !error.is_temporary();
+        let pause = match age > limits::FETCH_AGE_MAX && of_its_own {
+            true => limits::FETCH_PAUSE_LATE.mul_f64(0.5 + fastrand::f64() / 2.0),
+            false => pause(pending.attempts, error.kind, fastrand::f64()),
+        };
         tracing::debug!("report {id} is tried again in {:.1} s: {error}", pause.as_secs_f64());
         table::postpone(&self.store.pool, &self.account_key, id, now + pause).await
     }
@@ -233,14 +239,36 @@ mod tests {
     const MOMENT: Duration = Duration::from_micros(1);
 
     #[tokio::test]
-    async fn a_report_that_is_never_found_is_a_gap_and_given_up_after_fetch_age_max() {
+    async fn a_report_that_is_never_found_is_a_gap_asked_for_daily_after_fetch_age_max() {
         let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
         let fetcher = fetcher(folder.path(), now).await;
         table::announce(&fetcher.store.pool, ACCOUNT, "a", now).await.unwrap();
         assert_eq!(asked(&fetcher, limits::REPORT_GAP_AGE).await, (1, 0));
         assert_eq!(asked(&fetcher, limits::REPORT_GAP_AGE + MOMENT).await, (1, 1));
+        let next = async || {
+            let pool = &fetcher.store.pool;
+            let next = table::next_try(pool, ACCOUNT, Timestamp::UNIX_EPOCH).await.unwrap().unwrap();
+            Duration::try_from(next.duration_since(*fetcher.client.0.lock().unwrap())).unwrap()
+        };
         assert_eq!(asked(&fetcher, limits::FETCH_AGE_MAX).await, (1, 1));
-        assert_eq!(asked(&fetcher, limits::FETCH_AGE_MAX + MOMENT).await, (0, 1), "its gap stays listed");
+        assert!(next().await <= limits::FETCH_PAUSE_MAX);
+        assert_eq!(
+            asked(&fetcher, limits::FETCH_AGE_MAX + MOMENT).await,
+            (1, 1),
+            "now it is asked for daily"
+        );
+        assert!(next().await >= limits::FETCH_PAUSE_LATE / 2);
+        assert_eq!(asked(&fetcher, limits::FETCH_GIVEN_UP).await, (1, 1));
+        assert_eq!(asked(&fetcher, limits::FETCH_GIVEN_UP + MOMENT).await, (0, 1), "its gap stays listed");
+    }
+
+    #[tokio::test]
+    async fn a_report_that_waited_for_weeks_is_a_gap_from_its_first_refusal_and_not_given_up() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
+        let fetcher = fetcher(folder.path(), now).await;
+        table::announce(&fetcher.store.pool, ACCOUNT, "a", now).await.unwrap();
+        // The collector did not run, or nobody was signed in.
+        assert_eq!(asked(&fetcher, limits::FETCH_AGE_MAX * 2).await, (1, 1));
     }
 
     #[tokio::test]

@@ -19,8 +19,9 @@ use crate::store::privacy::{self, Candidate};
 use crate::store::reports::{self as table, CallKey};
 use crate::store::{Store, erasures};
 
-/// Digits at the end of a number that a text must contain to be looked at closely.
-const SUFFIX_DIGITS: usize = 7;
+/// Digits at the end of a number that a text must contain to be looked at closely: however people group the digits of a
+/// number, the last two stand together.
+const SUFFIX_DIGITS: usize = 2;
 
 /// Prints every text of every report in which the number took part, a bare report a line: of the store, then what outputs
 /// hold besides. Returns how many calls of the store.

@@ -234,7 +234,9 @@ impl<S: Service> Puller<S> {
             return Ok(false);
         };
         let progress = progress.get_or_insert_with(|| Progress::new(left));
-        while table::waiting(pool, account).await? > limits::BACKFILL_BACKLOG_MAX {
+        // Those that are asked for once a day hold up nothing.
+        let soon = || self.client.now().checked_add(limits::FETCH_PAUSE_MAX).unwrap_or(Timestamp::MAX);
+        while table::waiting_until(pool, account, soon()).await? > limits::BACKFILL_BACKLOG_MAX {
             tokio::time::sleep(limits::BACKFILL_LOOK).await;
         }
         let found = self.announce(slice).await?;

@@ -4,7 +4,7 @@
 //! [`Board::reconcile`] compares them with the calls under way, and [`Board::close`] ends what is gone.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{BTreeSet, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -333,6 +333,13 @@ impl Board {
             call.id.clone()
         };
         self.calls.iter_mut().filter(missed).map(settle).collect()
+    }
+
+    /// Numbers of which a missed call waits for somebody, each once.
+    #[must_use]
+    pub fn missed_numbers(&self) -> BTreeSet<String> {
+        let missed = |call: &&Call| call.stage == Stage::Ended(Outcome::Missed) && !call.settled;
+        self.calls.iter().filter(missed).filter_map(|call| call.caller.key().map(str::to_owned)).collect()
     }
 
     /// This missed call and the others of the same caller for whom nobody has been reached since. Empty if it is none.

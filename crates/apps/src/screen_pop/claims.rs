@@ -9,6 +9,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Deserialize;
+use sqlx::AnyPool;
 
 use super::{
     hub::Hub,
@@ -17,42 +18,49 @@ use super::{
 };
 use crate::store::claims as store;
 
-/// What became of a claim.
-pub enum Claimed {
-    /// These calls are this person's now, or nobody's.
-    Done(Vec<String>),
-    /// This colleague was faster.
+/// What stands in the way of a claim.
+#[derive(Debug)]
+pub enum Refused {
+    /// This colleague was faster, or is the one to give it back.
     Taken(String),
     /// There is no such missed call for the person.
     NotThere,
+    Store(sqlx::Error),
 }
 
 impl Hub {
-    /// A person takes the missed calls of a caller, or gives them back, which an admin may for others.
-    pub fn claim(&self, person: &Person, call: &str, wanted: bool) -> Claimed {
+    /// A person takes the missed calls of a caller, or gives them back, which an admin may for others. Page and store
+    /// change together, one claim at a time.
+    ///
+    /// # Errors
+    /// When it is not theirs to take or to give back, or the store refuses; then nothing is changed.
+    pub async fn claim(
+        &self,
+        pool: &AnyPool,
+        person: &Person,
+        call: &str,
+        wanted: bool,
+    ) -> Result<(), Refused> {
+        let _one_at_a_time = self.claiming.lock().await;
         if !self.misses(person, call) {
-            return Claimed::NotThere;
+            return Err(Refused::NotThere);
         }
-        let may_free = self.is_admin(person);
-        let claimed = self.board(|board| {
-            let holder = board.find(call).and_then(|(_, call)| call.claimed.clone());
-            if let Some(holder) = holder.filter(|holder| *holder != person.id && (wanted || !may_free)) {
-                return Claimed::Taken(holder);
-            }
+        let may_free = !wanted && self.is_admin(person);
+        let (ids, holder) = self.board(|board| {
             let ids = board.missed_like(call);
-            for id in &ids {
-                board.set_claim(id, wanted.then_some(&person.id));
-            }
-            Claimed::Done(ids)
+            // A later call of the same caller is the colleague's too.
+            let holders = ids.iter().filter_map(|id| board.find(id)?.1.claimed.clone());
+            let holder = holders.into_iter().find(|holder| *holder != person.id);
+            (ids, holder)
         });
-        match claimed {
-            Claimed::Done(ids) => {
-                ids.iter().for_each(|id| self.publish_card(id));
-                Claimed::Done(ids)
-            }
-            Claimed::Taken(holder) => Claimed::Taken(self.lock().directory.name(&holder).to_owned()),
-            Claimed::NotThere => Claimed::NotThere,
+        if let Some(holder) = holder.filter(|_| !may_free) {
+            return Err(Refused::Taken(self.lock().directory.name(&holder).to_owned()));
         }
+        let taker = wanted.then_some(person.id.as_str());
+        store::claim(pool, &ids, taker, Timestamp::now()).await.map_err(Refused::Store)?;
+        self.board(|board| ids.iter().for_each(|id| board.set_claim(id, taker)));
+        ids.iter().for_each(|id| self.publish_card(id));
+        Ok(())
     }
 }
 
@@ -72,12 +80,12 @@ pub async fn claim(
         Ok(visitor) => visitor,
         Err(refused) => return refused,
     };
-    match pages.hub.claim(&visitor.person, &id, form.claim) {
-        Claimed::NotThere => no_such_call(),
-        Claimed::Taken(holder) => (StatusCode::CONFLICT, format!("{holder} takes this.\n")).into_response(),
-        Claimed::Done(ids) => {
-            let person = form.claim.then_some(visitor.person.id.as_str());
-            done(store::claim(&pages.store.pool, &ids, person, Timestamp::now()).await)
+    match pages.hub.claim(&pages.store.pool, &visitor.person, &id, form.claim).await {
+        Err(Refused::NotThere) => no_such_call(),
+        Err(Refused::Taken(holder)) => {
+            (StatusCode::CONFLICT, format!("{holder} takes this.\n")).into_response()
         }
+        Err(Refused::Store(error)) => done(Err(error)),
+        Ok(()) => done(Ok(())),
     }
 }

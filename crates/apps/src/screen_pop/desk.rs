@@ -262,6 +262,12 @@ async fn settle(hub: &Hub, pool: &AnyPool, now: Timestamp) -> sqlx::Result<()> {
             board.set_claim(&id, Some(&person));
         }
     });
+    // Who was called, or answered, in a call that is no card.
+    for number in hub.board(|board| board.missed_numbers()) {
+        if let Some(at) = looked::talked(pool, &number).await? {
+            hub.board(|board| board.settle(&number, at));
+        }
+    }
     Ok(())
 }
 

@@ -37,6 +37,8 @@ pub struct Hub {
     pub(super) run: i64,
     languages: Languages,
     pub(super) turns: Turns,
+    /// Held while a claim is made.
+    pub(super) claiming: tokio::sync::Mutex<()>,
     // A std mutex: held for a look or a render, never over an await.
     inner: Mutex<Inner>,
 }
@@ -100,8 +102,8 @@ impl Hub {
     pub fn with_outcomes(zone: TimeZone, outcomes: Vec<String>) -> Arc<Self> {
         let run = Timestamp::now().as_millisecond();
         let languages = Languages::read();
-        let (turns, inner) = Default::default();
-        Arc::new(Self { zone, outcomes, run, languages, turns, inner })
+        let (turns, claiming, inner) = Default::default();
+        Arc::new(Self { zone, outcomes, run, languages, turns, claiming, inner })
     }
 
     /// The texts of a language.

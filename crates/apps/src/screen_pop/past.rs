@@ -110,7 +110,15 @@ impl Looks {
         let ids = self.unseen(Span { from: span.from.max(oldest), to: span.to }).await?;
         let mut together = Past::new();
         for id in ids {
-            if let Some(report) = self.report(&id).await? {
+            let report = match self.report(&id).await {
+                Ok(report) => report,
+                Err(error) => {
+                    // What is in hand counts as looked at: it goes on before the look is given up.
+                    self.hand_on(&mut together).await?;
+                    return Err(error);
+                }
+            };
+            if let Some(report) = report {
                 self.looked_at.insert(id);
                 together.push(states(report));
             }

@@ -171,6 +171,16 @@ pub async fn waiting(pool: &AnyPool, account_key: &str) -> sqlx::Result<u64> {
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
 }
 
+/// How many reports of an account are to be fetched before a time.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn waiting_until(pool: &AnyPool, account_key: &str, until: Timestamp) -> sqlx::Result<u64> {
+    let text = "SELECT count(*) FROM reports_pending WHERE account_key IN ($1, '') AND next_try_us <= $2";
+    let row = sqlx::query(text).bind(account_key).bind(until.as_microsecond()).fetch_one(pool).await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
 /// How many reports of an account, or of all that are collected, are known of and not there; those that are there and looked
 /// at again are not counted.
 ///

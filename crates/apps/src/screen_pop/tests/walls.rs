@@ -156,6 +156,25 @@ fn a_day_is_counted_by_itself() {
 }
 
 #[tokio::test]
+async fn a_later_call_of_a_caller_whom_a_colleague_takes_is_the_colleagues() {
+    let app = App::closed(&[front(), admin()]).await;
+    let miss = async |id: &str| {
+        app.desk.take(&ring(id, "2026-02-03T17:00:00Z", "Ada", "+13125550147")).await;
+        app.desk.take(&ending(id, "2026-02-03T17:00:00Z", 2)).await;
+    };
+    miss("first").await;
+    assert_eq!(act(&app, "/settings", "team=on", &front()).await, StatusCode::NO_CONTENT);
+    assert_eq!(act(&app, "/calls/first/claim", "claim=true", &front()).await, StatusCode::NO_CONTENT);
+    miss("later").await;
+    assert_eq!(act(&app, "/calls/later/claim", "claim=true", &admin()).await, StatusCode::CONFLICT);
+    assert_eq!(act(&app, "/calls/later/claim", "claim=true", &front()).await, StatusCode::NO_CONTENT);
+    assert_eq!(act(&app, "/calls/later/claim", "claim=false", &admin()).await, StatusCode::NO_CONTENT);
+    assert_eq!(act(&app, "/calls/first/claim", "claim=true", &admin()).await, StatusCode::NO_CONTENT);
+    // Not an admin's, so not to be given back by others.
+    assert_eq!(act(&app, "/calls/later/claim", "claim=false", &front()).await, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
 async fn a_missed_call_is_taken_by_one_seen_by_all_and_kept() {
     let app = App::closed(&[front(), admin(), other()]).await;
     let people = [user("1", &[(FRONT_DESK, "Front Desk", "101")])];
