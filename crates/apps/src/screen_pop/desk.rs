@@ -15,7 +15,7 @@ use super::{
     callers::Callers,
     elsewhere::Dialled,
     hub::Hub,
-    limits::{RESTORED_MAX, WRITES_MAX},
+    limits::{MISSED_RESTORED_MAX, RESTORED_MAX, WRITES_MAX},
     view,
 };
 use crate::store::{claims, desks, looked, screen_pop as store};
@@ -69,7 +69,7 @@ impl Desk {
     ) -> sqlx::Result<Self> {
         let now = Timestamp::now();
         store::forget_old(&pool, now).await?;
-        for mut call in store::recent(&pool, now, RESTORED_MAX).await? {
+        for mut call in store::recent(&pool, now, RESTORED_MAX, MISSED_RESTORED_MAX).await? {
             callers.restore(&mut call).await?;
             hub.board(|board| board.restore(call));
         }

@@ -100,6 +100,8 @@ pub const CATCH_UP_SPENT: Duration = Duration::from_secs(60);
 pub const LISTS_EVERY: Duration = Duration::from_secs(10);
 /// Calls taken back onto the board at the start; older ones stay in the store.
 pub const RESTORED_MAX: u32 = 500;
+/// Missed calls that are taken back besides, however many came since.
+pub const MISSED_RESTORED_MAX: u32 = 500;
 
 /// A call without news for this long is compared with the calls under way.
 pub const STALE_AFTER: Duration = Duration::from_secs(60);

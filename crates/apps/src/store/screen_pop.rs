@@ -117,17 +117,24 @@ pub async fn save_dialled(connection: &mut AnyConnection, dialled: &Dialled) -> 
     Ok(())
 }
 
-/// The newest calls, at most `max`.
+/// The newest calls, at most `max`, and besides the newest missed ones, at most `missed`: they wait for somebody, however
+/// many others were answered since.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn recent(pool: &AnyPool, now: Timestamp, max: u32) -> sqlx::Result<Vec<Call>> {
+pub async fn recent(pool: &AnyPool, now: Timestamp, max: u32, missed: u32) -> sqlx::Result<Vec<Call>> {
     let rows = sqlx::query(
         "SELECT screen_pop_calls.*, screen_pop_talked.lines AS talked FROM screen_pop_calls
          LEFT JOIN screen_pop_talked USING (conversation_space_id)
-         ORDER BY screen_pop_calls.created_us DESC LIMIT $1",
+         WHERE conversation_space_id IN (
+             SELECT conversation_space_id FROM screen_pop_calls ORDER BY created_us DESC LIMIT $1)
+         OR conversation_space_id IN (
+             SELECT conversation_space_id FROM screen_pop_calls WHERE outcome = 'MISSED'
+             ORDER BY created_us DESC LIMIT $2)
+         ORDER BY screen_pop_calls.created_us DESC",
     )
     .bind(i64::from(max))
+    .bind(i64::from(missed))
     .fetch_all(pool)
     .await?;
     rows.iter().map(|row| call_of(row, now)).collect()

@@ -156,6 +156,21 @@ fn a_day_is_counted_by_itself() {
 }
 
 #[tokio::test]
+async fn a_missed_call_comes_back_however_many_came_since() {
+    let app = App::closed(&[front()]).await;
+    app.desk.take(&ring("missed", "2026-02-03T09:00:00Z", "Ada", "+13125550162")).await;
+    app.desk.take(&ending("missed", "2026-02-03T09:00:00Z", 2)).await;
+    let answered = inbound();
+    for state in &answered {
+        app.desk.take(state).await;
+    }
+    let app = app.restart_closed().await;
+    let back = crate::store::screen_pop::recent(&app.store.pool, jiff::Timestamp::now(), 1, 1).await.unwrap();
+    let back: Vec<&str> = back.iter().map(|call| call.id.as_str()).collect();
+    assert_eq!(back, [answered[0].metadata.conversation_space_id.as_str(), "missed"]);
+}
+
+#[tokio::test]
 async fn a_later_call_of_a_caller_whom_a_colleague_takes_is_the_colleagues() {
     let app = App::closed(&[front(), admin()]).await;
     let miss = async |id: &str| {
