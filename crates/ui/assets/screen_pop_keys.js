@@ -18,9 +18,7 @@ function move(step) {
 // A card is closed only by who is on it; the other keys mean the first card if there is no such one.
 const KEYS = {
   j: () => move(1),
-  ArrowDown: () => move(1),
   k: () => move(-1),
-  ArrowUp: () => move(-1),
   x: () => focused() && close(focused()),
   Escape: () => focused() && document.activeElement.blur(),
   p: (card) => card && pin(card),

@@ -118,6 +118,10 @@ impl<S: Service> Fetcher<S> {
             },
             Err(error) => error,
         };
+        if !table::is_pending(&self.store.pool, &self.account_key, id).await? {
+            // Its call was erased while it was asked for.
+            return Ok(());
+        }
         let age = age(pending, now);
         let is_stored = table::is_stored(&self.store.pool, &self.account_key, id).await?;
         let is_gone = matches!(error.kind, ErrorKind::NotFound | ErrorKind::BadAnswer);
@@ -260,6 +264,20 @@ mod tests {
         assert!(next().await >= limits::FETCH_PAUSE_LATE / 2);
         assert_eq!(asked(&fetcher, limits::FETCH_GIVEN_UP).await, (1, 1));
         assert_eq!(asked(&fetcher, limits::FETCH_GIVEN_UP + MOMENT).await, (0, 1), "its gap stays listed");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_erased_while_its_report_is_asked_for_leaves_no_gap() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
+        let fetcher = fetcher(folder.path(), now).await;
+        let pool = &fetcher.store.pool;
+        table::announce(pool, ACCOUNT, "a", now).await.unwrap();
+        let pending = table::due(pool, ACCOUNT, Timestamp::MAX, 9).await.unwrap().remove(0);
+        let call = table::CallKey { conversation_space_id: "a".to_owned(), account_key: ACCOUNT.to_owned() };
+        crate::store::privacy::erase_calls(pool, [&call], now).await.unwrap();
+        *fetcher.client.0.lock().unwrap() = now + limits::REPORT_GAP_AGE * 2;
+        fetcher.try_once(&pending).await.unwrap();
+        assert_eq!(ledger::gaps(pool, false, 0, 9).await.unwrap().len(), 0);
     }
 
     #[tokio::test]

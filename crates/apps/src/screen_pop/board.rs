@@ -353,6 +353,15 @@ impl Board {
         self.calls.iter().filter(of_caller).map(|call| call.id.clone()).collect()
     }
 
+    /// A missed call of a caller whom somebody takes already is that person's, too.
+    pub fn inherit_claim(&mut self, id: &str) {
+        let like = self.missed_like(id);
+        let holder = like.iter().find_map(|id| self.find(id)?.1.claimed.clone());
+        if let Some(holder) = holder {
+            self.set_claim(id, Some(&holder));
+        }
+    }
+
     /// Notes who takes a missed call; nobody without one.
     pub fn set_claim(&mut self, id: &str, person: Option<&str>) {
         if let Some(call) = self.calls.iter_mut().find(|call| call.id == id) {

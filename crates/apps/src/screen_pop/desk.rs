@@ -201,9 +201,11 @@ impl Desk {
     }
 
     async fn show(&self, change: Change) {
-        let Some(call) = self.hub.board(|board| board.find(&change.id).map(|(_, call)| call.clone())) else {
-            return;
-        };
+        let call = self.hub.board(|board| {
+            board.inherit_claim(&change.id);
+            board.find(&change.id).map(|(_, call)| call.clone())
+        });
+        let Some(call) = call else { return };
         // The number at once; what is known of it follows.
         self.hub.publish(&change);
         if change.new {
@@ -261,6 +263,8 @@ async fn settle(hub: &Hub, pool: &AnyPool, now: Timestamp) -> sqlx::Result<()> {
         for (id, person) in claimed {
             board.set_claim(&id, Some(&person));
         }
+        let all: Vec<String> = board.calls().iter().map(|call| call.id.clone()).collect();
+        all.iter().for_each(|id| board.inherit_claim(id));
     });
     // Who was called, or answered, in a call that is no card.
     for number in hub.board(|board| board.missed_numbers()) {

@@ -135,15 +135,15 @@ impl Hub {
         let inner = &mut *guard;
         let cards = [&change.id].into_iter().chain(&change.settled);
         let calls: Vec<&Call> = cards.filter_map(|id| inner.board.find(id)).map(|(_, call)| call).collect();
-        for seat in inner.seats.values_mut().filter(|seat| seat.is_taken()) {
+        for seat in inner.seats.values_mut() {
+            // Also of who has no page open now: a seat is there for months.
+            let mut gone: Vec<String> = change.gone.iter().filter(|id| seat.forget(id)).cloned().collect();
+            if !seat.is_taken() {
+                continue;
+            }
             for call in &calls {
                 self.tell(seat, call, inner.operator.as_deref(), &inner.directory, now);
             }
-            for id in &change.gone {
-                seat.told.remove(id);
-            }
-            let left = change.gone.iter().filter(|id| seat.shown.remove(*id)).cloned();
-            let mut gone: Vec<String> = left.collect();
             gone.extend(seat.make_room(&inner.board, inner.operator.as_deref(), &inner.directory));
             if !gone.is_empty() {
                 seat.send(self.run, "gone", &GoneFrame { ids: &gone });

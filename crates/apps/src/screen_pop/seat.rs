@@ -106,6 +106,22 @@ impl Seat {
         mark.clone()
     }
 
+    /// A call has left the board, and nobody can ask for it any more; what the person wrote stays in the store. Whether it was
+    /// on the person's pages.
+    pub fn forget(&mut self, call: &str) -> bool {
+        self.told.remove(call);
+        self.noted.remove(call);
+        self.marks.remove(call);
+        self.shown.remove(call)
+    }
+
+    /// How many calls the seat keeps something of.
+    #[cfg(test)]
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.told.len().max(self.noted.len()).max(self.marks.len()).max(self.shown.len())
+    }
+
     /// Takes the oldest finished calls off the person's pages when there are too many; their ids.
     pub fn make_room(&mut self, board: &Board, operator: Option<&str>, directory: &Directory) -> Vec<String> {
         if self.shown.len() <= self.shown_max {

@@ -95,7 +95,7 @@ pub async fn announce_all(
 }
 
 /// Remembers that a report is to be fetched, whether or not it is there: it has changed. A fetch that is under way counts no
-/// more.
+/// more. One of which something was taken out is left alone, since a fetch would bring that back.
 ///
 /// # Errors
 /// When the database refuses.
@@ -109,6 +109,8 @@ pub async fn announce_again(
         "INSERT INTO reports_pending (conversation_space_id, announced_us, attempts, next_try_us, account_key, call_us)
          SELECT $1, $2, 0, $2, $3, $2 WHERE NOT EXISTS
              (SELECT 1 FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($3, ''))
+         AND NOT EXISTS
+             (SELECT 1 FROM reports_redacted WHERE conversation_space_id = $1 AND account_key = $3)
          ON CONFLICT (conversation_space_id, account_key) DO UPDATE
              SET next_try_us = $2, generation = reports_pending.generation + 1",
     )
@@ -326,6 +328,20 @@ pub async fn is_stored(pool: &AnyPool, account_key: &str, conversation_space_id:
         .bind(account_key)
         .fetch_optional(pool)
         .await?;
+    Ok(found.is_some())
+}
+
+/// Whether a report is still to be fetched: what was erased meanwhile is not.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn is_pending(
+    pool: &AnyPool,
+    account_key: &str,
+    conversation_space_id: &str,
+) -> sqlx::Result<bool> {
+    let text = "SELECT 1 FROM reports_pending WHERE conversation_space_id = $1 AND account_key IN ($2, '')";
+    let found = sqlx::query(text).bind(conversation_space_id).bind(account_key).fetch_optional(pool).await?;
     Ok(found.is_some())
 }
 

@@ -7,7 +7,7 @@ use sqlx::AnyPool;
 use super::config::{Kind, Source};
 use crate::{
     people::{
-        import::{Options, columns, import},
+        import::{ImportError, Options, columns, import},
         number::Home,
     },
     store::{OneApp, contacts as store},
@@ -55,6 +55,11 @@ pub async fn import_all(pool: AnyPool, sources: Vec<Source>, home: Option<Home>,
                 contacts = done.contacts,
                 rejected = done.rejected,
                 "contacts imported"
+            ),
+            Err(error @ ImportError::LosesMost { .. }) => tracing::warn!(
+                source = source.name,
+                "the contacts were not imported: {error}, and --name \"{}\"; until then the list of before is used",
+                source.name
             ),
             Err(error) => tracing::warn!(source = source.name, %error, "the contacts were not imported"),
         }

@@ -216,7 +216,12 @@ impl Runner {
             }
             return self.down(trouble, why).await;
         };
-        self.put_aside(trouble, change, why).await?;
+        // The output may have come back between the two.
+        let once_more =
+            self.sink.take(std::slice::from_ref(change), place).await.map_err(Failure::Terminal)?;
+        if !matches!(once_more, Taken::All(_)) {
+            self.put_aside(trouble, change, why).await?;
+        }
         self.untold =
             Some(Untold { place: Place { cursor: next.number, position }, count: 1, replayed: None });
         self.tell().await?;
@@ -297,7 +302,8 @@ mod tests {
         work(&mut runner, &mut Trouble::default(), u32::MAX).await;
         assert_eq!(dead(&runner).await, ["poison"]);
         let got = std::fs::read_to_string(folder.path().join("got")).unwrap();
-        let tries = limits::OUTPUT_REFUSALS_MAX as usize;
+        // And once more when the next was taken.
+        let tries = limits::OUTPUT_REFUSALS_MAX as usize + 1;
         assert_eq!(["first", "poison", "last"].map(|call| got.matches(call).count()), [1, tries, 1]);
     }
 

@@ -10,6 +10,7 @@ use crate::screen_pop::{
     call::{Call, Line, Outcome, Stage},
     kept,
     limits::{FINISHED_CARDS_MAX, FINISHED_OF_LINE_MAX, FINISHED_OF_ONE_MAX, FINISHED_OF_ONE_MORE},
+    seat::Seat,
 };
 
 const NOW: &str = "2026-02-03T17:00:00Z";
@@ -90,4 +91,18 @@ async fn a_page_has_the_newest_finished_calls_of_its_person() {
     let ids: Vec<&str> = gone["ids"].as_array().unwrap().iter().filter_map(|id| id.as_str()).collect();
     assert!(ids.contains(&"call 010") && !ids.contains(&"call 900"), "{ids:?}");
     assert_eq!(ids.len(), more, "as many as are new");
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_a_call_that_has_left_the_board() {
+    let app = App::start().await;
+    app.text("/").await;
+    // Nobody has a page open: a seat is there for months all the same.
+    for seat in app.hub.lock().seats.values_mut() {
+        seat.change("old", |mark| mark.pinned = true);
+        seat.note("old", at(NOW));
+        seat.told.insert("old".to_owned(), 1);
+    }
+    app.hub.publish(&Change { gone: vec!["old".to_owned()], ..Change::of_card("other") });
+    assert_eq!(app.hub.lock().seats.values().map(Seat::kept).max(), Some(0));
 }

@@ -173,14 +173,19 @@ async fn a_missed_call_comes_back_however_many_came_since() {
 #[tokio::test]
 async fn a_later_call_of_a_caller_whom_a_colleague_takes_is_the_colleagues() {
     let app = App::closed(&[front(), admin()]).await;
-    let miss = async |id: &str| {
+    let miss = async |app: &App, id: &str| {
         app.desk.take(&ring(id, "2026-02-03T17:00:00Z", "Ada", "+13125550147")).await;
         app.desk.take(&ending(id, "2026-02-03T17:00:00Z", 2)).await;
     };
-    miss("first").await;
+    miss(&app, "first").await;
     assert_eq!(act(&app, "/settings", "team=on", &front()).await, StatusCode::NO_CONTENT);
     assert_eq!(act(&app, "/calls/first/claim", "claim=true", &front()).await, StatusCode::NO_CONTENT);
-    miss("later").await;
+    miss(&app, "later").await;
+    let page = text(get(&app, "/", &front()).await).await;
+    assert_eq!(page.matches("You take this").count(), 2, "{page}");
+    let app = app.restart_closed().await;
+    let page = text(get(&app, "/", &front()).await).await;
+    assert_eq!(page.matches("You take this").count(), 2, "{page}");
     assert_eq!(act(&app, "/calls/later/claim", "claim=true", &admin()).await, StatusCode::CONFLICT);
     assert_eq!(act(&app, "/calls/later/claim", "claim=true", &front()).await, StatusCode::NO_CONTENT);
     assert_eq!(act(&app, "/calls/later/claim", "claim=false", &admin()).await, StatusCode::NO_CONTENT);
