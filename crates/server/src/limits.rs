@@ -24,6 +24,9 @@ pub const CLOCK_ADVANCE_DAYS_MAX: i64 = 3660;
 /// Real time that a virtual clock gives a client to refresh a channel, or to come back after its end; then it moves on. So
 /// long a token serves at least that was issued while the clock moved.
 pub const CLOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// … but no longer than this on the clock. On a fast machine weeks pass within [`CLOCK_PATIENCE`]: a client whose token
+/// served through all of the days in which a refresh brings a new refresh token would have to sign in again.
+pub const CLOCK_SPARED_MAX_S: i64 = 6 * 24 * 3600;
 /// Real time that a virtual clock waits for work that was begun; then it says so and moves on.
 pub const CLOCK_SETTLE_MAX: Duration = Duration::from_secs(60);
 /// As good as never: where the machine's timer has nothing to say because the clock is virtual.

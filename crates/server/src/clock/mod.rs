@@ -107,7 +107,8 @@ impl Clock {
     }
 
     /// A token was issued. While a virtual clock moves, an hour of it is nothing to a client, which would have no time to
-    /// use what it got: such a token serves for [`limits::CLOCK_PATIENCE`] of real time at least.
+    /// use what it got: such a token serves for [`limits::CLOCK_PATIENCE`] of real time, for
+    /// [`limits::CLOCK_SPARED_MAX_S`] of the clock at most.
     pub fn issued(&self, token_hash: &str) {
         if let Some(clock) = &self.0 {
             clock.issued(token_hash);

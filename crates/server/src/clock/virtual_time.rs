@@ -74,24 +74,33 @@ pub struct Grace {
     _over: DropGuard,
 }
 
-/// Hashes of tokens that were issued while the clock moved, oldest first, and when in real time. No more of them than
-/// can be issued within [`limits::CLOCK_PATIENCE`].
+/// Tokens that were issued while the clock moved, oldest first. No more of them than can be issued within
+/// [`limits::CLOCK_PATIENCE`].
 #[derive(Default)]
-struct Young(VecDeque<(String, Instant)>);
+struct Young(VecDeque<Issued>);
+
+struct Issued {
+    token_hash: String,
+    /// In real time.
+    at: Instant,
+    /// On the clock.
+    at_us: i64,
+}
 
 impl Young {
-    fn add(&mut self, token_hash: &str, now: Instant) {
-        self.forget(now);
-        self.0.push_back((token_hash.to_owned(), now));
+    fn add(&mut self, token_hash: &str, at: Instant, at_us: i64) {
+        self.forget(at);
+        self.0.push_back(Issued { token_hash: token_hash.to_owned(), at, at_us });
     }
 
-    fn has(&mut self, token_hash: &str, now: Instant) -> bool {
+    fn has(&mut self, token_hash: &str, now: Instant, now_us: i64) -> bool {
         self.forget(now);
-        self.0.iter().any(|(hash, _)| hash == token_hash)
+        let oldest_us = now_us.saturating_sub(limits::CLOCK_SPARED_MAX_S * 1_000_000);
+        self.0.iter().any(|issued| issued.token_hash == token_hash && issued.at_us >= oldest_us)
     }
 
     fn forget(&mut self, now: Instant) {
-        while self.0.front().is_some_and(|(_, issued)| *issued + limits::CLOCK_PATIENCE < now) {
+        while self.0.front().is_some_and(|issued| issued.at + limits::CLOCK_PATIENCE < now) {
             self.0.pop_front();
         }
     }
@@ -193,12 +202,14 @@ impl Virtual {
 
     pub fn issued(&self, token_hash: &str) {
         if self.moving.try_lock().is_err() {
-            self.young.lock().unwrap_or_else(PoisonError::into_inner).add(token_hash, Instant::now());
+            let (at, at_us) = (Instant::now(), self.now_us());
+            self.young.lock().unwrap_or_else(PoisonError::into_inner).add(token_hash, at, at_us);
         }
     }
 
     pub fn spares(&self, token_hash: &str) -> bool {
-        self.young.lock().unwrap_or_else(PoisonError::into_inner).has(token_hash, Instant::now())
+        let (now, now_us) = (Instant::now(), self.now_us());
+        self.young.lock().unwrap_or_else(PoisonError::into_inner).has(token_hash, now, now_us)
     }
 
     pub async fn advance(self: &Arc<Self>, to: impl FnOnce(i64) -> i64) -> Advanced {
@@ -309,9 +320,27 @@ mod tests {
         assert!(*spared.lock().unwrap(), "though an hour and more has passed");
         let issued = Instant::now();
         let mut young = Young::default();
-        young.add("within", issued);
-        assert!(young.has("within", issued + limits::CLOCK_PATIENCE));
-        assert!(!young.has("within", issued + limits::CLOCK_PATIENCE + Duration::from_millis(1)));
+        young.add("within", issued, 0);
+        assert!(young.has("within", issued + limits::CLOCK_PATIENCE, 0));
+        assert!(!young.has("within", issued + limits::CLOCK_PATIENCE + Duration::from_millis(1), 0));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_spared_is_replaced_before_its_sign_in_ends() {
+        let clock = Clock::standing(0);
+        let of_alarm = clock.clone();
+        let alarm = clock.alarm(0, move || of_alarm.issued("within"));
+        clock.advance(|_| limits::CLOCK_SPARED_MAX_S * 1_000_000).await.expect("it is virtual");
+        drop(alarm);
+        assert!(clock.spares("within"));
+        clock.advance(|now_us| now_us + 1).await.expect("it is virtual");
+        assert!(!clock.spares("within"), "however little real time has passed");
+        let renewed_s = limits::REFRESH_TOKEN_LIFE_S * limits::REFRESH_TOKEN_RENEW_PERCENT / 100;
+        let rest_s = limits::REFRESH_TOKEN_LIFE_S - renewed_s;
+        assert!(
+            limits::CLOCK_SPARED_MAX_S < rest_s,
+            "a refresh must come while a new refresh token comes with it"
+        );
     }
 
     #[tokio::test]
