@@ -13,6 +13,7 @@ use sqlx::AnyPool;
 
 use super::{
     hub::Hub,
+    language,
     routes::{Pages, acting, done, no_such_call},
     sight::Person,
 };
@@ -83,7 +84,8 @@ pub async fn claim(
     match pages.hub.claim(&pages.store.pool, &visitor.person, &id, form.claim).await {
         Err(Refused::NotThere) => no_such_call(),
         Err(Refused::Taken(holder)) => {
-            (StatusCode::CONFLICT, format!("{holder} takes this.\n")).into_response()
+            let texts = pages.hub.texts(language::of(&pages, &headers));
+            (StatusCode::CONFLICT, texts.card.theirs.with("by", holder) + "\n").into_response()
         }
         Err(Refused::Store(error)) => done(Err(error)),
         Ok(()) => done(Ok(())),

@@ -250,7 +250,7 @@ impl Door {
         Ok((person, cookie))
     }
 
-    async fn remember(&self, key: String, session: Session) {
+    pub(super) async fn remember(&self, key: String, session: Session) {
         let oldest = {
             let mut sessions = lock(&self.sessions);
             sessions.insert(key, session);

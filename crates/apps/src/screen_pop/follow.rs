@@ -316,3 +316,48 @@ impl Follower {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sdk::{Config, Hosts, TokenFile};
+
+    use super::*;
+    use crate::screen_pop::{
+        call::{Outcome, Stage},
+        tests::{pages::App, ring},
+    };
+
+    #[tokio::test]
+    async fn of_many_calls_that_are_gone_so_many_are_asked_about_and_the_others_end() {
+        const CREATED: &str = "2026-02-03T17:00:00Z";
+        let App { hub, desk, pages, folder, .. } = App::start().await;
+        let base: url::Url = "http://127.0.0.1:9/".parse().unwrap();
+        let config = Config {
+            client_id: "client".into(),
+            client_secret: "secret".into(),
+            redirect_uri: base.clone(),
+            hosts: Hosts::single(base),
+        };
+        let source = Source {
+            client: Client::new(config, TokenFile::new(folder.path().join("tokens.json"))).unwrap(),
+            pool: pages.store.pool.clone(),
+            door: pages.door,
+            account_keys: Vec::new(),
+            state_file: folder.path().join("channel.json"),
+            invite: Box::new(|_| {}),
+        };
+        for n in 0..HISTORIES_MAX + 3 {
+            desk.take(&ring(&format!("call {n}"), CREATED, "", "+13125550147")).await;
+        }
+        let (work, breaks) = (JoinSet::new(), watch::Sender::default());
+        let mut follower = Follower { source, desk, hub, work, comparing: false, asking: false, breaks };
+        let suspects = follower.hub.board(|board| board.live_ids());
+        follower.compared(&suspects, &[]).await;
+        assert_eq!(follower.work.len(), HISTORIES_MAX);
+        let ended = |board: &mut crate::screen_pop::board::Board| {
+            let ended = board.calls().iter().filter(|call| call.stage == Stage::Ended(Outcome::Unknown));
+            (ended.count(), board.live_ids().len())
+        };
+        assert_eq!(follower.hub.board(ended), (3, HISTORIES_MAX), "until their history is there");
+    }
+}

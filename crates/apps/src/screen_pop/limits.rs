@@ -59,7 +59,8 @@ pub const PAGES_OF_ONE_MAX: usize = 64;
 pub const NOTES_CHARS_MAX: usize = 4000;
 /// Lines that a person may keep from popping; a form with more is refused with 400.
 pub const LINES_CHOSEN_MAX: usize = 64;
-/// Marks (notes, pins, dismissals) of one person taken back at their first page; older ones stay in the store.
+/// Marks (notes, pins, dismissals) of one person taken back at their first page besides those of calls on the board; older
+/// ones stay in the store.
 pub const MARKS_RESTORED_MAX: u32 = 1000;
 
 /// How long a browser stays signed in.

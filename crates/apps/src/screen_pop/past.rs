@@ -53,7 +53,7 @@ pub struct Looks {
 
 /// Why a look is not done.
 #[derive(Debug, thiserror::Error)]
-enum LookError {
+pub(super) enum LookError {
     #[error("{0}")]
     Sdk(#[from] Error),
     #[error("the store failed: {0}")]
@@ -101,7 +101,7 @@ impl Looks {
     }
 
     /// One look: what ended since the last one and was not seen is handed on.
-    async fn look(&mut self) -> Result<(), LookError> {
+    pub(super) async fn look(&mut self) -> Result<(), LookError> {
         let asked = self.client.now();
         let looked::Known { begun, mut watermark } =
             looked::known(&self.pool, &self.account_key, asked).await?;
@@ -133,7 +133,7 @@ impl Looks {
     }
 
     /// Calls that ended within a span and were not seen to their end, newest first.
-    async fn unseen(&mut self, span: Span) -> Result<Vec<String>, LookError> {
+    pub(super) async fn unseen(&mut self, span: Span) -> Result<Vec<String>, LookError> {
         let seen = looked::seen(&self.pool, span.from).await?;
         if self.looked_at.len() > LOOKED_AT_MAX {
             self.looked_at.clear();

@@ -140,7 +140,11 @@ async fn seat(pages: &Pages, visitor: &Visitor) -> sqlx::Result<()> {
         return Ok(());
     }
     let choice = store::choice(&pages.store.pool, &person.id).await?;
-    let marks = store::marks(&pages.store.pool, &person.id, MARKS_RESTORED_MAX).await?;
+    let mut marks = store::marks(&pages.store.pool, &person.id, MARKS_RESTORED_MAX).await?;
+    // What was written of a call that is still shown must not look as if it had not been.
+    let calls: Vec<String> =
+        pages.hub.board(|board| board.calls().iter().map(|call| call.id.clone()).collect());
+    marks.extend(store::marks_of(&pages.store.pool, &person.id, &calls).await?);
     let language = languages::chosen(&pages.store.pool, &person.id).await?;
     pages.hub.seat(person, choice, marks, language);
     Ok(())

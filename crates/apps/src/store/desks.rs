@@ -237,16 +237,36 @@ pub async fn marks(pool: &AnyPool, person: &str, max: u32) -> sqlx::Result<HashM
     .bind(i64::from(max))
     .fetch_all(pool)
     .await?;
-    let mark = |row: &AnyRow| {
-        let mark = Mark {
-            dismissed: Dismissed::of_stored(row.try_get("dismissed")?),
-            pinned: row.try_get::<i64, _>("pinned")? != 0,
-            notes: row.try_get("notes")?,
-            code: row.try_get::<Option<String>, _>("code")?.unwrap_or_default(),
-        };
-        Ok((row.try_get("conversation_space_id")?, mark))
+    rows.iter().map(mark_in).collect()
+}
+
+/// A person's marks of these calls.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn marks_of(pool: &AnyPool, person: &str, calls: &[String]) -> sqlx::Result<HashMap<String, Mark>> {
+    let text = if super::is_sqlite(pool) {
+        "SELECT conversation_space_id, dismissed, pinned, notes, code FROM desk_marks
+         LEFT JOIN desk_codes USING (person, conversation_space_id) WHERE person = $1
+         AND conversation_space_id IN (SELECT value FROM json_each($2))"
+    } else {
+        "SELECT conversation_space_id, dismissed, pinned, notes, code FROM desk_marks
+         LEFT JOIN desk_codes USING (person, conversation_space_id) WHERE person = $1
+         AND conversation_space_id IN (SELECT * FROM json_array_elements_text($2::json))"
     };
-    rows.iter().map(mark).collect()
+    let calls = serde_json::to_string(calls).expect("ids are texts");
+    let rows = sqlx::query(text).bind(person).bind(calls).fetch_all(pool).await?;
+    rows.iter().map(mark_in).collect()
+}
+
+fn mark_in(row: &AnyRow) -> sqlx::Result<(String, Mark)> {
+    let mark = Mark {
+        dismissed: Dismissed::of_stored(row.try_get("dismissed")?),
+        pinned: row.try_get::<i64, _>("pinned")? != 0,
+        notes: row.try_get("notes")?,
+        code: row.try_get::<Option<String>, _>("code")?.unwrap_or_default(),
+    };
+    Ok((row.try_get("conversation_space_id")?, mark))
 }
 
 /// What people wrote of a call: person, notes and what came of it, by person; those who wrote nothing are left out.

@@ -18,7 +18,10 @@ use tokio::{net::TcpListener, time::timeout};
 
 use super::{Answer, Failure, IMPORTED, Lookup, config};
 use crate::{
-    people::number::{Home, Number},
+    people::{
+        limits::{OUTCOME_CHARS_MAX, OUTCOMES_MAX},
+        number::{Home, Number},
+    },
     store::testing,
 };
 
@@ -194,6 +197,15 @@ fn outcomes_are_a_short_list_of_words() {
         let problems = read(&format!("outcomes = {wrong}")).unwrap_err().to_string();
         assert!(problems.starts_with("outcomes: "), "{problems}");
     }
+    let list = |count: usize, chars: usize| {
+        let words: Vec<String> = (0..count).map(|n| format!("{n:0chars$}")).collect();
+        read(&format!("outcomes = {words:?}"))
+    };
+    assert_eq!(list(OUTCOMES_MAX, OUTCOME_CHARS_MAX).unwrap().outcomes.len(), OUTCOMES_MAX);
+    let many = list(OUTCOMES_MAX + 1, 2).unwrap_err().to_string();
+    assert_eq!(many, "outcomes: 41 are too many, list at most 40");
+    let long = list(1, OUTCOME_CHARS_MAX + 1).unwrap_err().to_string();
+    assert!(long.ends_with("as a few words, at most 40 characters"), "{long}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     people::{
         contact::Contact,
+        limits::CANDIDATES_MAX,
         number::{Home, Number},
     },
     screen_pop::routes::router,
@@ -94,6 +95,22 @@ async fn several_are_offered_and_a_pick_is_remembered() {
     events.card_with(&["Bo Sample is calling"]).await;
     app.desk.take(&ring("b", CREATED, "", NUMBER)).await;
     events.card_with(&["data-call=\"b\"", "Bo Sample is calling"]).await;
+}
+
+#[tokio::test]
+async fn of_the_contacts_with_one_number_so_many_are_looked_at() {
+    let app = App::start().await;
+    let number = Number::read(NUMBER, Home::default());
+    let most = usize::try_from(CANDIDATES_MAX).unwrap();
+    let mut writer = contacts::Writer::begin(&app.store.pool, "customers").await.unwrap();
+    let contact = |n: usize| Contact { reference: n.to_string(), ..named("Ada") };
+    let new = |n: usize| NewContact::new(contact(n), vec![(NUMBER.to_owned(), number.clone())]);
+    writer.write((0..most + 3).map(new).collect()).await.unwrap();
+    writer.finish().await.unwrap();
+    let found = contacts::candidates(&app.store.pool, &number).await.unwrap();
+    let different: std::collections::BTreeSet<&str> =
+        found.iter().map(|contact| contact.reference.as_str()).collect();
+    assert_eq!((found.len(), different.len()), (most, most));
 }
 
 #[tokio::test]

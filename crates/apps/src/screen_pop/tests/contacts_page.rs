@@ -4,13 +4,22 @@ use axum::{
     body::Body,
     http::{Request, Response},
 };
+use jiff::Timestamp;
 use tower::ServiceExt as _;
 
 use super::pages::{App, text};
 use crate::{
     people::number::{Home, Number},
-    screen_pop::{limits::UPLOAD_BYTES_MAX, routes::router, secrets::digest, sight::Person},
-    store::contacts,
+    screen_pop::{
+        limits::{CONTACT_LISTS_MAX, UPLOAD_BYTES_MAX},
+        routes::router,
+        secrets::digest,
+        sight::Person,
+    },
+    store::{
+        contact_files::{self, ContactFile},
+        contacts,
+    },
 };
 
 const FILE: &str = "Who;Ring me;City\nAda Example;+1 312 555 0147;Chicago\nBo Sample;front gate;Boston\n";
@@ -169,6 +178,28 @@ async fn wrong_files_names_and_people_are_refused() {
     let request = Request::get("/contacts").header("host", "localhost:5000").header("cookie", cookie);
     let answer = router(closed.pages.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 403);
+}
+
+#[tokio::test]
+async fn with_as_many_lists_as_there_may_be_one_has_to_be_taken_away_first() {
+    let app = App::start().await;
+    let list = |n: usize| ContactFile { name: format!("list {n}"), columns: Vec::new() };
+    for n in 0..CONTACT_LISTS_MAX {
+        contact_files::save(&app.store.pool, &list(n), "", Timestamp::now()).await.unwrap();
+    }
+    let save = async |name: &str| {
+        assert_eq!(send(&app, "PUT", "/contacts/file", FILE).await.status(), 204);
+        let form = format!("file=new&name={name}&column=name&column=phone&column=&do=save");
+        send(&app, "POST", "/contacts", form).await
+    };
+    let refused = save("friends").await;
+    assert_eq!(refused.status(), 422);
+    let words = format!("There are {CONTACT_LISTS_MAX} lists already. Take one away first.");
+    assert!(text(refused).await.contains(&words));
+    assert!(found(&app, "+13125550147").await.is_empty());
+    assert_eq!(save("list%200").await.status(), 303, "one that is there is replaced");
+    assert_eq!(send(&app, "POST", "/contacts/remove", "name=list+1").await.status(), 303);
+    assert_eq!(save("friends").await.status(), 303);
 }
 
 #[tokio::test]

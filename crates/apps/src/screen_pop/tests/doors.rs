@@ -43,18 +43,33 @@ pub(super) async fn get(app: &App, path: &str, person: &Person) -> Response<Body
 }
 
 async fn post(app: &App, path: &str, form: &str, person: &Person, origin: &str, proof: &str) -> StatusCode {
+    send(app, path, form, person, origin, proof).await.status()
+}
+
+async fn send(
+    app: &App,
+    path: &str,
+    form: &str,
+    person: &Person,
+    origin: &str,
+    proof: &str,
+) -> Response<Body> {
     let request = Request::post(path)
         .header("host", "localhost:5000")
         .header("content-type", "application/x-www-form-urlencoded")
         .header("origin", origin)
         .header("x-callfeed-proof", proof)
         .header("cookie", format!("callfeed_session_5000={}", person.id));
-    let answer = router(app.pages.clone()).oneshot(request.body(Body::from(form.to_owned())).unwrap()).await;
-    answer.unwrap().status()
+    router(app.pages.clone()).oneshot(request.body(Body::from(form.to_owned())).unwrap()).await.unwrap()
+}
+
+/// The whole answer to what a person does.
+pub(super) async fn answer(app: &App, path: &str, form: &str, person: &Person) -> Response<Body> {
+    send(app, path, form, person, OWN, &digest("proof", &person.id)).await
 }
 
 pub(super) async fn act(app: &App, path: &str, form: &str, person: &Person) -> StatusCode {
-    post(app, path, form, person, OWN, &digest("proof", &person.id)).await
+    answer(app, path, form, person).await.status()
 }
 
 /// A board on which the front desk rings, and the id of that call.

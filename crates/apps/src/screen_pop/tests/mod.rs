@@ -2,6 +2,7 @@
 
 mod board;
 mod callers;
+mod claims;
 mod contacts_page;
 mod doors;
 mod facts;
@@ -9,9 +10,11 @@ mod kept;
 mod known;
 mod languages;
 mod last_calls;
+mod limits;
 mod living;
+mod looks;
 mod marks;
-mod pages;
+pub(super) mod pages;
 mod past;
 mod rights;
 mod sights;
@@ -63,7 +66,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 /// The first state of a call by `name` and `number`.
-fn ring(id: &str, created: &str, name: &str, number: &str) -> CallEvent {
+pub(super) fn ring(id: &str, created: &str, name: &str, number: &str) -> CallEvent {
     let content = json!({
         "metadata": {"conversationSpaceId": id, "direction": "INBOUND", "accountKey": "4827193056281740395",
             "callCreated": created},

@@ -42,7 +42,7 @@ use crate::{
 const CREATED: &str = "2026-02-03T17:00:00Z";
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) struct App {
+pub(in crate::screen_pop) struct App {
     pub hub: Arc<Hub>,
     pub desk: Desk,
     pub pages: Pages,
@@ -148,7 +148,7 @@ pub(super) async fn text(response: Response<Body>) -> String {
     String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
 }
 
-pub(super) struct Events {
+pub(in crate::screen_pop) struct Events {
     stream: BodyDataStream,
     text: String,
     /// Id of the last event.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::screen_pop::{
     board::{Board, Change},
+    limits::WALL_LINKS_MAX,
     routes::router,
     secrets::digest,
     sight::{Directory, Person},
@@ -107,6 +108,23 @@ async fn a_read_only_link_shows_the_wall_until_it_is_taken_away() {
     assert_eq!(form(&app, &admin(), &end).await.0, StatusCode::SEE_OTHER);
     while wall.next().await.is_some() {}
     assert_eq!(get(&app, &link, &nobody).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn with_as_many_links_as_there_may_be_one_has_to_be_taken_away_first() {
+    let app = App::closed(&[admin()]).await;
+    let proof = format!("proof={}", digest("proof", &admin().id));
+    for _ in 0..WALL_LINKS_MAX {
+        assert_eq!(form(&app, &admin(), &proof).await.0, StatusCode::OK);
+    }
+    let (status, page) = form(&app, &admin(), &proof).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(page.contains("Take one away first.") && page.contains("href=\"/wallboard\""), "{page}");
+    let links = wall_links::all(&app.store.pool).await.unwrap();
+    assert_eq!(links.len(), usize::try_from(WALL_LINKS_MAX).unwrap());
+    let end = format!("{proof}&end={}", links[0].digest);
+    assert_eq!(form(&app, &admin(), &end).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(form(&app, &admin(), &proof).await.0, StatusCode::OK);
 }
 
 #[test]
