@@ -160,6 +160,18 @@ async fn the_page_is_used_by_keys_alone() {
     assert_eq!(read(&browser, "document.querySelector('[data-count=missed]').textContent").await, "53");
     let back = read(&browser, &format!("{shown}[0].querySelector('[data-call-back]').href")).await;
     assert_eq!(back, "tel:+13125550147");
+    let faster = "void (() => {
+        const ask = window.fetch;
+        window.fetch = async (path, ...rest) => {
+            if (!path.endsWith('/claim')) return ask(path, ...rest);
+            window.fetch = ask;
+            return new Response('Bo Sample takes this\\n', { status: 409 });
+        };
+    })()";
+    read(&browser, faster).await;
+    keys(&browser, "t").await;
+    let said = "document.getElementById('say').textContent.includes('Bo Sample takes this')";
+    browser.until("it is said who was faster", said).await;
     keys(&browser, "t").await;
     browser.until("it is taken", &format!("{shown}[0].innerText.includes('You take this')")).await;
     keys(&browser, "/").await;
@@ -215,7 +227,19 @@ async fn keys_are_told(browser: &Browser) {
     browser.sees(&["write notes"]).await;
     browser.press("Done").await;
     browser.until("it is closed", "!document.querySelector('dialog[open]')").await;
-    read(browser, "void document.activeElement.blur()").await;
+    // Who switches them off is left alone by them; Escape stays.
+    let tab = "document.getElementById('calls').dataset.tab";
+    for (is_on, shows) in [(false, "active"), (true, "missed")] {
+        click(browser, ".desk-settings summary").await;
+        click(browser, "[name=keys]").await;
+        let heeded = "document.querySelector('.board').hasAttribute('data-keys')";
+        assert_eq!(read(browser, heeded).await, is_on);
+        click(browser, ".desk-settings summary").await;
+        read(browser, "void document.activeElement.blur()").await;
+        keys(browser, "3").await;
+        assert_eq!(read(browser, tab).await, shows);
+    }
+    keys(browser, "1").await;
 }
 
 async fn contacts_without_a_mouse(browser: &Browser, team: &Team) {
@@ -341,6 +365,28 @@ async fn of_two_pages_no_word_is_lost(browser: &Browser, other: &Person, page: &
     browser.sees(&["both texts are kept"]).await;
     let both = "Wants a Monday\\n---\\nWants!! a Tuesday, rang twice";
     browser.until("both are there", &format!("{field}.value === '{both}'")).await;
+    // The app has it, but its answer is lost; before it is sent again the other browser goes on.
+    let lose = "void (() => {
+        const [ask, gate] = [window.fetch, new Promise((open) => { window.lose = open; })];
+        window.fetch = async (path, ...rest) => {
+            const answer = await ask(path, ...rest);
+            if (!path.endsWith('/notes') || window.was_lost) return answer;
+            window.was_lost = true;
+            await gate;
+            throw new TypeError('lost');
+        };
+    })()";
+    read(browser, lose).await;
+    keys(browser, "?").await;
+    browser.until("it is kept", "window.was_lost").await;
+    let sent = read(browser, &format!("{field}.value")).await;
+    let sent = sent.as_str().expect("a text").to_owned();
+    write(&sent, &format!("{sent} at nine")).await;
+    read(browser, "void lose()").await;
+    let once = format!("{field}.value === {}", json!(format!("{sent} at nine")));
+    browser.until("it is there once", &once).await;
+    write(&format!("{sent} at nine"), &both.replace("\\n", "\n")).await;
+    browser.until("as before", &format!("{field}.value === '{both}'")).await;
     let stored = async || other.read(&format!("{page}/calls/{space}")).await.is(200).text;
     let both = both.replace("\\n", "\n");
     eventually("both are kept", LATER, async || stored().await.contains(&both).then_some(())).await;

@@ -19,6 +19,7 @@ const problemText = document.getElementById("problem-text");
 const operator = document.getElementById("operator");
 const lost = document.getElementById("lost");
 const settings = document.getElementById("settings");
+const keysOpen = document.getElementById("keys-open");
 // Pages that have no events of their own learn of a sign-out here.
 const siblings = new BroadcastChannel(`callfeed.desk.${board.dataset.desk}`);
 
@@ -141,19 +142,27 @@ function setLink({ key, word, problem }) {
   if ((key === "sign-in") === operator.hidden) location.reload();
 }
 
+// What the scripts go by is on the page at once.
+function heed(isSet) {
+  board.toggleAttribute("data-sound", isSet("sound"));
+  board.toggleAttribute("data-keys", isSet("keys"));
+  if (isSet("keys")) keysOpen.setAttribute("aria-keyshortcuts", "?");
+  else keysOpen.removeAttribute("aria-keyshortcuts");
+}
+
 // Another page of this person has changed the settings.
 function settingsFrom({ ticks, from, to }) {
   const set = new Set(ticks);
   for (const tick of settings.querySelectorAll("[type=checkbox]")) tick.checked = set.has(`${tick.name}=${tick.value}`);
   settings.elements.from.value = from;
   settings.elements.to.value = to;
-  board.toggleAttribute("data-sound", set.has("sound=on"));
+  heed((name) => set.has(`${name}=on`));
 }
 
 async function sendSettings() {
   if (!settings.checkValidity()) return;
   const form = new FormData(settings);
-  board.toggleAttribute("data-sound", form.has("sound"));
+  heed((name) => form.has(name));
   if (!(await send("/settings", form)).kept) notKept();
 }
 

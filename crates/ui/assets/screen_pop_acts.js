@@ -97,8 +97,9 @@ async function logAgain(card) {
 }
 
 async function claim(card, wanted) {
-  const { status, kept } = await toCall(card, "claim", { claim: wanted });
-  if (status === TAKEN) announce(texts.taken);
+  const { answer, status, kept } = await toCall(card, "claim", { claim: wanted });
+  // Who was faster, by name.
+  if (status === TAKEN) announce(await answer.text().catch(() => ""));
   else if (!kept) notKept();
 }
 

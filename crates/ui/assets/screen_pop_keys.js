@@ -3,6 +3,7 @@
 import { close, pin } from "./screen_pop_acts.js";
 import { focused, showTab, visibleCards } from "./screen_pop_cards.js";
 
+const board = document.querySelector(".board");
 const search = document.getElementById("search");
 const help = document.getElementById("keys");
 
@@ -43,6 +44,8 @@ function onKey(event) {
   }
   // Keys that are written into a field are no commands.
   if (field || event.ctrlKey || event.metaKey || event.altKey) return;
+  // A person can switch off the keys that write a sign; Escape is none.
+  if (event.key.length === 1 && !("keys" in board.dataset)) return;
   const act = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : null;
   if (!act) return;
   event.preventDefault();

@@ -19,6 +19,7 @@ const VERSION = "x-callfeed-version";
 
 let prefix = "";
 let basePrefix = "";
+let savePrefix = "";
 let send = null;
 // The newest notes of each call that the app does not have yet.
 const waiting = new Map();
@@ -30,6 +31,9 @@ const refused = new Map();
 const known = new Map();
 // A newer text of the app, where something is being written; it is looked at when that is kept.
 const news = new Map();
+// Names each save of this page.
+const page = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("");
+let saves = 0;
 // Calls whose notes were changed elsewhere while they were written here, until somebody begins to write again.
 const joined = new Set();
 
@@ -46,6 +50,7 @@ function store(id, text) {
     if (text === null) {
       localStorage.removeItem(prefix + id);
       localStorage.removeItem(basePrefix + id);
+      localStorage.removeItem(savePrefix + id);
     } else {
       localStorage.setItem(prefix + id, text);
       localStorage.setItem(basePrefix + id, knownOf(id).text);
@@ -177,13 +182,33 @@ function taken(id, sent, text, version) {
   tell(id, joined.has(id) ? texts.both_kept : texts.saved);
 }
 
-// Sends the notes of a call once; resolves to the answer's status, and to what the app has now if it has kept them.
-async function sendOnce(id, notes) {
-  const fields = { notes, base: knownOf(id).text };
-  const { answer, status, kept } = await send(`/calls/${encodeURIComponent(id)}/notes`, fields);
+// A save of the newest notes. It has a name, by which the app knows one that it has done already, and stays in this browser
+// until it is answered: also a page that is loaded anew sends it again as it was.
+function begin(id) {
+  saves += 1;
+  const save = { save: `${page}.${saves}`, base: knownOf(id).text, notes: waiting.get(id) };
+  try {
+    localStorage.setItem(savePrefix + id, JSON.stringify(save));
+  } catch {
+    // Without storage this page alone knows it.
+  }
+  return save;
+}
+
+function unanswered(id) {
+  try {
+    return JSON.parse(localStorage.getItem(savePrefix + id));
+  } catch {
+    return null;
+  }
+}
+
+// Sends a save once; resolves to the answer's status, and to what the app has now if it has kept the notes.
+async function sendOnce(id, save) {
+  const { answer, status, kept } = await send(`/calls/${encodeURIComponent(id)}/notes`, save);
   if (!kept) return { status };
   try {
-    const text = status === BOTH ? await answer.text() : notes;
+    const text = status === BOTH ? await answer.text() : save.notes;
     return { status, text, version: Number(answer.headers.get(VERSION)) };
   } catch {
     // Half an answer is none.
@@ -194,13 +219,14 @@ async function sendOnce(id, notes) {
 // Sends the newest notes of a call until the app has them, or says that it never will.
 async function deliver(id) {
   // What got no answer is sent again as it was: the app may have it.
-  let sent = null;
+  let save = unanswered(id);
   while (waiting.has(id)) {
-    sent ??= waiting.get(id);
-    const { status, text, version } = await sendOnce(id, sent);
+    save ??= begin(id);
+    const sent = save.notes;
+    const { status, text, version } = await sendOnce(id, save);
     if (text !== undefined) {
       taken(id, sent, text, version);
-      sent = null;
+      save = null;
     } else if (!NEVER.has(status)) {
       tell(id, texts.not_saved);
       await pause(RETRY_MS);
@@ -209,7 +235,7 @@ async function deliver(id) {
         waiting.delete(id);
         refuse(id, sent, status);
       }
-      sent = null;
+      save = null;
     }
   }
   underWay.delete(id);
@@ -284,6 +310,7 @@ async function beforeSignOut(event) {
 export function keepNotes(board, calls, sender) {
   prefix = `callfeed.notes.${board.dataset.desk}.`;
   basePrefix = `callfeed.notes-base.${board.dataset.desk}.`;
+  savePrefix = `callfeed.notes-save.${board.dataset.desk}.`;
   send = sender;
   calls.addEventListener("input", (event) => {
     if (!event.target.matches("[data-notes]")) return;

@@ -40,6 +40,7 @@ fullScreen.addEventListener("click", async () => {
   }
 });
 document.addEventListener("keydown", (event) => {
+  if (!("keys" in main.dataset)) return;
   if (event.key === "f" && !event.ctrlKey && !event.metaKey && !event.target.matches("input")) fullScreen.click();
 });
 setInterval(showTimers, TICK_MS);

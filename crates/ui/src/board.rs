@@ -41,6 +41,8 @@ pub struct Desk {
     pub team: bool,
     pub do_not_disturb: bool,
     pub sound: bool,
+    /// Single keys are commands.
+    pub keys: bool,
     /// Their lines.
     pub lines: Vec<DeskLine>,
     pub hours: DeskHours,
@@ -77,6 +79,8 @@ pub struct DeskDay {
 pub struct DeskSignIn {
     /// Where to sign in.
     pub address: String,
+    /// The app itself is signed out, so that an administrator has to be the first.
+    pub admin_first: bool,
     /// The page itself, to which the choice of a language comes back.
     pub here: String,
     /// Proof of the session, which this page has not.

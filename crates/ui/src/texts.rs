@@ -117,6 +117,7 @@ pub struct PageTexts {
 pub struct SignInTexts {
     pub title: Text,
     pub text: Text,
+    pub admin_first: Text,
     pub button: Text,
 }
 
@@ -178,6 +179,7 @@ pub struct KeysTexts {
     pub tabs: Text,
     pub search: Text,
     pub help: Text,
+    pub off: Text,
 }
 
 /// What a person may choose.
@@ -190,6 +192,7 @@ pub struct SettingsTexts {
     pub team: Text,
     pub do_not_disturb: Text,
     pub sound: Text,
+    pub keys: Text,
     pub hours: Text,
     pub from: Text,
     pub to: Text,
@@ -392,6 +395,8 @@ pub struct ErrorsTexts {
     pub wrong_name: Said,
     pub foreign_form: Said,
     pub store: Said,
+    pub many_lines: Said,
+    pub wrong_hours: Said,
     pub no_chance: Said,
     pub not_kept: Said,
     pub contacts: Said,
@@ -423,7 +428,6 @@ pub struct ScriptTexts {
     pub empty_missed_text: Text,
     pub not_found: Text,
     pub not_found_text: Text,
-    pub taken: Text,
     pub saved: Text,
     pub both_kept: Text,
     pub note_gone: Text,

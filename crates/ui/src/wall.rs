@@ -19,6 +19,8 @@ pub struct Wallboard {
     pub now_ms: i64,
     /// Of somebody who is signed in, not by a link.
     pub is_desk: bool,
+    /// A single key is a command; by a link none is, since nobody could switch it off.
+    pub keys: bool,
     /// Proof of the session, which each form carries.
     pub proof: String,
     /// Links that hold; for admins.

@@ -19,6 +19,8 @@ pub struct Choice {
     /// Cards come in silence.
     pub do_not_disturb: bool,
     pub sound: bool,
+    /// Single letters, digits and signs are commands (WCAG 2.1.4).
+    pub keys: bool,
     /// Ids of lines of theirs whose calls make no card, unless they answer them.
     pub muted: BTreeSet<String>,
     /// Outside these cards come in silence; always loud without any.
@@ -34,10 +36,20 @@ impl Default for Choice {
             team: false,
             do_not_disturb: false,
             sound: false,
+            keys: true,
             muted,
             hours,
         }
     }
+}
+
+/// Why a form is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// More lines than [`LINES_CHOSEN_MAX`] are not ticked.
+    ManyLines,
+    /// Hours that are no time of day.
+    Hours,
 }
 
 /// Hours of some days of the week.
@@ -81,8 +93,8 @@ impl Choice {
     /// Reads a form. `line` is a line that is to pop, `shown` one that the form has a tick for; `day` is 1 for Monday.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
-    pub fn read(form: &[(String, String)]) -> Result<Self, &'static str> {
+    /// What is wrong; nothing is chosen then.
+    pub fn read(form: &[(String, String)]) -> Result<Self, Wrong> {
         let value = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let values =
             |name: &'static str| form.iter().filter(move |(key, _)| key == name).map(|(_, value)| value);
@@ -90,11 +102,11 @@ impl Choice {
         let muted: BTreeSet<String> =
             values("shown").filter(|line| !wanted.contains(line)).cloned().collect();
         if muted.len() > LINES_CHOSEN_MAX {
-            return Err("There are too many lines.\n");
+            return Err(Wrong::ManyLines);
         }
         let hours = match value("hours") {
             Some(_) => {
-                let minute = |name| value(name).and_then(minutes).ok_or("Write hours as 09:00.\n");
+                let minute = |name| value(name).and_then(minutes).ok_or(Wrong::Hours);
                 let day = |value: &String| value.parse().ok().filter(|day| (1..=7).contains(day));
                 let days = values("day").filter_map(day).fold(0, |days: u8, day: u8| days | 1 << (day - 1));
                 Some(Hours { from_min: minute("from")?, to_min: minute("to")?, days })
@@ -108,6 +120,7 @@ impl Choice {
             team: is("team"),
             do_not_disturb: is("do_not_disturb"),
             sound: is("sound"),
+            keys: is("keys"),
             muted,
             hours,
         })

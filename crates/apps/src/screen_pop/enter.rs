@@ -22,12 +22,15 @@ use super::{
 };
 use crate::sign_in::{self, RedirectQuery};
 
-/// The page for who has not signed in. While the app itself is signed out, the first person signs in for both.
+/// The page for who has not signed in. While the app itself is signed out, the first person signs in for both; the phone
+/// system gives all calls to administrators alone (spec/oauth.md, Scopes).
 /// `here` is the path of the page.
 pub fn page(pages: &Pages, headers: &HeaderMap, here: &str) -> Response<Body> {
-    let address = pages.hub.sign_in().map_or_else(|| "/sign-in".to_owned(), |sign_in| sign_in.login_url);
+    let own = pages.hub.sign_in();
+    let admin_first = own.is_some();
+    let address = own.map_or_else(|| "/sign-in".to_owned(), |sign_in| sign_in.login_url);
     let texts = pages.hub.texts(language::of(pages, headers)).clone();
-    let page = DeskSignIn { address, here: here.to_owned(), proof: String::new(), texts };
+    let page = DeskSignIn { address, admin_first, here: here.to_owned(), proof: String::new(), texts };
     ui::page(StatusCode::OK, &page, &[])
 }
 

@@ -21,6 +21,7 @@ use super::{
     frames::{GoneFrame, LanguageFrame},
     limits::{PAGE_QUEUE_MAX, PAGE_RETRY, PAGES_MAX, PAGES_OF_ONE_MAX},
     marks::Turns,
+    notes::Saves,
     seat::Seat,
     settings,
     sight::{self, Choice, Directory, Person, Tab},
@@ -37,6 +38,8 @@ pub struct Hub {
     pub(super) run: i64,
     languages: Languages,
     pub(super) turns: Turns,
+    /// Asked and told while `inner` is held, never the other way round.
+    pub(super) saves: Saves,
     /// Held while a claim is made.
     pub(super) claiming: tokio::sync::Mutex<()>,
     // A std mutex: held for a look or a render, never over an await.
@@ -102,8 +105,8 @@ impl Hub {
     pub fn with_outcomes(zone: TimeZone, outcomes: Vec<String>) -> Arc<Self> {
         let run = Timestamp::now().as_millisecond();
         let languages = Languages::read();
-        let (turns, claiming, inner) = Default::default();
-        Arc::new(Self { zone, outcomes, run, languages, turns, claiming, inner })
+        let (turns, saves, claiming, inner) = Default::default();
+        Arc::new(Self { zone, outcomes, run, languages, turns, saves, claiming, inner })
     }
 
     /// The texts of a language.

@@ -38,6 +38,7 @@ impl Hub {
                 team: seat.choice.team,
                 do_not_disturb: seat.choice.do_not_disturb,
                 sound: seat.choice.sound,
+                keys: seat.choice.keys,
                 lines: settings::lines(seat, &inner.directory, texts),
                 hours: settings::hours(&seat.choice, texts),
                 ..ui::Desk::default()

@@ -11,8 +11,9 @@ use serde::Serialize;
 use ui::Texts;
 
 use super::{
-    choice::{Choice, Hours, clock_text},
-    routes::{Pages, acting, done},
+    choice::{Choice, Hours, Wrong, clock_text},
+    language,
+    routes::{Pages, acting},
     seat::Seat,
     sight::Directory,
     view,
@@ -37,6 +38,7 @@ pub fn frame(seat: &Seat, directory: &Directory) -> SettingsFrame {
         ("team", choice.team),
         ("do_not_disturb", choice.do_not_disturb),
         ("sound", choice.sound),
+        ("keys", choice.keys),
         ("hours", choice.hours.is_some()),
     ];
     ticks.extend(simple.into_iter().filter(|(_, set)| *set).map(|(name, _)| format!("{name}=on")));
@@ -93,9 +95,19 @@ pub async fn settings(
     };
     let choice = match Choice::read(&form) {
         Ok(choice) => choice,
-        Err(wrong) => return (StatusCode::BAD_REQUEST, wrong).into_response(),
+        Err(wrong) => {
+            return language::page(&pages, &headers, StatusCode::BAD_REQUEST, |texts| match wrong {
+                Wrong::ManyLines => &texts.errors.many_lines,
+                Wrong::Hours => &texts.errors.wrong_hours,
+            });
+        }
     };
     let kept = store::choose(&pages.store.pool, &visitor.person.id, &choice).await;
     pages.hub.choose(&visitor.person, choice);
-    done(kept)
+    if let Err(error) = kept {
+        tracing::error!(%error, "what a person chose could not be kept");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        return language::page(&pages, &headers, status, |texts| &texts.errors.store);
+    }
+    StatusCode::NO_CONTENT.into_response()
 }

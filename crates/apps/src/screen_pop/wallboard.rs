@@ -60,6 +60,7 @@ async fn shown(
         ui::WallLink { id: link.digest, made }
     };
     page.is_desk = true;
+    page.keys = pages.hub.choice(&visitor.person).is_some_and(|choice| choice.keys);
     page.proof = visitor.proof.clone();
     page.links = links.map(|links| links.into_iter().map(line).collect());
     page.new_link = new_link;

@@ -56,8 +56,10 @@ CREATE TABLE IF NOT EXISTS desk_reached (
 
 /// What `desk_choices.team` adds up: the team's calls are chosen …
 const TEAM: i64 = 1;
-/// … and calls at lines of nobody are not.
+/// … calls at lines of nobody are not …
 const UNOWNED_OFF: i64 = 2;
+/// … and single keys are no commands.
+const KEYS_OFF: i64 = 4;
 
 /// A browser that is signed in.
 #[derive(Clone, Debug)]
@@ -185,6 +187,7 @@ pub async fn choice(pool: &AnyPool, person: &str) -> sqlx::Result<Choice> {
         team: row.try_get::<i64, _>("team")? & TEAM != 0,
         do_not_disturb: is("do_not_disturb")?,
         sound: is("sound")?,
+        keys: row.try_get::<i64, _>("team")? & KEYS_OFF == 0,
         muted: json(&row, "muted")?.unwrap_or_default(),
         hours: json(&row, "hours")?,
     })
@@ -207,7 +210,11 @@ pub async fn choose(pool: &AnyPool, person: &str, choice: &Choice) -> sqlx::Resu
     )
     .bind(person)
     .bind(i64::from(choice.everybody))
-    .bind(i64::from(choice.team) * TEAM + i64::from(!choice.unowned) * UNOWNED_OFF)
+    .bind(
+        i64::from(choice.team) * TEAM
+            + i64::from(!choice.unowned) * UNOWNED_OFF
+            + i64::from(!choice.keys) * KEYS_OFF,
+    )
     .bind(i64::from(choice.do_not_disturb))
     .bind(i64::from(choice.sound))
     .execute(&mut *transaction)

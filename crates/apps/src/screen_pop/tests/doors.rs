@@ -199,12 +199,12 @@ async fn what_is_chosen_in_one_page_is_in_all_and_kept() {
     let form = "hours=on&from=09:00&to=9x&day=1";
     assert_eq!(act(&app, "/settings", form, &front()).await, StatusCode::BAD_REQUEST);
     // No day of the week: quiet always.
-    let form = "hours=on&from=09:00&to=17:30&sound=on";
+    let form = "hours=on&from=09:00&to=17:30&sound=on&keys=on";
     assert_eq!(act(&app, "/settings", form, &front()).await, StatusCode::NO_CONTENT);
     let settings = page.expect("settings").await;
     assert_eq!((&settings["from"], &settings["to"]), (&"09:00".into(), &"17:30".into()));
     let line = format!("line={FRONT_DESK}");
-    assert_eq!(settings["ticks"], serde_json::json!(["sound=on", "hours=on", line]));
+    assert_eq!(settings["ticks"], serde_json::json!(["sound=on", "keys=on", "hours=on", line]));
     assert_eq!(act(&app, "/alerts", &format!("call={id}"), &front()).await, StatusCode::OK, "in silence");
     // The same line, not ticked: its call leaves the page, and stays away after a restart.
     let form = format!("shown={FRONT_DESK}");
@@ -245,4 +245,23 @@ async fn what_a_person_sees_of_the_team_is_kept() {
         let chosen = (form.contains("unowned"), form.contains("team"));
         assert_eq!((kept.unowned, kept.team), chosen, "{form}");
     }
+}
+
+#[tokio::test]
+async fn keys_are_commands_until_a_person_switches_them_off() {
+    let app = App::closed(&[front(), other()]).await;
+    let pages = async |app: &App, person: &Person| {
+        let (calls, wall) = (get(app, "/", person).await, get(app, "/wallboard", person).await);
+        [text(calls).await, text(wall).await].map(|page| page.contains(" data-keys"))
+    };
+    assert_eq!(pages(&app, &front()).await, [true, true], "without a choice");
+    let mut page = Events::of(get(&app, "/events", &front()).await);
+    assert_eq!(act(&app, "/settings", "unowned=on", &front()).await, StatusCode::NO_CONTENT);
+    let settings = page.expect("settings").await;
+    assert!(!settings["ticks"].to_string().contains("keys=on"), "{settings}");
+    let app = app.restart_closed().await;
+    assert_eq!(pages(&app, &front()).await, [false, false], "kept");
+    assert_eq!(pages(&app, &other()).await, [true, true], "each for themselves");
+    assert_eq!(act(&app, "/settings", "keys=on", &front()).await, StatusCode::NO_CONTENT);
+    assert_eq!(pages(&app, &front()).await, [true, true]);
 }

@@ -23,12 +23,14 @@ use super::{
 use crate::screen_pop::{
     board::Board,
     call::{History, LastCall, Line, Outcome, Place, Stage, Way},
+    choice::Choice,
+    limits::LINES_CHOSEN_MAX,
     routes::router,
     secrets::digest,
     sight::{Part, Sight, Tab},
     view::card,
 };
-use crate::store::desks::Mark;
+use crate::store::desks::{self, Mark};
 
 const NOW: &str = "2026-02-03T17:00:00Z";
 
@@ -52,6 +54,32 @@ async fn choose(app: &App, person: &str, form: &str) -> (StatusCode, String, Str
     let answer = answer.unwrap();
     let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     (answer.status(), header("location").unwrap_or_default(), header("set-cookie").unwrap_or_default())
+}
+
+#[tokio::test]
+async fn what_the_settings_refuse_is_said_in_the_language_of_the_page() {
+    let app = App::closed(&[front()]).await;
+    let shown: String = (0..=LINES_CHOSEN_MAX).map(|n| format!("&shown={n}")).collect();
+    for (form, portuguese, english) in [
+        ("&hours=on&from=9&to=17:00", "Escreva os horários como 09:00.", "Write the hours as 09:00."),
+        (&shown, "Há linhas demais sem marcação.", "There are too many lines"),
+    ] {
+        for (lang, words) in [("pt-BR", portuguese), ("en", english)] {
+            let request = Request::post("/settings")
+                .header("host", "localhost:5000")
+                .header("origin", "http://localhost:5000")
+                .header("accept-language", lang)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("cookie", format!("callfeed_session_5000={}", front().id));
+            let body = Body::from(format!("proof={}{form}", digest("proof", &front().id)));
+            let answer = router(app.pages.clone()).oneshot(request.body(body).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+            let page = text(answer).await;
+            assert!(page.contains(&format!("<html lang=\"{lang}\">")) && page.contains(words), "{page}");
+        }
+    }
+    let kept = desks::choice(&app.store.pool, &front().id).await.unwrap();
+    assert_eq!(kept, Choice::default(), "nothing is chosen by a form that is refused");
 }
 
 #[tokio::test]

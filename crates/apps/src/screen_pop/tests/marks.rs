@@ -6,14 +6,14 @@ use futures_util::future::join_all;
 use wire::call_events::CallEvent;
 
 use super::{
-    doors::{act, front, get},
+    doors::{act, answer, front, get},
     ending, inbound,
     pages::{App, Events, text},
     with_id,
     write_back::{OWN, Office, crm, own},
 };
 use crate::{
-    screen_pop::limits::NOTES_CHARS_MAX,
+    screen_pop::limits::{NOTES_CHARS_MAX, SAVE_NAME_BYTES_MAX},
     store::{crm_log, desks},
 };
 
@@ -137,6 +137,42 @@ async fn notes_that_were_begun_from_an_older_text_are_kept_beside_the_newer_one(
     let long = format!("base=&notes={}", "x".repeat(NOTES_CHARS_MAX));
     assert_eq!(act(&app, "/calls/a/notes", &long, &front()).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(text(get(&app, "/calls/a", &front()).await).await, card);
+}
+
+#[tokio::test]
+async fn notes_that_are_sent_again_because_their_answer_was_lost_are_there_once() {
+    let app = App::closed(&[front()]).await;
+    app.desk.take(&state(0, 1)).await;
+    app.desk.take(&state(1, 2)).await;
+    let save = async |form: &str, kept: &str| {
+        let answer = answer(&app, "/calls/a/notes", form, &front()).await;
+        let status = answer.status();
+        let told = text(answer).await;
+        let shown = app.hub.mark(&front(), "a", |_, _| ()).unwrap().mark.notes;
+        assert_eq!(shown, kept, "{form}");
+        if status == StatusCode::OK {
+            assert_eq!(told, kept, "{form}");
+        }
+        status
+    };
+    let first = "save=p.1&base=&notes=Wants";
+    assert_eq!(save(first, "Wants").await, StatusCode::NO_CONTENT);
+    // Another page goes on, before the first one asks again.
+    assert_eq!(save("save=q.1&base=Wants&notes=Wants+a+roof", "Wants a roof").await, StatusCode::NO_CONTENT);
+    assert_eq!(save(first, "Wants a roof").await, StatusCode::OK);
+    // The same text, begun anew, is another save.
+    let both = "Wants a roof\n---\nWants";
+    assert_eq!(save("save=p.2&base=&notes=Wants", both).await, StatusCode::OK);
+    assert_eq!(save("save=p.2&base=&notes=Wants", both).await, StatusCode::OK);
+    // Nothing was done with what had no room.
+    let long = format!("save=p.3&base=&notes={}", "x".repeat(NOTES_CHARS_MAX));
+    for _ in 0..2 {
+        assert_eq!(save(&long, both).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let long = format!("save={}&base=&notes=Rain", "x".repeat(SAVE_NAME_BYTES_MAX + 1));
+    let all = format!("{both}\n---\nRain");
+    assert_eq!(save(&long, &all).await, StatusCode::OK);
+    assert_eq!(save(&long, &all).await, StatusCode::OK, "it is there, whatever it is called");
 }
 
 #[tokio::test]

@@ -306,8 +306,10 @@ async fn pages_are_counted() {
 async fn the_sign_in_comes_back_with_its_state_only() {
     let mut app = App::closed(&[]).await;
     let sign_in = SignIn { login_url: "https://login.example/?a=1&b=2".into(), state: "right".into() };
+    assert!(app.text("/").await.contains("You will see the calls that ring at your lines."));
     app.hub.invite(sign_in);
     let page = app.text("/").await;
+    assert!(page.contains("an administrator has to sign in here first"), "{page}");
     assert!(page.contains(r#"href="https://login.example/?a=1&#38;b=2""#), "{page}");
 
     for path in
