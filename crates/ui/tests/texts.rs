@@ -108,7 +108,8 @@ fn the_guide_tells_of_keys_in_the_words_of_the_page() {
     let (_, keys) = guide.split_once("## Keys\n").unwrap();
     let keys = keys.split("\n## ").next().unwrap();
     for (path, text) in leaves(Lang::English) {
-        let is_of_a_key = path.starts_with("keys.") && !["keys.title", "keys.done", "keys.off"].contains(&path.as_str());
+        let is_of_a_key =
+            path.starts_with("keys.") && !["keys.title", "keys.done", "keys.off"].contains(&path.as_str());
         assert!(!is_of_a_key || keys.contains(&format!(": {text}\n")), "{path}: {text}");
         assert!(path != "keys.off" || keys.contains(&text), "{text}");
     }
