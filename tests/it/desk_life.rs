@@ -160,18 +160,7 @@ async fn the_page_is_used_by_keys_alone() {
     assert_eq!(read(&browser, "document.querySelector('[data-count=missed]').textContent").await, "53");
     let back = read(&browser, &format!("{shown}[0].querySelector('[data-call-back]').href")).await;
     assert_eq!(back, "tel:+13125550147");
-    let faster = "void (() => {
-        const ask = window.fetch;
-        window.fetch = async (path, ...rest) => {
-            if (!path.endsWith('/claim')) return ask(path, ...rest);
-            window.fetch = ask;
-            return new Response('Bo Sample takes this\\n', { status: 409 });
-        };
-    })()";
-    read(&browser, faster).await;
-    keys(&browser, "t").await;
-    let said = "document.getElementById('say').textContent.includes('Bo Sample takes this')";
-    browser.until("it is said who was faster", said).await;
+    a_faster_colleague_is_named(&browser).await;
     keys(&browser, "t").await;
     browser.until("it is taken", &format!("{shown}[0].innerText.includes('You take this')")).await;
     keys(&browser, "/").await;
@@ -240,6 +229,22 @@ async fn keys_are_told(browser: &Browser) {
         assert_eq!(read(browser, tab).await, shows);
     }
     keys(browser, "1").await;
+}
+
+/// The app says who takes the call that a person wanted.
+async fn a_faster_colleague_is_named(browser: &Browser) {
+    let faster = "void (() => {
+        const ask = window.fetch;
+        window.fetch = async (path, ...rest) => {
+            if (!path.endsWith('/claim')) return ask(path, ...rest);
+            window.fetch = ask;
+            return new Response('Bo Sample takes this\\n', { status: 409 });
+        };
+    })()";
+    read(browser, faster).await;
+    keys(browser, "t").await;
+    let said = "document.getElementById('say').textContent.includes('Bo Sample takes this')";
+    browser.until("it is said who was faster", said).await;
 }
 
 async fn contacts_without_a_mouse(browser: &Browser, team: &Team) {
