@@ -199,11 +199,16 @@ pub struct GapsArgs {
     /// Those that are closed too: everything within them was found.
     #[arg(long)]
     all: bool,
-    /// One JSON document a line.
+    /// Each report that cannot be had by itself; else those of one cause are one line.
+    #[arg(long)]
+    each: bool,
+    /// One JSON document a line, for each gap.
     #[arg(long)]
     json: bool,
 }
 
 pub async fn gaps(args: GapsArgs) -> anyhow::Result<()> {
-    reports::gaps(&args.state, args.all, args.json, Box::new(tokio::io::stdout())).await.map(|_| ())
+    let GapsArgs { all, each, json, .. } = args;
+    let what = reports::GapsWanted { all, each, json };
+    reports::gaps(&args.state, what, Box::new(tokio::io::stdout())).await.map(|_| ())
 }

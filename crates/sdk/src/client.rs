@@ -192,6 +192,14 @@ impl Client {
         self.inner.paces.allow(per_s);
     }
 
+    /// How many reports and lists of them this client asks for in a second at present, at most: what
+    /// [`Client::allow_requests_per_s`] says, less while the service has answered 429. Programs of one OAuth client and user
+    /// share it.
+    #[must_use]
+    pub fn report_requests_per_s(&self) -> f64 {
+        self.inner.paces.rate(crate::rest::REPORTS_API)
+    }
+
     /// E-mail address of the user who signed in, if known.
     #[must_use]
     pub fn principal(&self) -> Option<String> {

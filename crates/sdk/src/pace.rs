@@ -40,6 +40,11 @@ impl Paces {
         all.by_api.values_mut().for_each(|pace| *pace = Pace::new(full, now));
     }
 
+    /// Requests a second to an API at present.
+    pub fn rate(&self, api: &str) -> f64 {
+        self.with(api, |pace| pace.rate)
+    }
+
     /// Waits for this request's turn. Requests of one API leave in the order in which they asked.
     pub async fn turn(&self, api: &str) {
         let at = self.with(api, |pace| pace.reserve(Instant::now()));
@@ -147,6 +152,8 @@ mod tests {
         paces.allow(100.0);
         let full = |api| paces.with(api, |pace| (pace.full, pace.rate));
         assert_eq!((full("report"), full("call-events")), ((80.0, 80.0), (80.0, 80.0)));
+        paces.slow_down("report", None);
+        assert_eq!((paces.rate("report"), paces.rate("call-events")), (40.0, 80.0), "what is in force");
         paces.allow(10.0);
         assert_eq!(full("report"), (limits::RATE_MAX, limits::RATE_MAX));
         let mut pace = Pace::new(80.0, Instant::now());

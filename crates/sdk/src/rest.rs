@@ -26,6 +26,9 @@ mod people;
 pub use as_it_came::EndedCall;
 pub use people::Account;
 
+/// The API of reports: the first part of its paths.
+pub(crate) const REPORTS_API: &str = "call-events-report";
+
 /// One call as it is to be made.
 struct Call {
     /// For error messages: "reading a report".
@@ -266,7 +269,7 @@ impl Client {
     }
 
     fn reports_url(&self, segments: &[&str]) -> Url {
-        endpoint(&self.config().hosts.api, &["call-events-report", "v1"], segments)
+        endpoint(&self.config().hosts.api, &[REPORTS_API, "v1"], segments)
     }
 }
 

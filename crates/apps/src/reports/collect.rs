@@ -272,6 +272,7 @@ impl Collector {
             account_key: self.account_key.clone(),
             wake: self.wake.clone(),
             stored: self.shared.stored.clone(),
+            who: self.who(),
         };
         let puller = self.puller();
         let mut tasks = JoinSet::new();

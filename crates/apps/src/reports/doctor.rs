@@ -406,7 +406,7 @@ fn judged(check: &str, result: Result<String, Error>, scope: &str, account: &str
 }
 
 /// What mends a refusal (spec/errors-and-limits.md, Status and code).
-fn step(error: &Error, scope: &str, account: &str) -> String {
+pub(super) fn step(error: &Error, scope: &str, account: &str) -> String {
     match (error.kind, error.code.as_deref()) {
         (_, Some("AUTHZ_INSUFFICIENT_SCOPE")) => {
             format!("tick the scope {scope} at the page of OAuth clients, then: callfeed login")

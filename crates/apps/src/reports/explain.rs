@@ -150,6 +150,7 @@ fn unknown(running: bool, through: Option<Timestamp>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::store::ledger::GapKind;
+    use crate::store::testing::asked;
     use crate::store::{changes, reports as table};
     use sdk::pull::Watermark;
 
@@ -165,7 +166,7 @@ mod tests {
         };
         assert!(told().await.contains("nothing told the collector"));
         table::announce(&pool, "17", "a", at(10)).await.unwrap();
-        table::postpone(&pool, "17", "a", at(20)).await.unwrap();
+        table::postpone(&pool, "17", &asked("a"), at(20)).await.unwrap();
         let text = told().await;
         assert!(text.contains("not collected yet") && text.contains("tried 1 time,"), "{text}");
         let raw = r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
@@ -204,7 +205,7 @@ mod tests {
         assert!(text.starts_with("erased 1970-01-01T00:00:20Z") && !text.contains("told the"), "{text}");
         ledger::open_gap(&pool, "17", GapKind::Report, "lost", "status 404", at(30)).await.unwrap();
         assert!(told("lost").await.starts_with("not collected yet: announced"), "{}", told("lost").await);
-        table::give_up(&pool, "17", "lost").await.unwrap();
+        table::give_up(&pool, "17", &asked("lost")).await.unwrap();
         let text = told("lost").await;
         assert!(text.starts_with("given up:") && text.contains("status 404"), "{text}");
         assert!(!text.contains("told the collector"), "{text}");

@@ -12,12 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::causes::{Told, reason};
+use super::counted;
 use super::progress::{estimate, words};
 use super::service::Service;
 use crate::limits;
 use crate::store::head::Head;
-use crate::store::ledger::{self, GapKind};
-use crate::store::{Store, reports as table};
+use crate::store::{Store, causes, pace, reports as table};
 use table::{Pending, Saved};
 
 /// What the fetcher and the rest of the app tell each other.
@@ -30,6 +31,8 @@ pub(super) struct Fetcher<S> {
     pub wake: Arc<Notify>,
     /// A report was stored.
     pub stored: watch::Sender<()>,
+    /// Names the account in the log where there are others; else empty.
+    pub who: String,
 }
 
 impl<S: Service> Fetcher<S> {
@@ -37,11 +40,13 @@ impl<S: Service> Fetcher<S> {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut fetches: JoinSet<String> = JoinSet::new();
         let mut under_way: HashSet<String> = HashSet::new();
-        let mut say_at = Instant::now() + limits::CATCHING_UP_EVERY;
+        let (mut say_at, mut told) = (Instant::now(), Told::default());
         loop {
             if Instant::now() >= say_at {
                 say_at = Instant::now() + limits::CATCHING_UP_EVERY;
-                self.say_how_far().await;
+                if let Err(error) = self.say_how_far(&mut told).await {
+                    self.store.refused(&error);
+                }
             }
             let pause = match self.start_due(&mut fetches, &mut under_way).await {
                 Ok(next) => next.map_or(limits::FETCH_PAUSE_MAX, |next| {
@@ -61,22 +66,31 @@ impl<S: Service> Fetcher<S> {
                     }
                 }
                 () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep_until(say_at) => {}
             }
         }
     }
 
-    /// A burst takes its time: the service allows so many requests a second, and a report is a request.
-    async fn say_how_far(&self) {
-        match table::missing(&self.store.pool, Some(&self.account_key)).await {
-            Ok(missing) if missing > limits::CATCHING_UP => tracing::info!(
-                "catching up: {missing} reports to fetch, about {} at {} a second, which leaves room below the \
-                 service's limit",
-                words(estimate(missing)),
-                sdk::limits::RATE_MAX
-            ),
-            Ok(_) => {}
-            Err(error) => self.store.refused(&error),
+    /// A burst takes its time: the service allows so many requests a second, and a report is a request. What cannot be had is
+    /// no part of it, and is said apart.
+    async fn say_how_far(&self, told: &mut Told) -> sqlx::Result<()> {
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let per_s = self.client.reports_per_s();
+        pace::set(pool, account, per_s).await?;
+        let missing = causes::on_their_way(pool, Some(account)).await?;
+        if missing > limits::CATCHING_UP {
+            tracing::info!(
+                "{}catching up: {} to fetch, about {} at {per_s:.1} a second, which leaves room below the service's limit",
+                self.who,
+                counted(missing, "report", "reports"),
+                words(estimate(missing, per_s)),
+            );
         }
+        let standing = causes::causes(pool, Some(account), false, 0, limits::LIST_PAGE).await?;
+        for news in told.news(&self.who, &standing) {
+            tracing::warn!("{news}");
+        }
+        Ok(())
     }
 
     /// Starts what is due and has a free place; returns when the next one will be due.
@@ -132,13 +146,13 @@ impl<S: Service> Fetcher<S> {
             return table::leave(&self.store.pool, &self.account_key, pending, now).await;
         }
         if age > limits::REPORT_GAP_AGE && !is_stored {
-            let reason = format!("it was announced and cannot be fetched: {error}");
             let (pool, account) = (&self.store.pool, self.account_key.as_str());
-            ledger::open_gap(pool, account, GapKind::Report, id, &reason, pending.announced).await?;
+            let why = reason(&error, account);
+            causes::cannot_be_had(pool, account, id, &why, pending.announced).await?;
         }
         if age > limits::FETCH_GIVEN_UP && is_gone {
             tracing::error!("report {id} is given up, its gap stays listed: {error}");
-            return table::give_up(&self.store.pool, &self.account_key, id).await;
+            return table::give_up(&self.store.pool, &self.account_key, pending).await;
         }
         // What has to do with the sign-in or the service is mended for all reports at once.
         let of_its_own = error.kind != ErrorKind::SignInNeeded && !error.is_temporary();
@@ -147,7 +161,7 @@ impl<S: Service> Fetcher<S> {
             false => pause(pending.attempts, error.kind, fastrand::f64()),
         };
         tracing::debug!("report {id} is tried again in {:.1} s: {error}", pause.as_secs_f64());
-        table::postpone(&self.store.pool, &self.account_key, id, now + pause).await
+        table::postpone(&self.store.pool, &self.account_key, pending, now + pause).await
     }
 
     async fn keep(&self, pending: &Pending, report: &Head, is_whole: bool, raw: &str) -> sqlx::Result<()> {
@@ -156,12 +170,12 @@ impl<S: Service> Fetcher<S> {
             tracing::warn!(
                 "report {id} answers for another call or account; it is kept under the name it gives"
             );
-            table::give_up(&self.store.pool, &self.account_key, id).await?;
         }
         let now = self.client.now();
         let again = (!is_whole && age(pending, now) < limits::INCOMPLETE_AGE_MAX)
             .then(|| now + again_pause(pending.attempts, fastrand::f64()));
-        match table::save_fetched(&self.store.pool, pending.generation, report, raw, now, again).await? {
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        match table::save_fetched(pool, account, pending, report, raw, now, again).await? {
             Saved::New => self.stored.send_replace(()),
             Saved::Known => {}
             Saved::Erased => tracing::debug!("report {id} has a number that was erased; it is not kept"),
@@ -199,6 +213,7 @@ mod tests {
     use sdk::pull::Span;
 
     use super::*;
+    use crate::store::ledger;
 
     const ACCOUNT: &str = "17";
 
@@ -218,6 +233,10 @@ mod tests {
         async fn full_report(&self, _id: &str) -> Result<String, Error> {
             Err(Error::new(ErrorKind::NotFound, "status 404"))
         }
+
+        fn reports_per_s(&self) -> f64 {
+            400.0
+        }
     }
 
     async fn fetcher(folder: &std::path::Path, now: Timestamp) -> Fetcher<Bare> {
@@ -227,6 +246,7 @@ mod tests {
             account_key: ACCOUNT.to_owned(),
             wake: Arc::default(),
             stored: watch::Sender::new(()),
+            who: String::new(),
         }
     }
 
@@ -287,6 +307,27 @@ mod tests {
         table::announce(&fetcher.store.pool, ACCOUNT, "a", now).await.unwrap();
         // The collector did not run, or nobody was signed in.
         assert_eq!(asked(&fetcher, limits::FETCH_AGE_MAX * 2).await, (1, 1));
+    }
+
+    /// As where who is signed in lacks a right: hundreds of reports, one cause.
+    #[tokio::test]
+    async fn many_reports_that_cannot_be_had_for_one_cause_are_one_line() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
+        let fetcher = fetcher(folder.path(), now).await;
+        let pool = &fetcher.store.pool;
+        for id in ["a", "b", "c"] {
+            table::announce(pool, ACCOUNT, id, now).await.unwrap();
+        }
+        *fetcher.client.0.lock().unwrap() = now + limits::REPORT_GAP_AGE + MOMENT;
+        for pending in table::due(pool, ACCOUNT, now, 9).await.unwrap() {
+            fetcher.try_once(&pending).await.unwrap();
+        }
+        let mut told = Told::default();
+        fetcher.say_how_far(&mut told).await.unwrap();
+        let standing = causes::causes(pool, None, false, 0, 9).await.unwrap();
+        assert_eq!((standing.len(), standing[0].reports), (1, 3), "{standing:?}");
+        assert_eq!(told.news("", &standing), [""; 0], "it has been said");
+        assert_eq!(pace::slowest(pool).await.unwrap(), Some(400.0));
     }
 
     #[tokio::test]

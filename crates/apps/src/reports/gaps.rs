@@ -6,21 +6,25 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::causes::line as cannot_be_had;
 use super::progress::{estimate, words};
 use super::{Lines, NICKNAME, Out, counted};
 use crate::limits;
-use crate::store::ledger::{self, Gap};
+use crate::store::causes::{self, Cause};
+use crate::store::ledger::{self, Gap, GapKind};
 use crate::store::left::{self, Left};
-use crate::store::{OneApp, Store, reports as table};
+use crate::store::{OneApp, Store, pace};
 
 /// What is missing though no gap of the ledger says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Standing {
     pub running: bool,
     /// Every call that ended before is known of; `None` before the first start.
     pub through: Option<Timestamp>,
-    /// Reports that are known of and not there yet.
+    /// Reports that are known of and on their way; those that cannot be had have gaps.
     pub missing: u64,
+    /// How many of them a second are asked for.
+    pub per_s: f64,
 }
 
 impl Standing {
@@ -28,8 +32,9 @@ impl Standing {
         // The order counts: what a collector that ends meanwhile has stored is seen.
         let running = OneApp::is_running(state_dir, NICKNAME);
         let through = ledger::known_through(&store.pool).await.context("cannot read the store")?;
-        let missing = table::missing(&store.pool, None).await.context("cannot read the store")?;
-        Ok(Self { running, through, missing })
+        let missing = causes::on_their_way(&store.pool, None).await.context("cannot read the store")?;
+        let per_s = pace::slowest(&store.pool).await.context("cannot read the store")?;
+        Ok(Self { running, through, missing, per_s: per_s.unwrap_or(sdk::limits::RATE_MAX) })
     }
 
     /// As open gaps, for programs.
@@ -70,7 +75,7 @@ impl Standing {
         }
         if self.missing > 0 {
             let number = counted(self.missing, "report", "reports");
-            let left = words(estimate(self.missing));
+            let left = words(estimate(self.missing, self.per_s));
             lines.push(match self.running {
                 true => format!("catching up: {number} to fetch, about {left}"),
                 false => format!("to fetch at the next start: {number}, about {left}"),
@@ -80,12 +85,23 @@ impl Standing {
     }
 }
 
-/// Prints the open gaps of the store, with `all` those that are closed too, and what else is missing. Returns how many
-/// are open.
+/// What of the gaps is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct What {
+    /// Those that are closed too.
+    pub all: bool,
+    /// Each report that cannot be had by itself; else those of one cause are one line.
+    pub each: bool,
+    /// A JSON document for each, for programs.
+    pub json: bool,
+}
+
+/// Prints the open gaps of the store and what else is missing. Returns how many are open.
 ///
 /// # Errors
 /// When the store cannot be read or the output fails.
-pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::Result<usize> {
+pub async fn gaps(state_dir: &Path, what: What, out: Out) -> anyhow::Result<usize> {
+    let What { all, each, json } = what;
     let store = Store::open_existing(state_dir).await?;
     let mut out = Lines::new(out);
     let several = ledger::accounts(&store.pool).await.context("cannot read the store")? > 1;
@@ -98,6 +114,9 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::
         after = last.number;
         for gap in &page {
             open += usize::from(gap.closed.is_none());
+            if gap.kind == GapKind::Report.as_str() && !each && !json {
+                continue;
+            }
             let line =
                 if json { serde_json::to_string(gap)? } else { line(gap, several, &TimeZone::system()) };
             if !out.line(&line).await? {
@@ -105,8 +124,11 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::
             }
         }
     }
-    let standing = Standing::of(state_dir, &store).await?;
     let zone = TimeZone::system();
+    if !(each || json || by_cause(&store, all, several, &zone, &mut out).await?) {
+        return Ok(open);
+    }
+    let standing = Standing::of(state_dir, &store).await?;
     for left in left::all(&store.pool).await.context("cannot read the store")? {
         if left.ended && !all {
             continue;
@@ -130,6 +152,46 @@ pub async fn gaps(state_dir: &Path, all: bool, json: bool, out: Out) -> anyhow::
         out.line(&text).await?;
     }
     Ok(open)
+}
+
+/// Prints why reports cannot be had, a line a cause. `false` when nobody reads any more.
+async fn by_cause(
+    store: &Store,
+    all: bool,
+    several: bool,
+    zone: &TimeZone,
+    out: &mut Lines,
+) -> anyhow::Result<bool> {
+    let mut after = 0;
+    loop {
+        let page = causes::causes(&store.pool, None, all, after, limits::LIST_PAGE)
+            .await
+            .context("cannot read the store")?;
+        let Some(last) = page.last() else { return Ok(true) };
+        after = last.number;
+        for cause in &page {
+            if !out.line(&cause_line(cause, several, zone)).await? {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn cause_line(cause: &Cause, several: bool, zone: &TimeZone) -> String {
+    let account = if several { format!("account {}: ", cause.account_key) } else { String::new() };
+    let (from, reason) = (time(cause.from, zone), &cause.reason);
+    match (cause.reports, cause.closed) {
+        (1, None) => format!("{account}report of {} from {from} still open: {reason}", cause.subject),
+        (1, Some(at)) => {
+            let to = time(at, zone);
+            format!("{account}report of {} from {from} to {to}, closed: {reason}", cause.subject)
+        }
+        (_, None) => format!("{account}since {from} {} (--each names them)", cannot_be_had(cause)),
+        (reports, Some(at)) => {
+            let to = time(at, zone);
+            format!("{account}{reports} reports could not be had from {from} to {to}, closed: {reason}")
+        }
+    }
 }
 
 fn time(at: Timestamp, zone: &TimeZone) -> String {
@@ -166,7 +228,10 @@ fn left_line(left: &Left, zone: &TimeZone) -> String {
 fn line(gap: &Gap, several: bool, zone: &TimeZone) -> String {
     let time = |at| time(at, zone);
     let until = match gap.to {
-        Some(to) => format!("to {}, closed, {} reports found", time(to), gap.reports),
+        Some(to) => {
+            let found = counted(gap.reports.unsigned_abs(), "report", "reports");
+            format!("to {}, closed, {found} found", time(to))
+        }
         None => "still open".to_owned(),
     };
     let subject = if gap.subject.is_empty() { String::new() } else { format!(" of {}", gap.subject) };
@@ -204,7 +269,8 @@ mod tests {
     #[test]
     fn a_collector_that_does_not_run_or_catches_up_has_not_everything() {
         let through = Some("2026-02-03T17:00:00Z".parse().unwrap());
-        let lines = |running, missing| Standing { running, through, missing }.lines(&TimeZone::UTC);
+        let lines =
+            |running, missing| Standing { running, through, missing, per_s: 8.0 }.lines(&TimeZone::UTC);
         assert_eq!(lines(true, 0), [""; 0]);
         assert_eq!(lines(true, 4800), ["catching up: 4800 reports to fetch, about 10 min"]);
         let stopped = lines(false, 8);
@@ -213,5 +279,43 @@ mod tests {
             "{stopped:?}"
         );
         assert_eq!(stopped[1], "to fetch at the next start: 8 reports, about 1 s");
+        let quick = Standing { running: true, through, missing: 4800, per_s: 400.0 };
+        assert_eq!(quick.lines(&TimeZone::UTC), ["catching up: 4800 reports to fetch, about 12 s"]);
+    }
+
+    #[tokio::test]
+    async fn a_cause_is_one_line_and_the_flag_names_each_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::store::testing::open(folder.path()).await;
+        let pool = &store.pool;
+        let at = "2026-02-03T17:00:00Z".parse().unwrap();
+        ledger::begin(pool, "17", at, &[]).await.unwrap();
+        ledger::open_gap(pool, "17", GapKind::Connection, "", "lost", at).await.unwrap();
+        for id in ["a", "b", "c"] {
+            crate::store::pending::announce(pool, "17", id, at).await.unwrap();
+            let reason = if id == "c" { "status 404" } else { "status 403; sign in" };
+            causes::cannot_be_had(pool, "17", id, reason, at).await.unwrap();
+        }
+        let printed = async |what| {
+            let (mut reader, writer) = tokio::io::duplex(64 * 1024);
+            let open = gaps(folder.path(), what, Box::new(writer)).await.unwrap();
+            let mut text = String::new();
+            tokio::io::AsyncReadExt::read_to_string(&mut reader, &mut text).await.unwrap();
+            (open, text.lines().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let (open, lines) = printed(What::default()).await;
+        // The collector that does not run is the fifth.
+        assert_eq!((open, lines.len()), (5, 4), "{lines:?}");
+        assert!(lines[0].starts_with("connection from"), "{lines:?}");
+        assert!(
+            lines[1].contains("2 reports cannot be had: status 403; sign in (--each names them)"),
+            "{lines:?}"
+        );
+        assert!(lines[2].starts_with("report of c from") && lines[2].ends_with("still open: status 404"));
+        for what in [What { each: true, ..What::default() }, What { json: true, ..What::default() }] {
+            let (open, lines) = printed(what).await;
+            assert_eq!((open, lines.len()), (5, 5), "{lines:?}");
+            assert!(lines[1].contains('a') && lines[2].contains("status 403"), "{lines:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! the ledger of the store says what was missing from when to when.
 
 mod asking;
+mod causes;
 mod collect;
 pub mod doctor;
 mod explain;
@@ -47,7 +48,7 @@ use print::Printer;
 pub use crate::store::Moved;
 pub use crate::store::reports::StoredReport;
 pub use explain::explain;
-pub use gaps::gaps;
+pub use gaps::{What as GapsWanted, gaps};
 pub use print::counted;
 pub use privacy::{erase, export};
 pub use retention::{Keep, keep_days};

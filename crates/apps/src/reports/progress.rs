@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
+use super::counted;
+
 /// Cells of the bar.
 const BAR: u64 = 24;
 
@@ -18,7 +20,8 @@ impl Progress {
         let on_terminal = io::stderr().is_terminal();
         if !on_terminal {
             tracing::info!(
-                "looking for calls before the first start, a day or less at a time: {slices} times"
+                "looking for calls before the first start, a day or less at a time: {}",
+                counted(slices, "time", "times")
             );
         }
         Self { started: Instant::now(), slices, found: 0, on_terminal }
@@ -39,7 +42,8 @@ impl Progress {
         if self.on_terminal {
             let _ = writeln!(io::stderr());
         }
-        tracing::info!("the time before the first start is looked through: {} reports", self.found);
+        let found = counted(self.found, "report", "reports");
+        tracing::info!("the time before the first start is looked through: {found}");
     }
 }
 
@@ -54,12 +58,13 @@ fn line(slices: u64, left: u64, found: usize, elapsed: Duration) -> String {
         }
         _ => String::new(),
     };
-    format!("Earlier calls [{bar}] {done} of {slices} parts, {found} reports{estimate}")
+    let (parts, found) = (counted(slices, "part", "parts"), counted(found, "report", "reports"));
+    format!("Earlier calls [{bar}] {done} of {parts}, {found}{estimate}")
 }
 
-/// How long so many reports take: one request each, at the pace of the SDK. A summary has no course of the call.
-pub(super) fn estimate(reports: u64) -> Duration {
-    Duration::try_from_secs_f64(reports as f64 / sdk::limits::RATE_MAX).unwrap_or(Duration::MAX)
+/// How long so many reports take: one request each, so many a second. A summary has no course of the call.
+pub(super) fn estimate(reports: u64, per_s: f64) -> Duration {
+    Duration::try_from_secs_f64(reports as f64 / per_s).unwrap_or(Duration::MAX)
 }
 
 pub(super) fn words(time: Duration) -> String {
@@ -87,5 +92,13 @@ mod tests {
             format!("Earlier calls [{}] 0 of 4 parts, 0 reports", "-".repeat(24))
         );
         assert!(line(4, 0, 9, Duration::from_secs(8)).contains("[########################] 4 of 4 parts"));
+        assert!(line(1, 1, 1, Duration::ZERO).ends_with("0 of 1 part, 1 report"));
+    }
+
+    #[test]
+    fn the_rest_takes_as_long_as_the_pace_in_force_makes_it() {
+        assert_eq!(words(estimate(4800, sdk::limits::RATE_MAX)), "10 min");
+        assert_eq!(words(estimate(4800, 400.0)), "12 s", "GOTO_RATE_LIMIT=500");
+        assert_eq!(words(estimate(9, 0.0)), words(Duration::MAX), "no pace is no end");
     }
 }

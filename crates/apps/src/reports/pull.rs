@@ -11,11 +11,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::counted;
 use super::progress::Progress;
 use super::service::Service;
 use crate::limits;
 use crate::store::ledger::{self, GapKind, Known};
-use crate::store::{Store, erasures, reports as table};
+use crate::store::{Store, causes, erasures, reports as table};
 
 /// How notifications flow; each break begins a new epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,11 @@ impl<S: Service> Puller<S> {
     /// When the store fails.
     pub async fn begin(&self, since: Option<Timestamp>, now: Timestamp) -> sqlx::Result<()> {
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let again = causes::announce_given_up(pool, account, now).await?;
+        if again > 0 {
+            let number = counted(again, "report", "reports");
+            tracing::info!("an earlier version gave {number} up: asked for again");
+        }
         let known = match ledger::known(pool, account).await? {
             Some(known) => Some(known.watermark.through()),
             // Written by a version that kept no watermark.
@@ -154,10 +160,11 @@ impl<S: Service> Puller<S> {
             ledger::looked(pool, account, watermark, whole.then_some((newest_gap, asked)), found).await?;
         erasures::forget(pool, asked).await?;
         if found > 0 {
-            tracing::info!("{found} reports of calls that ended meanwhile are fetched");
+            let found = counted(found, "report of a call", "reports of calls");
+            tracing::info!("to be fetched: {found} that ended meanwhile");
         }
         if closed > 0 {
-            tracing::debug!("{closed} gaps are closed");
+            tracing::debug!("{} closed", counted(closed, "gap is", "gaps are"));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use jiff::{Timestamp, Zoned};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::counted;
 use super::outputs::{Kind, Wanted};
 use crate::limits;
 use crate::store::reports_table::ReportsTable;
@@ -193,7 +194,9 @@ impl Keeper {
             }
         }
         if gone > 0 {
-            tracing::info!("{gone} calls that ended more than {days} days ago are erased");
+            let gone = counted(gone, "call that", "calls that");
+            let days = counted(days, "day", "days");
+            tracing::info!("erased: {gone} ended more than {days} ago");
         }
         Ok(gone)
     }

@@ -18,6 +18,9 @@ pub(super) trait Service: Clone + Send + Sync + 'static {
 
     /// The text of the report of a call, as it came: a JSON object.
     fn full_report(&self, id: &str) -> impl Future<Output = Result<String, Error>> + Send;
+
+    /// How many reports a second may be asked for at present.
+    fn reports_per_s(&self) -> f64;
 }
 
 impl Service for Client {
@@ -31,5 +34,9 @@ impl Service for Client {
 
     async fn full_report(&self, id: &str) -> Result<String, Error> {
         self.report_text(id).await
+    }
+
+    fn reports_per_s(&self) -> f64 {
+        self.report_requests_per_s()
     }
 }

@@ -133,6 +133,10 @@ impl Service for Phones {
             Ok(call.report(id, world.now))
         })
     }
+
+    fn reports_per_s(&self) -> f64 {
+        sdk::limits::RATE_MAX
+    }
 }
 
 /// One life of the program, from a start to a kill.
@@ -156,6 +160,7 @@ impl Life {
             account_key: ACCOUNT.to_owned(),
             wake,
             stored: watch::Sender::new(()),
+            who: String::new(),
         };
         let link = watch::Sender::new(Link::default());
         Self { phones: phones.clone(), pool: store.pool, puller, fetcher, link }

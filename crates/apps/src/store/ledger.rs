@@ -146,7 +146,7 @@ pub async fn begin(pool: &AnyPool, account_key: &str, now: Timestamp, slices: &[
 }
 
 /// Those whose accounts are collected; see [`super::left`].
-const COLLECTED: &str = "account_key NOT IN (SELECT account_key FROM accounts_left)";
+pub(super) const COLLECTED: &str = "account_key NOT IN (SELECT account_key FROM accounts_left)";
 
 /// Until when every call that ended is known to be known: the earliest watermark of the accounts that are collected.
 /// `None` for a store that has none yet.

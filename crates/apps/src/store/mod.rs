@@ -3,6 +3,7 @@
 //!
 //! `synchronous=FULL`: what was committed survives a power cut.
 
+pub mod causes;
 pub mod changes;
 pub mod claims;
 pub mod contact_files;
@@ -20,6 +21,7 @@ pub mod left;
 pub mod looked;
 pub mod lookup;
 mod moving;
+pub mod pace;
 pub mod pending;
 pub mod privacy;
 mod refusal;
@@ -132,6 +134,7 @@ impl Store {
             pending::SCHEMA,
             revisions::SCHEMA,
             ledger::SCHEMA,
+            pace::SCHEMA,
             changes::SCHEMA,
             privacy::SCHEMA,
             erasures::SCHEMA,

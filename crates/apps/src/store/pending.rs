@@ -239,23 +239,24 @@ pub async fn next_try(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx
     Ok(row.try_get::<Option<i64>, _>(0)?.map(instant))
 }
 
-/// Puts a report off after a failed try.
+/// Puts a report off after a failed try. One that was announced again since the try began stays due.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn postpone(
     pool: &AnyPool,
     account_key: &str,
-    conversation_space_id: &str,
+    pending: &Pending,
     next: Timestamp,
 ) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE reports_pending SET attempts = attempts + 1, next_try_us = $2
-         WHERE conversation_space_id = $1 AND account_key IN ($3, '')",
+         WHERE conversation_space_id = $1 AND account_key IN ($3, '') AND generation = $4",
     )
-    .bind(conversation_space_id)
+    .bind(&pending.conversation_space_id)
     .bind(next.as_microsecond())
     .bind(account_key)
+    .bind(pending.generation)
     .execute(pool)
     .await?;
     Ok(())
@@ -278,16 +279,20 @@ pub async fn hurry(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx::R
     transaction.commit().await
 }
 
-/// Gives a report up.
+/// Gives a report up, unless it was announced again since the try began.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn give_up(pool: &AnyPool, account_key: &str, conversation_space_id: &str) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM reports_pending WHERE conversation_space_id = $1 AND account_key IN ($2, '')")
-        .bind(conversation_space_id)
-        .bind(account_key)
-        .execute(pool)
-        .await?;
+pub async fn give_up(pool: &AnyPool, account_key: &str, pending: &Pending) -> sqlx::Result<()> {
+    sqlx::query(
+        "DELETE FROM reports_pending
+         WHERE conversation_space_id = $1 AND account_key IN ($2, '') AND generation = $3",
+    )
+    .bind(&pending.conversation_space_id)
+    .bind(account_key)
+    .bind(pending.generation)
+    .execute(pool)
+    .await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::store::head::Head;
 use crate::store::ledger::{self, GapKind};
 use crate::store::reports::{self, Saved};
-use crate::store::testing;
+use crate::store::{retention, testing};
 
 fn report(id: &str, reason: &str) -> (Head, String) {
     let raw = format!(
@@ -48,14 +48,14 @@ async fn a_report_that_changes_while_it_is_fetched_is_fetched_once_more() {
         announce_again(&pool, "17", "a", at(20)).await.unwrap();
         reason += 1;
         let (head, raw) = report("a", &reason.to_string());
-        reports::save_fetched(&pool, first.generation, &head, &raw, at(20), again).await.unwrap();
+        reports::save_fetched(&pool, "17", &first, &head, &raw, at(20), again).await.unwrap();
         let second = due(&pool, "17", at(20), 9).await.unwrap();
         assert_eq!(second.len(), 1, "{again:?}");
         assert_eq!(second[0].generation, first.generation + 1);
     }
     let last = due(&pool, "17", at(20), 9).await.unwrap().remove(0);
     let (head, raw) = report("a", "last");
-    let saved = reports::save_fetched(&pool, last.generation, &head, &raw, at(21), None).await.unwrap();
+    let saved = reports::save_fetched(&pool, "17", &last, &head, &raw, at(21), None).await.unwrap();
     assert_eq!(saved, Saved::Revised(vec!["callReason".to_owned()]));
     assert_eq!(waiting(&pool, "17").await.unwrap(), 0);
 }
@@ -75,4 +75,59 @@ async fn what_is_there_and_cannot_be_had_again_is_left_without_a_gap() {
     assert_eq!(waiting(&pool, "17").await.unwrap(), 0);
     assert_eq!(ledger::gaps(&pool, false, 0, 9).await.unwrap(), []);
     assert_eq!(reports::list(&pool, 0, 9).await.unwrap()[0].raw, raw);
+}
+
+/// What was announced while it was asked for in vain is asked for at once.
+#[tokio::test]
+async fn a_try_that_fails_puts_off_no_later_announcement() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    announce(&pool, "17", "a", at(10)).await.unwrap();
+    let first = due(&pool, "17", at(20), 9).await.unwrap().remove(0);
+    announce_again(&pool, "17", "a", at(20)).await.unwrap();
+    postpone(&pool, "17", &first, at(300)).await.unwrap();
+    give_up(&pool, "17", &first).await.unwrap();
+    let second = due(&pool, "17", at(20), 9).await.unwrap().remove(0);
+    assert_eq!(second.generation, first.generation + 1);
+    postpone(&pool, "17", &second, at(300)).await.unwrap();
+    assert_eq!(due(&pool, "17", at(299), 9).await.unwrap(), []);
+    give_up(&pool, "17", &second).await.unwrap();
+    assert_eq!(waiting(&pool, "17").await.unwrap(), 0);
+}
+
+/// One transaction: no end of the program between the two can leave either undone.
+#[tokio::test]
+async fn a_report_that_answers_for_another_call_is_kept_and_not_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    let (head, raw) = report("b", "");
+    for erased in [false, true] {
+        announce(&pool, "17", "a", at(10)).await.unwrap();
+        announce_again(&pool, "17", "b", at(10)).await.unwrap();
+        let due = due(&pool, "17", at(10), 9).await.unwrap();
+        let asked = due.iter().find(|due| due.conversation_space_id == "a").unwrap();
+        if erased {
+            let call = CallKey { conversation_space_id: "b".to_owned(), account_key: "17".to_owned() };
+            crate::store::privacy::erase_calls(&pool, [&call], at(11)).await.unwrap();
+        }
+        reports::save_fetched(&pool, "17", asked, &head, &raw, at(20), Some(at(99))).await.unwrap();
+        assert_eq!(is_stored(&pool, "17", "b").await.unwrap(), !erased);
+        assert!(!is_pending(&pool, "17", "a").await.unwrap(), "erased: {erased}");
+    }
+}
+
+/// A notification of a change would bring back what `--keep-numbers` has taken out.
+#[tokio::test]
+async fn a_change_of_a_report_of_which_something_was_taken_out_is_not_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    let (head, raw) = report("a", "+13125550147");
+    reports::save(&pool, &head, &raw, at(1), None).await.unwrap();
+    let now = "2026-03-01T00:00:00Z".parse().unwrap();
+    let old = retention::with_field(&pool, "numbers", now, 9).await.unwrap().remove(0);
+    let without = retention::Old { raw: raw.replace("+13125550147", ""), ..old.clone() };
+    retention::redact(&pool, "numbers", &[(old, without.clone())]).await.unwrap();
+    announce_again(&pool, "17", "a", now).await.unwrap();
+    assert_eq!(waiting(&pool, "17").await.unwrap(), 0);
+    assert_eq!(reports::list(&pool, 0, 9).await.unwrap()[0].raw, without.raw);
 }

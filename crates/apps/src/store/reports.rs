@@ -79,14 +79,16 @@ pub enum Saved {
     Erased,
 }
 
-/// Stores a fetched report, for the account that it names. `again`: it is incomplete and to be fetched once more then. A gap
-/// that stood for it is closed. One that was announced again since the fetch began, which `generation` tells, stays due.
+/// Stores a fetched report, for the call and account that it names. `again`: it is incomplete and to be fetched once more then.
+/// A gap that stood for it is closed. What was `asked` for, of `asker`, is not waited for any more, whatever it answered for;
+/// one that was announced again since the fetch began stays due.
 ///
 /// # Errors
-/// When the database refuses.
+/// When the database refuses; then nothing has changed.
 pub async fn save_fetched(
     pool: &AnyPool,
-    generation: i64,
+    asker: &str,
+    asked: &Pending,
     report: &Head,
     raw: &str,
     now: Timestamp,
@@ -94,6 +96,11 @@ pub async fn save_fetched(
 ) -> sqlx::Result<Saved> {
     let mut transaction = super::write(pool).await?;
     let (id, account) = (&report.conversation_space_id, &report.account_key);
+    let call = CallKey { conversation_space_id: id.clone(), account_key: account.clone() };
+    let asked_for =
+        CallKey { conversation_space_id: asked.conversation_space_id.clone(), account_key: asker.to_owned() };
+    let again = again.filter(|_| asked_for == call);
+    fetched(&mut transaction, &asked_for, asked.generation, again).await?;
     let erased = sqlx::query(
         "SELECT 1 FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($2, '')",
     )
@@ -102,10 +109,10 @@ pub async fn save_fetched(
     .fetch_optional(&mut *transaction)
     .await?;
     if erased.is_some() {
+        transaction.commit().await?;
         return Ok(Saved::Known);
     }
     if erasures::reaches(&mut transaction, report, raw).await? {
-        let call = CallKey { conversation_space_id: id.clone(), account_key: account.clone() };
         privacy::erase_in(&mut transaction, &call, now).await?;
         close_gap(&mut transaction, &call, now).await?;
         transaction.commit().await?;
@@ -128,8 +135,6 @@ pub async fn save_fetched(
     if let Saved::Revised(changed) = &saved {
         changes::add(&mut transaction, account, id, &changed.join(" ")).await?;
     }
-    let call = CallKey { conversation_space_id: id.clone(), account_key: account.clone() };
-    fetched(&mut transaction, &call, generation, again).await?;
     close_gap(&mut transaction, &call, now).await?;
     transaction.commit().await?;
     Ok(saved)
@@ -144,7 +149,8 @@ pub async fn save(
     now: Timestamp,
     again: Option<Timestamp>,
 ) -> sqlx::Result<Saved> {
-    save_fetched(pool, 0, report, raw, now, again).await
+    let asked = super::testing::asked(&report.conversation_space_id);
+    save_fetched(pool, &report.account_key, &asked, report, raw, now, again).await
 }
 
 async fn insert(

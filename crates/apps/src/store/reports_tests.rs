@@ -22,7 +22,7 @@ async fn an_announced_report_waits_until_it_is_stored_once() {
     let pool = testing::open(folder.path()).await.pool;
     announce(&pool, "17", "a", at(10)).await.unwrap();
     announce(&pool, "17", "a", at(11)).await.unwrap();
-    postpone(&pool, "17", "a", at(20)).await.unwrap();
+    postpone(&pool, "17", &testing::asked("a"), at(20)).await.unwrap();
     assert_eq!(due(&pool, "17", at(19), 9).await.unwrap(), []);
     assert_eq!(next_try(&pool, "17", at(19)).await.unwrap(), Some(at(20)));
     hurry(&pool, "17", at(15)).await.unwrap();
@@ -111,7 +111,7 @@ async fn what_one_account_waits_for_is_not_the_others() {
     // Of a version that kept no account: whoever comes first.
     for (account, id, second) in [("17", "a", 10), ("18", "b", 30), ("", "c", 10)] {
         announce(&pool, account, id, at(10)).await.unwrap();
-        postpone(&pool, account, id, at(second)).await.unwrap();
+        postpone(&pool, account, &testing::asked(id), at(second)).await.unwrap();
     }
     let ids = async |account| -> Vec<String> {
         let due = due(&pool, account, at(20), 9).await.unwrap();
@@ -139,7 +139,7 @@ async fn two_accounts_have_each_their_own_call_with_one_id() {
         assert!(announce(&pool, account, "a", at(10)).await.unwrap(), "{account}");
         assert!(!announce(&pool, account, "a", at(11)).await.unwrap(), "{account}");
     }
-    postpone(&pool, "18", "a", at(50)).await.unwrap();
+    postpone(&pool, "18", &testing::asked("a"), at(50)).await.unwrap();
     assert_eq!(due(&pool, "17", at(10), 9).await.unwrap()[0].attempts, 0);
     let (typed, raw) = report("a");
     assert_eq!(save(&pool, &typed, &raw, at(21), None).await.unwrap(), Saved::New);

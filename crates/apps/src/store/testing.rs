@@ -4,7 +4,18 @@ use std::path::Path;
 
 use sqlx::{AssertSqlSafe, Executor as _};
 
+use super::pending::Pending;
 use super::{Store, database, folder, use_database};
+
+/// A report that was announced once and never tried.
+pub(crate) fn asked(id: &str) -> Pending {
+    Pending {
+        conversation_space_id: id.to_owned(),
+        announced: jiff::Timestamp::UNIX_EPOCH,
+        attempts: 0,
+        generation: 0,
+    }
+}
 
 /// The store of a folder; on PostgreSQL each folder has a database of its own, which it finds again.
 pub(crate) async fn open(folder: &Path) -> Store {

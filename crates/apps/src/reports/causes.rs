@@ -1,0 +1,102 @@
+//! Why reports cannot be had, for people: a cause is told once with its next step, however many reports it holds back.
+
+use std::collections::HashMap;
+
+use sdk::{Error, ErrorKind};
+
+use super::{counted, doctor};
+use crate::store::causes::Cause;
+
+/// What the gap of a report says of an error: the same words for each report that meets it. What belongs to one request alone
+/// is left out.
+pub(super) fn reason(error: &Error, account_key: &str) -> String {
+    let error = Error { reference: None, ..error.clone() };
+    let step = match error.kind {
+        ErrorKind::NotFound | ErrorKind::BadAnswer => {
+            "it is asked for again without anybody's doing".to_owned()
+        }
+        _ => doctor::step(&error, "cr.v1.read", account_key),
+    };
+    format!("{error}; {step}")
+}
+
+/// Which causes the log has told.
+#[derive(Debug, Default)]
+pub(super) struct Told(HashMap<String, u64>);
+
+impl Told {
+    /// What is news, given the causes that stand now: those that are new, and the end of those that are over.
+    pub fn news(&mut self, who: &str, standing: &[Cause]) -> Vec<String> {
+        let mut news = Vec::new();
+        self.0.retain(|reason, reports| {
+            let stands = standing.iter().any(|cause| cause.reason == *reason);
+            if !stands {
+                let number = counted(*reports, "report", "reports");
+                news.push(format!(
+                    "{who}no report is missing any more for this cause (it was {number}): {reason}"
+                ));
+            }
+            stands
+        });
+        for cause in standing {
+            if !self.0.contains_key(&cause.reason) {
+                news.push(format!("{who}{}", line(cause)));
+            }
+            self.0.insert(cause.reason.clone(), cause.reports);
+        }
+        news
+    }
+}
+
+/// How many cannot be had, and why.
+pub(super) fn line(cause: &Cause) -> String {
+    format!("{} cannot be had: {}", counted(cause.reports, "report", "reports"), cause.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn cause(reason: &str, reports: u64) -> Cause {
+        Cause {
+            number: 1,
+            account_key: "17".to_owned(),
+            reason: reason.to_owned(),
+            subject: "a".to_owned(),
+            from: Timestamp::UNIX_EPOCH,
+            closed: None,
+            reports,
+        }
+    }
+
+    #[test]
+    fn the_log_tells_a_cause_once_however_many_reports_it_holds_back_and_its_end() {
+        let mut told = Told::default();
+        let news = told.news("", &[cause("no rights", 1), cause("status 404", 2)]);
+        assert_eq!(news, ["1 report cannot be had: no rights", "2 reports cannot be had: status 404"]);
+        assert_eq!(told.news("", &[cause("no rights", 300), cause("status 404", 2)]), [""; 0]);
+        let news = told.news("account 17: ", &[cause("status 404", 2)]);
+        assert_eq!(
+            news,
+            ["account 17: no report is missing any more for this cause (it was 300 reports): no rights"]
+        );
+        assert_eq!(told.news("", &[cause("no rights", 1), cause("status 404", 2)]).len(), 1, "it is back");
+    }
+
+    #[test]
+    fn each_report_that_meets_an_error_says_the_same_with_the_next_step() {
+        let with = |reference: &str| {
+            let mut error = Error::new(ErrorKind::Forbidden, "reading a report failed");
+            error.reference = Some(reference.to_owned());
+            reason(&error, "17")
+        };
+        assert_eq!(with("r1"), with("r2"));
+        assert!(with("r1").contains("super admin of account 17"), "{}", with("r1"));
+        let mut scope = Error::new(ErrorKind::Forbidden, "no");
+        scope.code = Some("AUTHZ_INSUFFICIENT_SCOPE".to_owned());
+        assert!(reason(&scope, "17").contains("scope cr.v1.read"));
+        assert!(reason(&Error::new(ErrorKind::NotFound, "no"), "17").contains("asked for again"));
+    }
+}
