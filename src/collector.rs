@@ -46,7 +46,7 @@ pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
     logging::init("off");
     let mut bad = 0;
     let mut tell = |finding: doctor::Finding| {
-        bad += usize::from(!finding.ok);
+        bad += usize::from(finding.is_bad());
         match args.json {
             true => println!("{}", serde_json::to_string(&finding).unwrap_or_default()),
             false => println!("{}", finding.line()),
@@ -106,10 +106,13 @@ pub struct ExplainArgs {
     /// Folder of the store.
     #[arg(long, value_name = "DIR", default_value = "callfeed-state")]
     state: PathBuf,
+    /// The same for programs: a JSON document for each account that knows of the call.
+    #[arg(long)]
+    json: bool,
 }
 
 pub async fn explain(args: ExplainArgs) -> anyhow::Result<()> {
-    reports::explain(&args.state, &args.conversation, Box::new(tokio::io::stdout())).await
+    reports::explain(&args.state, &args.conversation, args.json, Box::new(tokio::io::stdout())).await
 }
 
 /// Print every stored report in which a phone number took part, as JSON lines: what a person may ask for.

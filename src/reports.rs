@@ -92,7 +92,7 @@ impl KeepArgs {
     }
 }
 
-/// Print the reports in the store.
+/// Print the reports in the store, in order of storing; with --since or --last in the order in which calls ended.
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     /// Folder of the store.
@@ -101,6 +101,12 @@ struct ListArgs {
     /// One bare report a line.
     #[arg(long)]
     json: bool,
+    /// Of calls that ended within so many days, or since a date (2026-01-31).
+    #[arg(long, value_name = "DAYS|DATE", value_parser = reports::listed_since)]
+    since: Option<reports::Since>,
+    /// Of the calls that ended last, so many.
+    #[arg(long, value_name = "N")]
+    last: Option<u32>,
 }
 
 /// Move the store of a state folder from its file into a PostgreSQL database, with all that it keeps.
@@ -131,7 +137,9 @@ async fn move_store(args: &MoveArgs) -> anyhow::Result<()> {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     match &args.command {
         Some(Command::List(list)) => {
-            return reports::list(&list.state, list.json, Box::new(tokio::io::stdout())).await;
+            let ListArgs { json, since, last, .. } = *list;
+            let listed = reports::Listed { json, since, last };
+            return reports::list(&list.state, listed, Box::new(tokio::io::stdout())).await;
         }
         Some(Command::Move(to)) => return move_store(to).await,
         None => {}

@@ -17,9 +17,23 @@ async fn doctor(platform: &Platform, env: &str, state: &str, flags: &[&str]) -> 
     findings
 }
 
-/// What is bad, by name, and all steps that are told.
+/// Which checks were not made, or say the same, for the cause that one of them names.
+fn following<'a>(findings: &'a [Value], cause: &str) -> Vec<&'a str> {
+    let of = findings.iter().filter(|finding| finding["cause"] == cause);
+    of.map(|finding| finding["check"].as_str().unwrap()).collect()
+}
+
+/// What is bad, by name, and all steps that are told. What only follows from it names it and says no step.
 fn bad(findings: &[Value]) -> (Vec<&str>, String) {
-    let bad = findings.iter().filter(|finding| finding["ok"] == false);
+    let wrong: Vec<&Value> = findings.iter().filter(|finding| finding["ok"] == false).collect();
+    let (bad, following): (Vec<&Value>, Vec<&Value>) =
+        wrong.into_iter().partition(|finding| finding["cause"] == "");
+    let is_bad = |name: &Value| bad.iter().any(|finding| finding["check"] == *name);
+    assert!(
+        following.iter().all(|finding| finding["step"] == "" && is_bad(&finding["cause"])),
+        "{findings:?}"
+    );
+    let bad = bad.into_iter();
     let (names, steps): (Vec<&str>, Vec<&str>) =
         bad.map(|finding| (finding["check"].as_str().unwrap(), finding["step"].as_str().unwrap())).unzip();
     assert!(steps.iter().all(|step| !step.is_empty()), "a step for each: {findings:?}");
@@ -37,6 +51,17 @@ async fn the_doctor_names_what_is_missing_and_the_step_that_mends_it() {
     let findings = doctor(&platform, &env, &state, &[]).await;
     let (names, steps) = bad(&findings);
     assert!(names == ["sign-in"] && steps.contains("callfeed login"), "{findings:?}");
+    let unchecked = following(&findings, "sign-in");
+    assert!(unchecked.contains(&"read reports") && unchecked.contains(&"connect the socket"), "{findings:?}");
+    let reports = findings.iter().find(|finding| finding["check"] == "read reports").unwrap();
+    assert!(reports["found"].as_str().unwrap().starts_with("not checked: "), "{reports}");
+    let nobody = format!("http://127.0.0.1:{}", crate::harness::ports::free());
+    let hosts =
+        ["GOTO_AUTH_URL", "GOTO_API_URL", "GOTO_CHANNEL_URL"].map(|name| (name, Some(nobody.as_str())));
+    let nowhere = text(settings(&platform, "nowhere", &hosts));
+    let findings = doctor(&platform, &nowhere, &state, &[]).await;
+    assert_eq!(bad(&findings).0, ["reach authorization server"], "{findings:?}");
+    assert!(following(&findings, "reach authorization server").contains(&"read reports"), "{findings:?}");
     apps::log_in(&platform, &platform.folder("state")).await;
     let findings = doctor(&platform, &env, &state, &[]).await;
     assert!(findings.len() >= 10 && bad(&findings).0.is_empty(), "{findings:?}");
@@ -44,14 +69,15 @@ async fn the_doctor_names_what_is_missing_and_the_step_that_mends_it() {
     let wrong_key = text(settings(&platform, "key", &[("ACCOUNT_KEY", Some("17"))]));
     let findings = doctor(&platform, &wrong_key, &state, &[]).await;
     let (names, steps) = bad(&findings);
-    assert!(names.contains(&"account") && names.contains(&"subscribe to reports"), "{findings:?}");
+    assert_eq!(names, ["account"], "{findings:?}");
+    assert!(following(&findings, "account").contains(&"subscribe to reports"), "{findings:?}");
     assert!(steps.contains("ACCOUNT_KEY") && steps.contains("callfeed accounts"), "{steps}");
 
-    let nobody = format!("http://127.0.0.1:{}", crate::harness::ports::free());
     let wrong_host = text(settings(&platform, "host", &[("GOTO_API_URL", Some(&nobody))]));
     let findings = doctor(&platform, &wrong_host, &state, &[]).await;
     let (names, steps) = bad(&findings);
-    assert!(names.contains(&"reach API") && steps.contains("GOTO_API_URL"), "{findings:?}");
+    assert!(names == ["reach API"] && steps.contains("GOTO_API_URL"), "{findings:?}");
+    assert!(findings.iter().any(|finding| finding["check"] == "sign-in" && finding["ok"] == true));
 
     let secret = text(settings(&platform, "secret", &[("OAUTH_CLIENT_SECRET", Some("of-another-client"))]));
     let findings = doctor(&platform, &secret, &state, &[]).await;
@@ -70,7 +96,7 @@ async fn the_doctor_names_each_scope_that_is_missing_and_a_role_that_is_too_smal
     let admin = Person::admin(&platform);
     let portal = Portal::open(&platform, &admin).await;
     for (missing, checks) in [
-        ("call-events.v1.notifications.manage", &["subscribe to reports", "subscribe to call events"][..]),
+        ("call-events.v1.notifications.manage", &["subscribe to reports"][..]),
         ("call-events.v1.events.read", &["read calls under way"]),
         ("cr.v1.read", &["read reports"]),
         ("users.v1.read", &["read people and lines"]),
@@ -96,7 +122,8 @@ async fn the_doctor_names_each_scope_that_is_missing_and_a_role_that_is_too_smal
     assert_eq!(app.exit(SOON).await, Some(0));
     let findings = doctor(&platform, &env, &state, &[]).await;
     let (names, steps) = bad(&findings);
-    assert!(names.contains(&"account") && names.contains(&"subscribe to reports"), "{findings:?}");
+    assert_eq!(names, ["account"], "{findings:?}");
+    assert!(following(&findings, "account").contains(&"subscribe to reports"), "{findings:?}");
     assert!(steps.contains("super admin") && !steps.contains("tick the scope"), "{steps}");
 }
 

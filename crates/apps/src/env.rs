@@ -391,6 +391,17 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_limit_is_between_one_and_rate_limit_max() {
+        let limit =
+            |text: &str| load_text(GOOD, &[("GOTO_RATE_LIMIT", text)]).map(|settings| settings.rate_limit);
+        let most = limits::RATE_LIMIT_MAX;
+        assert_eq!((limit("1").unwrap(), limit(&most.to_string()).unwrap()), (Some(1), Some(most)));
+        for wrong in ["0", "-1", "ten", &(most + 1).to_string()] {
+            assert!(limit(wrong).unwrap_err().to_string().contains("GOTO_RATE_LIMIT"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn the_environment_wins_unless_it_is_empty() {
         let settings = load_text(GOOD, &[("OAUTH_CLIENT_ID", "id-2"), ("ACCOUNT_KEY", "")]).unwrap();
         assert_eq!(settings.client_id, "id-2");

@@ -161,6 +161,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn new_members_max_members_are_told_and_no_more() {
+        let novelty = Novelty::default();
+        let many = |from: usize, to: usize| {
+            let members = (from..to).map(|number| (format!("new{number}"), Value::Null));
+            Value::Object(members.collect())
+        };
+        let most = limits::NEW_MEMBERS_MAX;
+        assert_eq!(novelty.look("reports", &many(0, most - 1)).len(), most - 1);
+        assert_eq!(novelty.look("reports", &many(0, most + 9)).len(), 1);
+        assert_eq!(novelty.look("reports", &many(most, most + 9)), Vec::<String>::new());
+    }
+
+    #[test]
     fn the_list_can_be_searched() {
         assert!(KNOWN.is_sorted());
     }

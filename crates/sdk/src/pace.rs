@@ -163,6 +163,20 @@ mod tests {
     }
 
     #[test]
+    fn no_429_makes_anybody_wait_longer_than_retry_pause_max() {
+        let now = Instant::now();
+        for (wish, longest) in [
+            (None, limits::RATE_PAUSE),
+            (Some(limits::RETRY_PAUSE_MAX), limits::RETRY_PAUSE_MAX),
+            (Some(Duration::from_secs(86_400)), limits::RETRY_PAUSE_MAX),
+        ] {
+            let mut pace = Pace::new(limits::RATE_MAX, now);
+            pace.slow_down(now, wish);
+            assert_eq!(turns(&mut pace, now, 1), [longest], "{wish:?}");
+        }
+    }
+
+    #[test]
     fn a_429_halves_the_pace_once_and_success_brings_it_back() {
         let now = Instant::now();
         let mut pace = Pace::new(limits::RATE_MAX, now);

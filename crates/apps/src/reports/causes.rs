@@ -7,14 +7,24 @@ use sdk::{Error, ErrorKind};
 use super::{counted, doctor};
 use crate::store::causes::Cause;
 
-/// What the gap of a report says of an error: the same words for each report that meets it. What belongs to one request alone
-/// is left out.
-pub(super) fn reason(error: &Error, account_key: &str) -> String {
-    let error = Error { reference: None, ..error.clone() };
+/// What stands in a cause for the call that it is of.
+const ITS_CALL: &str = "…";
+
+/// What the gap of a report says of an error: the same words for each report that meets it. What belongs to one request or
+/// call alone is left out; the gap has the call.
+pub(super) fn reason(error: &Error, account_key: &str, conversation_space_id: &str) -> String {
+    let is_call = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()) == conversation_space_id;
+    let words = error.message.split(' ').map(|word| match is_call(word) {
+        true => word.replace(conversation_space_id, ITS_CALL),
+        false => word.to_owned(),
+    });
+    let message = words.collect::<Vec<_>>().join(" ");
+    let error = Error { message, reference: None, ..error.clone() };
     let step = match error.kind {
         ErrorKind::NotFound | ErrorKind::BadAnswer => {
             "it is asked for again without anybody's doing".to_owned()
         }
+        ErrorKind::Local => return error.to_string(),
         _ => doctor::step(&error, "cr.v1.read", account_key),
     };
     format!("{error}; {step}")
@@ -87,16 +97,18 @@ mod tests {
 
     #[test]
     fn each_report_that_meets_an_error_says_the_same_with_the_next_step() {
-        let with = |reference: &str| {
-            let mut error = Error::new(ErrorKind::Forbidden, "reading a report failed");
-            error.reference = Some(reference.to_owned());
-            reason(&error, "17")
+        let with = |id: &str| {
+            let mut error =
+                Error::new(ErrorKind::Forbidden, format!("reading a report failed: no rights to \"{id}\"."));
+            error.reference = Some(format!("reference-{id}"));
+            reason(&error, "17", id)
         };
-        assert_eq!(with("r1"), with("r2"));
-        assert!(with("r1").contains("super admin of account 17"), "{}", with("r1"));
+        assert_eq!(with("f0"), with("b0a1c2"));
+        assert!(with("f0").starts_with("reading a report failed: no rights to \"…\".;"), "{}", with("f0"));
+        assert!(with("f0").contains("super admin of account 17"), "{}", with("f0"));
         let mut scope = Error::new(ErrorKind::Forbidden, "no");
         scope.code = Some("AUTHZ_INSUFFICIENT_SCOPE".to_owned());
-        assert!(reason(&scope, "17").contains("scope cr.v1.read"));
-        assert!(reason(&Error::new(ErrorKind::NotFound, "no"), "17").contains("asked for again"));
+        assert!(reason(&scope, "17", "a").contains("scope cr.v1.read"));
+        assert!(reason(&Error::new(ErrorKind::NotFound, "no"), "17", "a").contains("asked for again"));
     }
 }

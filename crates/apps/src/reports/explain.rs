@@ -4,35 +4,65 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::{Lines, NICKNAME, Out, counted};
 use crate::store::trace::{self, Trace, Unheard};
 use crate::store::{OneApp, Store, ledger};
 
-/// Prints why a call was or was not collected and delivered.
+/// What is known of a call, for programs: the facts, and the words for people.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explained<'a> {
+    conversation_space_id: &'a str,
+    /// `None` where no account knows of the call.
+    account_key: Option<&'a str>,
+    collector_running: bool,
+    /// Every call that ended before is known of.
+    known_through: Option<Timestamp>,
+    #[serde(flatten)]
+    trace: &'a Trace,
+    told: Vec<String>,
+}
+
+/// Prints why a call was or was not collected and delivered; with `json` a document for each account that knows of it.
 ///
 /// # Errors
 /// When the store cannot be read or the output fails.
-pub async fn explain(state_dir: &Path, conversation_space_id: &str, out: Out) -> anyhow::Result<()> {
+pub async fn explain(
+    state_dir: &Path,
+    conversation_space_id: &str,
+    json: bool,
+    out: Out,
+) -> anyhow::Result<()> {
     let store = Store::open_existing(state_dir).await?;
     let (read, id) = ("cannot read the store", conversation_space_id.trim());
     let accounts = trace::accounts(&store.pool, id).await.context(read)?;
     let through = ledger::known_through(&store.pool).await.context(read)?;
     let running = OneApp::is_running(state_dir, NICKNAME);
     let mut out = Lines::new(out);
-    if accounts.is_empty() {
-        let trace = trace::of(&store.pool, None, id).await.context(read)?;
-        for line in lines(&trace, running, through) {
-            out.line(&line).await?;
+    // Two accounts of one store can have calls with the same id.
+    let known = accounts.iter().map(|account| Some(account.as_str()));
+    let known: Vec<_> = if accounts.is_empty() { vec![None] } else { known.collect() };
+    for account_key in known {
+        let trace = trace::of(&store.pool, account_key, id).await.context(read)?;
+        let told = lines(&trace, running, through);
+        if json {
+            let explained = Explained {
+                conversation_space_id: id,
+                account_key,
+                collector_running: running,
+                known_through: through,
+                trace: &trace,
+                told,
+            };
+            out.line(&serde_json::to_string(&explained)?).await?;
+            continue;
         }
-    }
-    for account in &accounts {
-        // Two accounts of one store can have calls with the same id.
-        if accounts.len() > 1 {
+        if let Some(account) = account_key.filter(|_| accounts.len() > 1) {
             out.line(&format!("Account {account}:")).await?;
         }
-        let trace = trace::of(&store.pool, Some(account), id).await.context(read)?;
-        for line in lines(&trace, running, through) {
+        for line in told {
             out.line(&line).await?;
         }
     }
@@ -79,6 +109,10 @@ fn lines(trace: &Trace, running: bool, through: Option<Timestamp>) -> Vec<String
                 format!("output {output}: revision {revision} was there before the output began")
             }
             (None, true, _) => format!("output {output}: revision {revision} was delivered"),
+            (None, false, _) if !delivery.used => format!(
+                "output {output}: revision {revision} was not delivered, and the output is not in use any more; a start \
+                 with it delivers what it has missed, callfeed outputs forget {output} forgets it"
+            ),
             (None, false, Some(failure)) => {
                 format!("output {output}: revision {revision} waits, the output takes nothing: {failure}")
             }
@@ -125,7 +159,10 @@ fn missing(trace: &Trace, running: bool, through: Option<Timestamp>) -> Vec<Stri
     match trace.pending {
         Some(_) => Vec::new(),
         None if given_up(trace) => {
-            vec!["given up: it was announced, and for a week its report could not be had".to_owned()]
+            vec![
+                "given up: it was announced, and for as long as it was asked for its report could not be had"
+                    .to_owned(),
+            ]
         }
         None => unknown(running, through),
     }
@@ -183,6 +220,50 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_an_output_that_is_not_used_any_more_has_not_got_waits_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = crate::store::testing::open(folder.path()).await.pool;
+        let at = Timestamp::from_second(20).unwrap();
+        let raw = r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
+            "callEnded": "2026-02-03T17:02:41Z", "direction": "INBOUND"}"#;
+        table::save(&pool, &serde_json::from_str(raw).unwrap(), raw, at, None).await.unwrap();
+        for name in ["old", "webhook"] {
+            changes::place(&pool, name, false).await.unwrap();
+        }
+        let told = async |json| {
+            let (mut reader, writer) = tokio::io::duplex(64 * 1024);
+            explain(folder.path(), " a\n", json, Box::new(writer)).await.unwrap();
+            let mut text = String::new();
+            tokio::io::AsyncReadExt::read_to_string(&mut reader, &mut text).await.unwrap();
+            text
+        };
+        assert!(
+            told(false).await.contains("output old: revision 1 waits for its turn"),
+            "no start has said more"
+        );
+        changes::use_outputs(&pool, &["webhook".to_owned()]).await.unwrap();
+        let text = told(false).await;
+        assert!(
+            text.contains("output old: revision 1 was not delivered, and the output is not in use"),
+            "{text}"
+        );
+        assert!(text.contains("output webhook: revision 1 waits for its turn"), "{text}");
+
+        let facts: serde_json::Value = serde_json::from_str(&told(true).await).unwrap();
+        assert_eq!(
+            (&facts["accountKey"], &facts["collectorRunning"]),
+            (&"17".into(), &false.into()),
+            "{facts}"
+        );
+        assert_eq!(facts["stored"]["callEnded"], "2026-02-03T17:02:41Z");
+        let used: Vec<_> = facts["deliveries"].as_array().unwrap().iter().map(|one| &one["used"]).collect();
+        assert_eq!(used, [false, true]);
+        let lines: Vec<_> =
+            facts["told"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+        assert_eq!(lines.join("\n"), text.trim_end(), "the same facts");
     }
 
     #[tokio::test]

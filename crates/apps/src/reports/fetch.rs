@@ -147,7 +147,7 @@ impl<S: Service> Fetcher<S> {
         }
         if age > limits::REPORT_GAP_AGE && !is_stored {
             let (pool, account) = (&self.store.pool, self.account_key.as_str());
-            let why = reason(&error, account);
+            let why = reason(&error, account, id);
             causes::cannot_be_had(pool, account, id, &why, pending.announced).await?;
         }
         if age > limits::FETCH_GIVEN_UP && is_gone {
@@ -217,9 +217,9 @@ mod tests {
 
     const ACCOUNT: &str = "17";
 
-    /// A service at some time that has no report any more.
+    /// A service at some time that has this report of the call "a", if any.
     #[derive(Clone)]
-    struct Bare(Arc<Mutex<Timestamp>>);
+    struct Bare(Arc<Mutex<Timestamp>>, Option<&'static str>);
 
     impl Service for Bare {
         fn now(&self) -> Timestamp {
@@ -231,6 +231,9 @@ mod tests {
         }
 
         async fn full_report(&self, _id: &str) -> Result<String, Error> {
+            if let Some(raw) = self.1 {
+                return Ok(raw.to_owned());
+            }
             Err(Error::new(ErrorKind::NotFound, "status 404"))
         }
 
@@ -241,7 +244,7 @@ mod tests {
 
     async fn fetcher(folder: &std::path::Path, now: Timestamp) -> Fetcher<Bare> {
         Fetcher {
-            client: Bare(Arc::new(Mutex::new(now))),
+            client: Bare(Arc::new(Mutex::new(now)), None),
             store: crate::store::testing::open(folder).await,
             account_key: ACCOUNT.to_owned(),
             wake: Arc::default(),
@@ -307,6 +310,34 @@ mod tests {
         table::announce(&fetcher.store.pool, ACCOUNT, "a", now).await.unwrap();
         // The collector did not run, or nobody was signed in.
         assert_eq!(asked(&fetcher, limits::FETCH_AGE_MAX * 2).await, (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_report_that_stays_incomplete_is_asked_for_until_incomplete_age_max() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
+        let mut fetcher = fetcher(folder.path(), now).await;
+        fetcher.client.1 = Some(
+            r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T16:00:00Z", "accountKey": "17",
+            "callEnded": "2026-02-03T16:02:41Z", "direction": "INBOUND", "callStates": []}"#,
+        );
+        let pool = &fetcher.store.pool;
+        table::announce(pool, ACCOUNT, "a", now).await.unwrap();
+        assert_eq!(asked(&fetcher, Duration::ZERO).await, (1, 0));
+        let next = table::next_try(pool, ACCOUNT, Timestamp::UNIX_EPOCH).await.unwrap().unwrap();
+        let pause = Duration::try_from(next.duration_since(now)).unwrap();
+        assert!(pause >= limits::INCOMPLETE_PAUSE / 2 && pause <= limits::INCOMPLETE_PAUSE, "{pause:?}");
+        assert_eq!(asked(&fetcher, limits::INCOMPLETE_AGE_MAX - MOMENT).await, (1, 0));
+        assert_eq!(asked(&fetcher, limits::INCOMPLETE_AGE_MAX).await, (0, 0), "it stays as it is");
+        assert_eq!(table::list(pool, 0, 9).await.unwrap().len(), 1, "stored from the first answer on");
+    }
+
+    #[test]
+    fn pauses_grow_up_to_the_longest_and_who_waits_for_a_sign_in_waits_less() {
+        assert_eq!(pause(0, ErrorKind::NotFound, 1.0), limits::FETCH_PAUSE);
+        assert_eq!(pause(0, ErrorKind::NotFound, 0.0), limits::FETCH_PAUSE / 2);
+        assert_eq!(pause(99, ErrorKind::NotFound, 1.0), limits::FETCH_PAUSE_MAX);
+        assert_eq!(pause(99, ErrorKind::SignInNeeded, 1.0), limits::FETCH_PAUSE * 8);
+        assert_eq!(again_pause(99, 1.0), limits::FETCH_PAUSE_MAX);
     }
 
     /// As where who is signed in lacks a right: hundreds of reports, one cause.

@@ -11,6 +11,7 @@ mod collect;
 pub mod doctor;
 mod explain;
 mod fetch;
+mod findings;
 mod gaps;
 mod health;
 pub mod outputs;
@@ -19,6 +20,7 @@ mod print;
 mod privacy;
 mod progress;
 mod pull;
+mod reach;
 mod retention;
 mod service;
 #[cfg(test)]
@@ -137,19 +139,51 @@ pub fn account_folder(state_dir: &Path, account_key: &str, several: bool) -> Pat
     if several { state_dir.join("accounts").join(account_key) } else { state_dir.to_owned() }
 }
 
-/// Prints what the store holds, in order of storing.
+/// Which reports of the store are listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Listed {
+    /// One bare report a line instead of words for people.
+    pub json: bool,
+    /// Of calls that ended since then alone.
+    pub since: Option<Since>,
+    /// Of the calls that ended last, so many.
+    pub last: Option<u32>,
+}
+
+/// Prints what the store holds: all in order of storing, or a part in the order in which calls ended.
 ///
 /// # Errors
 /// When the store cannot be read or the output fails.
-pub async fn list(state_dir: &Path, json: bool, out: Out) -> anyhow::Result<()> {
+pub async fn list(state_dir: &Path, listed: Listed, out: Out) -> anyhow::Result<()> {
     let store = Store::open_existing(state_dir).await?;
-    let mut printer = Printer::new(out, json);
+    let mut printer = Printer::new(out, listed.json);
+    if listed.since.is_some() || listed.last.is_some() {
+        return list_by_end(&store, listed, &mut printer).await;
+    }
     let mut after = 0;
     loop {
         let page =
             table::list(&store.pool, after, limits::LIST_PAGE).await.context("cannot read the store")?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.number;
+        for report in &page {
+            if !printer.print(report).await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn list_by_end(store: &Store, listed: Listed, printer: &mut Printer) -> anyhow::Result<()> {
+    let since = listed.since.map(|since| since.before(Timestamp::now()).unwrap_or_else(Timestamp::now));
+    let read = "cannot read the store";
+    let mut after = table::end_before(&store.pool, since, listed.last).await.context(read)?;
+    loop {
+        let (page, end) = table::list_by_end(&store.pool, &after, limits::LIST_PAGE).await.context(read)?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        after = end;
         for report in &page {
             if !printer.print(report).await? {
                 return Ok(());
@@ -249,11 +283,18 @@ impl Since {
 /// # Errors
 /// When it is neither, in the future, or too long ago.
 pub fn since(text: &str) -> Result<Since, String> {
-    since_at(text, Timestamp::now(), &TimeZone::system())
+    since_at(text, Timestamp::now(), &TimeZone::system(), limits::BACKFILL_DAYS_MAX)
 }
 
-fn since_at(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Since, String> {
-    let longest = limits::BACKFILL_DAYS_MAX;
+/// Reads `--since` of a list: the same, as long ago as anything is kept.
+///
+/// # Errors
+/// When it is neither days nor a date, in the future, or too long ago.
+pub fn listed_since(text: &str) -> Result<Since, String> {
+    since_at(text, Timestamp::now(), &TimeZone::system(), limits::KEEP_DAYS_MAX)
+}
+
+fn since_at(text: &str, now: Timestamp, zone: &TimeZone, longest: u32) -> Result<Since, String> {
     let since = match (text.parse::<u32>(), text.parse::<Date>()) {
         (Ok(0), _) => return Ok(Since::Now),
         (Ok(days), _) if days <= longest => return Ok(Since::Days(days)),
@@ -280,7 +321,8 @@ mod tests {
     fn since_is_days_or_a_date() {
         let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
         let since = |text: &str| {
-            since_at(text, now, &TimeZone::UTC).map(|since| since.before(now).map(|at| at.to_string()))
+            since_at(text, now, &TimeZone::UTC, limits::BACKFILL_DAYS_MAX)
+                .map(|since| since.before(now).map(|at| at.to_string()))
         };
         assert_eq!(since("0"), Ok(None));
         assert_eq!(since("31"), Ok(Some("2026-02-07T12:00:00Z".to_owned())));
@@ -288,6 +330,38 @@ mod tests {
         for wrong in ["soon", "-1", "2026-03-11", "401", "4000000000", "2019-01-01"] {
             assert!(since(wrong).is_err(), "{wrong}");
         }
+        let listed = since_at("2019-01-01", now, &TimeZone::UTC, limits::KEEP_DAYS_MAX);
+        assert_eq!(listed, Ok(Since::At("2019-01-01T00:00:00Z".parse().unwrap())), "a store is older");
+    }
+
+    #[tokio::test]
+    async fn a_list_goes_on_behind_its_first_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = store::testing::open(folder.path()).await.pool;
+        let all = limits::LIST_PAGE as usize + 1;
+        for number in 0..all {
+            // What is stored first ended last, as in a backfill.
+            let ended = Timestamp::from_second(1_770_000_000 - number as i64).unwrap();
+            let raw = format!(
+                r#"{{"conversationSpaceId": "call-{number}", "callCreated": "", "callEnded": "{ended}", "accountKey": "17"}}"#
+            );
+            table::save(&pool, &serde_json::from_str(&raw).unwrap(), &raw, ended, None).await.unwrap();
+        }
+        let listed = async |since, last| {
+            let (mut reader, writer) = tokio::io::duplex(1024 * 1024);
+            list(folder.path(), Listed { json: true, since, last }, Box::new(writer)).await.unwrap();
+            let mut text = String::new();
+            tokio::io::AsyncReadExt::read_to_string(&mut reader, &mut text).await.unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let stored = listed(None, None).await;
+        assert!(stored.len() == all && stored[0].contains("call-0\""), "{}", stored.len());
+        let since = Some(Since::At(Timestamp::UNIX_EPOCH));
+        let mut by_end = listed(since, Some(u32::MAX)).await;
+        by_end.reverse();
+        assert_eq!(by_end, stored);
+        assert_eq!(listed(None, Some(2)).await, [stored[1].clone(), stored[0].clone()]);
+        assert_eq!(listed(Some(Since::Now), None).await, [""; 0]);
     }
 
     #[test]

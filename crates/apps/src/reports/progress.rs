@@ -72,7 +72,7 @@ pub(super) fn words(time: Duration) -> String {
         0 => "1 s".to_owned(),
         seconds @ 1..90 => format!("{seconds} s"),
         seconds @ 90..5400 => format!("{} min", (seconds + 30) / 60),
-        seconds => format!("{} h", (seconds + 1800) / 3600),
+        seconds => format!("{} h", seconds.saturating_add(1800) / 3600),
     }
 }
 

@@ -264,6 +264,21 @@ fn which(unbroken: bool, daily: bool) -> Look {
 
 /// Doubling, jittered down to half.
 fn pause(failures: u32) -> Duration {
-    let doubled = limits::PULL_PAUSE.saturating_mul(2u32.saturating_pow(failures.min(16)));
+    let doubled = limits::PULL_PAUSE.saturating_mul(2u32.saturating_pow(failures.saturating_sub(1).min(16)));
     doubled.min(limits::PULL_EVERY).mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_fails_is_taken_again_after_growing_pauses_up_to_the_usual_one() {
+        for (failures, longest) in
+            [(1, limits::PULL_PAUSE), (2, limits::PULL_PAUSE * 2), (99, limits::PULL_EVERY)]
+        {
+            let pause = pause(failures);
+            assert!(pause >= longest / 2 && pause <= longest, "{failures}: {pause:?}");
+        }
+    }
 }

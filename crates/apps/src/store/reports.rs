@@ -190,6 +190,53 @@ pub async fn list(pool: &AnyPool, after: i64, count: u32) -> sqlx::Result<Vec<St
     rows.iter().map(stored).collect()
 }
 
+/// A place in the order of the ends of calls: up to its second, then by the number of the report.
+pub type End = (String, i64);
+
+/// The place from after which calls come that ended since an instant, and not more than the last so many; the beginning
+/// without either.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn end_before(pool: &AnyPool, since: Option<Timestamp>, last: Option<u32>) -> sqlx::Result<End> {
+    let since = since.map(|since| (super::retention::second(since), 0));
+    let Some(last) = last else { return Ok(since.unwrap_or_default()) };
+    let row = sqlx::query(
+        "SELECT substr(call_ended, 1, 19), rowid FROM reports ORDER BY substr(call_ended, 1, 19) DESC, rowid DESC
+         LIMIT 1 OFFSET $1",
+    )
+    .bind(i64::from(last))
+    .fetch_optional(pool)
+    .await?;
+    let before = match row {
+        Some(row) => Some((row.try_get(0)?, row.try_get(1)?)),
+        None => None,
+    };
+    Ok(before.max(since).unwrap_or_default())
+}
+
+/// Reports in order of the ends of their calls, from after a place, and the place of the last one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn list_by_end(pool: &AnyPool, after: &End, count: u32) -> sqlx::Result<(Vec<StoredReport>, End)> {
+    let rows = sqlx::query(
+        "SELECT rowid, conversation_space_id, account_key, call_created, call_ended, stored_us, report,
+             substr(call_ended, 1, 19) FROM reports
+         WHERE (substr(call_ended, 1, 19), rowid) > ($1, $2) ORDER BY substr(call_ended, 1, 19), rowid LIMIT $3",
+    )
+    .bind(&after.0)
+    .bind(after.1)
+    .bind(i64::from(count))
+    .fetch_all(pool)
+    .await?;
+    let last = match rows.last() {
+        Some(row) => (row.try_get(7)?, row.try_get(0)?),
+        None => after.clone(),
+    };
+    Ok((rows.iter().map(stored).collect::<sqlx::Result<_>>()?, last))
+}
+
 pub(super) fn stored(row: &AnyRow) -> sqlx::Result<StoredReport> {
     Ok(StoredReport {
         number: row.try_get(0)?,

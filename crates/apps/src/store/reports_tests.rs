@@ -204,3 +204,30 @@ async fn many_writers_at_once_wait_for_each_other() {
     }
     assert_eq!(missing(&pool, None).await.unwrap(), 0);
 }
+
+/// A backfill stores the newest first, so the order of storing says nothing of when calls were.
+#[tokio::test]
+async fn a_list_by_the_end_of_calls_begins_where_it_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open(folder.path()).await.pool;
+    for (id, ended) in [("c", "17:02:41.35Z"), ("a", "16:00:00Z"), ("b", "17:02:41.5Z"), ("d", "18:00:00.1Z")]
+    {
+        let raw = report(id).1.replace("17:02:41.35Z", ended);
+        save(&pool, &serde_json::from_str(&raw).unwrap(), &raw, at(1), None).await.unwrap();
+    }
+    let ids = async |since: Option<&str>, last| -> String {
+        let since = since.map(|text| text.parse().unwrap());
+        let (mut ids, mut after) = (String::new(), end_before(&pool, since, last).await.unwrap());
+        loop {
+            let (page, end) = list_by_end(&pool, &after, 1).await.unwrap();
+            let Some(one) = page.first() else { return ids };
+            ids += &one.conversation_space_id;
+            after = end;
+        }
+    };
+    assert_eq!(ids(None, None).await, "acbd");
+    assert_eq!(ids(Some("2026-02-03T17:02:41Z"), None).await, "cbd");
+    assert_eq!(ids(Some("2026-02-03T17:02:42Z"), Some(3)).await, "d");
+    assert_eq!(ids(Some("2026-02-03T00:00:00Z"), Some(2)).await, "bd");
+    assert_eq!((ids(None, Some(9)).await, ids(None, Some(0)).await), ("acbd".to_owned(), String::new()));
+}

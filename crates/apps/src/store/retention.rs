@@ -31,7 +31,7 @@ pub struct Old {
 }
 
 /// As instants begin in the reports: "2026-02-03T17:00:00".
-fn second(at: Timestamp) -> String {
+pub(super) fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 

@@ -1,12 +1,14 @@
 //! All that the store knows of one call.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use sqlx::{AnyPool, Row, any::AnyRow};
 
 use super::reports::instant;
 
 /// What the store knows of one call.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Trace {
     pub stored: Option<StoredAt>,
     pub pending: Option<PendingUntil>,
@@ -23,7 +25,8 @@ pub struct Trace {
 }
 
 /// A gap of the account: no notification could arrive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Unheard {
     /// As [`GapKind::as_str`](super::ledger::GapKind::as_str) says.
     pub kind: String,
@@ -33,27 +36,31 @@ pub struct Unheard {
     pub closed: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StoredAt {
     pub at: Timestamp,
     pub call_ended: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PendingUntil {
     pub announced: Timestamp,
     pub attempts: i64,
     pub next: Timestamp,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ChangedIn {
     pub revision: i64,
     pub changed: String,
 }
 
 /// A gap of the call's own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Missing {
     pub from: Timestamp,
     pub closed: Option<Timestamp>,
@@ -61,7 +68,8 @@ pub struct Missing {
 }
 
 /// A text of the report and an output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Delivery {
     pub output: String,
     pub revision: i64,
@@ -73,6 +81,8 @@ pub struct Delivery {
     pub refused: Option<String>,
     /// Why the output takes nothing at present.
     pub failure: Option<String>,
+    /// The collector that started last uses the output.
+    pub used: bool,
 }
 
 /// The accounts that know of a call with this id, by their keys.
@@ -213,7 +223,10 @@ async fn deliveries(pool: &AnyPool, account: &str, id: &str) -> sqlx::Result<Vec
     let rows = sqlx::query(
         "SELECT output.name, change.revision, CASE WHEN change.number <= output.cursor THEN 1 ELSE 0 END,
              CASE WHEN change.number <= output.begun THEN 1 ELSE 0 END, dead.reason,
-             CASE WHEN output.failing_since_us IS NULL THEN NULL ELSE output.failure END
+             CASE WHEN output.failing_since_us IS NULL THEN NULL ELSE output.failure END,
+             -- Of a store that has only met versions which kept no list, nobody can tell.
+             CASE WHEN EXISTS (SELECT 1 FROM outputs_in_use AS used WHERE used.name = output.name)
+                 OR NOT EXISTS (SELECT 1 FROM outputs_in_use) THEN 1 ELSE 0 END
          FROM report_changes AS change CROSS JOIN outputs AS output
          LEFT JOIN dead_letters AS dead ON dead.output = output.name AND dead.number = change.number
          WHERE change.conversation_space_id = $1 AND change.account_key = $2 ORDER BY output.name, change.revision",
@@ -230,6 +243,7 @@ async fn deliveries(pool: &AnyPool, account: &str, id: &str) -> sqlx::Result<Vec
             before: row.try_get::<i64, _>(3)? != 0,
             refused: row.try_get(4)?,
             failure: row.try_get(5)?,
+            used: row.try_get::<i64, _>(6)? != 0,
         })
     };
     rows.iter().map(delivery).collect()

@@ -256,6 +256,17 @@ mod tests {
     use crate::reports::outputs::command::Run;
     use crate::store::{reports, testing};
 
+    #[test]
+    fn an_output_that_takes_nothing_is_tried_after_growing_pauses_up_to_the_longest() {
+        let within = |failures, longest: Duration| {
+            let pause = pause(failures);
+            assert!(pause >= longest / 2 && pause <= longest, "{failures}: {pause:?}");
+        };
+        within(1, limits::OUTPUT_PAUSE);
+        within(2, limits::OUTPUT_PAUSE * 2);
+        within(99, limits::OUTPUT_PAUSE_MAX);
+    }
+
     /// A store with these calls' reports, and a command that fails at those in whose text a word of the file stands.
     async fn runner(folder: &std::path::Path, calls: &[&str]) -> Runner {
         let store = testing::open(folder).await;
