@@ -198,33 +198,22 @@ async fn a_list_without_an_end_is_an_error_after_pages_max_pages() {
     let client = fake.signed_in().await;
     client.allow_requests_per_s(1e9);
     let more = json!({"items": [], "nextPageMarker": "again"});
-    for _ in 1..limits::PAGES_MAX {
-        fake.next(CHANNELS, 200, more.clone());
-    }
-    fake.next(CHANNELS, 200, json!({"items": []}));
-    client.channels().await.unwrap();
-    assert_eq!(fake.count(CHANNELS), limits::PAGES_MAX);
-
     for _ in 0..=limits::PAGES_MAX {
         fake.next(CHANNELS, 200, more.clone());
     }
     let error = client.channels().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::BadAnswer);
     assert!(error.to_string().contains("no end"), "{error}");
-    assert_eq!(fake.count(CHANNELS), 2 * limits::PAGES_MAX, "it is not asked for once more");
+    assert_eq!(fake.count(CHANNELS), limits::PAGES_MAX, "it is not asked for once more");
 }
 
 #[tokio::test]
 async fn an_answer_of_more_than_answer_bytes_max_bytes_is_not_read() {
     let fake = Fake::start().await;
     let client = fake.signed_in().await;
-    let answer = |bytes: usize| {
-        let bare = json!({"items": [], "text": ""}).to_string().len();
-        json!({"items": [], "text": "x".repeat(bytes - bare)})
-    };
-    fake.next(CHANNELS, 200, answer(limits::ANSWER_BYTES_MAX));
-    client.channels().await.unwrap();
-    fake.next(CHANNELS, 200, answer(limits::ANSWER_BYTES_MAX + 1));
+    let bare = json!({"items": [], "text": ""}).to_string().len();
+    let one_more = "x".repeat(limits::ANSWER_BYTES_MAX + 1 - bare);
+    fake.next(CHANNELS, 200, json!({"items": [], "text": one_more}));
     let error = client.channels().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::BadAnswer);
     assert!(error.to_string().contains("too long"), "{error}");
