@@ -13,10 +13,12 @@ const CLOSING = ["tab", "until", "pinned", "closed"];
 const board = document.querySelector(".board");
 
 // Sends what a person does; resolves to the answer, its status, and whether it was kept.
-export async function send(path, fields) {
+// With `keepalive` a request outlives its page.
+export async function send(path, fields, keepalive = false) {
   const headers = { "x-callfeed-proof": board.dataset.proof };
+  const body = new URLSearchParams(fields);
   try {
-    const answer = await fetch(path, { method: "POST", headers, body: new URLSearchParams(fields), redirect: "manual" });
+    const answer = await fetch(path, { method: "POST", headers, body, redirect: "manual", keepalive });
     return { answer, status: answer.status, kept: answer.ok || answer.type === "opaqueredirect" };
   } catch {
     return { answer: null, status: 0, kept: false };

@@ -184,9 +184,9 @@ function taken(id, sent, text, version) {
 
 // A save of the newest notes. It has a name, by which the app knows one that it has done already, and stays in this browser
 // until it is answered: also a page that is loaded anew sends it again as it was.
-function begin(id) {
+function begin(id, base = knownOf(id).text) {
   saves += 1;
-  const save = { save: `${page}.${saves}`, base: knownOf(id).text, notes: waiting.get(id) };
+  const save = { save: `${page}.${saves}`, base, notes: waiting.get(id) };
   try {
     localStorage.setItem(savePrefix + id, JSON.stringify(save));
   } catch {
@@ -203,9 +203,13 @@ function unanswered(id) {
   }
 }
 
+function post(id, save, keepalive) {
+  return send(`/calls/${encodeURIComponent(id)}/notes`, save, keepalive);
+}
+
 // Sends a save once; resolves to the answer's status, and to what the app has now if it has kept the notes.
 async function sendOnce(id, save) {
-  const { answer, status, kept } = await send(`/calls/${encodeURIComponent(id)}/notes`, save);
+  const { answer, status, kept } = await post(id, save);
   if (!kept) return { status };
   try {
     const text = status === BOTH ? await answer.text() : save.notes;
@@ -299,6 +303,15 @@ function sendLeftOver() {
   }
 }
 
+// A page that goes takes its requests with it, and nobody may open another one here for long: what is newest goes in a
+// request that outlives the page. The save that was on its way comes before it.
+function sendLast() {
+  for (const [id, text] of waiting) {
+    const before = unanswered(id);
+    post(id, before?.notes === text ? before : begin(id, before?.notes), true);
+  }
+}
+
 // Nothing that the app has, or has refused and the person has seen, stays in a browser that others may use.
 async function beforeSignOut(event) {
   event.preventDefault();
@@ -321,6 +334,7 @@ export function keepNotes(board, calls, sender) {
     if (event.target.matches("[data-notes]")) joined.delete(event.target.closest(".card").dataset.call);
   });
   document.querySelector("form.visitor")?.addEventListener("submit", beforeSignOut);
+  addEventListener("pagehide", sendLast);
   for (const field of calls.querySelectorAll("[data-notes]")) fit(field);
   sendLeftOver();
 }

@@ -347,10 +347,12 @@ impl Lifecycle {
         self.actions.push(Action::Ping { generation, sequence });
     }
 
+    /// What waits for a sign-in goes on, and so does what was refused or failed under the old one.
     fn signed_in(&mut self) {
         let mut actions = Vec::new();
         for slot in std::iter::once(&mut self.current).chain(self.successor.as_mut()) {
-            if std::mem::take(&mut slot.blocked) {
+            if matches!(slot.phase, Phase::MakePause(_)) {
+                slot.blocked = false;
                 slot.phase = Phase::Making;
                 let generation = slot.generation;
                 actions.push(if slot.resumes { Action::Adopt(generation) } else { Action::Make(generation) });

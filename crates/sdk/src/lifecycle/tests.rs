@@ -134,6 +134,23 @@ fn without_a_sign_in_it_waits_and_then_goes_on() {
     assert_eq!(machine.handle(seconds(60), Event::SignedIn), [Action::Make(1)]);
 }
 
+#[test]
+fn what_somebody_may_not_do_is_tried_at_once_when_somebody_else_signs_in() {
+    let (mut machine, _) = Lifecycle::start(1, false);
+    for n in 0..8 {
+        let failed = Event::MakeFailed { generation: 1, trouble: Trouble::Refused };
+        assert_eq!(machine.handle(seconds(n * 1000), failed), []);
+        let due = machine.deadline();
+        if n < 7 {
+            assert_eq!(machine.handle(due, Event::Tick), [Action::Make(1)]);
+        }
+    }
+    let now = seconds(7000);
+    assert!(machine.deadline() > now, "it waits");
+    assert_eq!(machine.handle(now, Event::SignedIn), [Action::Make(1)]);
+    assert_eq!(machine.handle(now, Event::SignedIn), [], "once");
+}
+
 /// Pings and pongs until the machine wants something else.
 fn quiet_until_other(machine: &mut Lifecycle, mut now: Now) -> (Now, Vec<Action>) {
     loop {
