@@ -86,7 +86,8 @@ impl<F: FnMut(Finding)> Findings<F> {
         let of = |check: &str| self.wrong.iter().find(|finding| finding.check == check);
         let Some(because) = of(because) else { return };
         let cause = of(&because.cause).unwrap_or(because);
-        let (cause, found) = (cause.check.clone(), format!("not checked: {}", cause.found));
+        let (cause, found) =
+            (cause.check.clone(), format!("not checked: {} is to be mended first", cause.check));
         for check in checks {
             self.tell(Finding::follows(check, &cause, found.clone()));
         }
@@ -115,7 +116,7 @@ mod tests {
                 "BAD account: no super admin\n    -> sign in",
                 "--  read reports: the same cause as account: status 403",
                 "BAD read calls: no scope\n    -> tick the scope",
-                "--  socket: not checked: no super admin",
+                "--  socket: not checked: account is to be mended first",
             ]
         );
     }
