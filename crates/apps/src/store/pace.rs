@@ -13,14 +13,15 @@ CREATE TABLE IF NOT EXISTS fetch_pace (
 );
 ";
 
-/// Remembers how many reports a second are asked for, at most.
+/// Remembers how many reports a second are asked for, at most. Nothing is written where it knows that.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn set(pool: &AnyPool, account_key: &str, per_s: f64) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO fetch_pace (account_key, reports) VALUES ($1, $2)
-         ON CONFLICT (account_key) DO UPDATE SET reports = excluded.reports",
+         ON CONFLICT (account_key) DO UPDATE SET reports = excluded.reports
+             WHERE fetch_pace.reports <> excluded.reports",
     )
     .bind(account_key)
     .bind((per_s * 1000.0).round().max(1.0) as i64)
