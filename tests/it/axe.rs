@@ -158,7 +158,7 @@ async fn no_page_keeps_anybody_out() {
     look.browser.open(&page).await;
     look.browser.press("Sign in").await;
     sign_in(&look.browser, &admin.email, &admin.password).await;
-    look.browser.sees(&["Live", "No calls yet"]).await;
+    look.browser.sees(&["Live", "No calls now"]).await;
     look.at("desk-empty").await;
     look.page("contacts-empty", &format!("{page}/contacts")).await;
     look.browser.open(&page).await;

@@ -53,7 +53,7 @@ async fn a_person_signs_in_and_sees_who_calls() {
     browser.type_into("input[type=password]", platform.setting("CALLFEED_PASSWORD")).await;
     browser.press("Sign in").await;
     browser.press("Allow").await;
-    browser.sees(&["No calls yet"]).await;
+    browser.sees(&["No calls now"]).await;
     let url = browser.page.current_url().await.unwrap();
     assert_eq!(url.as_str(), "http://localhost:5000/", "the code is gone from the address bar");
     browser.sees(&["Live"]).await;

@@ -75,12 +75,14 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// What a page says; a refusal only to whoever can mend it: to the others says that an administrator has to sign in.
     #[must_use]
-    pub fn words(&self, texts: &Texts) -> String {
+    pub fn words(&self, texts: &Texts, mends: bool) -> Option<String> {
         match self {
-            Self::Unreachable => (&texts.problem.unreachable).into(),
-            Self::Refused(text) => texts.problem.refused.with("text", text),
-            Self::Other(text) => texts.problem.other.with("text", text),
+            Self::Unreachable => Some((&texts.problem.unreachable).into()),
+            Self::Refused(_) if !mends => None,
+            Self::Refused(text) => Some(texts.problem.refused.with("text", text)),
+            Self::Other(text) => Some(texts.problem.other.with("text", text)),
         }
     }
 }
@@ -227,6 +229,8 @@ impl Hub {
         if let Some(sign_in) = inner.sign_in.take() {
             inner.signed_in = Some(sign_in.state);
         }
+        // What was refused to somebody else, may be allowed now.
+        inner.problem.take_if(|problem| matches!(problem, Problem::Refused(_)));
         self.send_link(&mut inner);
     }
 
@@ -308,7 +312,7 @@ impl Hub {
         if !heard_all {
             first.push(seat.frame(self.run, "snapshot", &snapshot));
         }
-        first.push(seat.frame(self.run, "link", &self.link_frame(inner, lang)));
+        first.push(seat.frame(self.run, "link", &self.link_frame(inner, lang, inner.is_admin(seat))));
         for bytes in first {
             page.try_send(bytes).expect("a new queue has room for three");
         }
@@ -370,9 +374,12 @@ impl Hub {
     }
 
     fn send_link(&self, inner: &mut Inner) {
-        let frames: Vec<_> = Lang::ALL.map(|lang| (lang, self.link_frame(inner, lang))).into();
+        let frames =
+            [false, true].map(|mends| Lang::ALL.map(|lang| (lang, self.link_frame(inner, lang, mends))));
+        let operator = inner.operator.clone();
         for seat in inner.seats.values_mut() {
-            seat.send_each(self.run, "link", &frames);
+            let mends = sight::is_admin(&seat.person, operator.as_deref());
+            seat.send_each(self.run, "link", &frames[usize::from(mends)]);
         }
     }
 

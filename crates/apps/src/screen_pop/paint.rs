@@ -28,7 +28,7 @@ impl Hub {
             cards: self.cards(&inner, seat, lang, now).into_iter().map(|(card, _)| card).collect(),
             link: inner.link(),
             sign_in: inner.sign_in.as_ref().filter(|_| admin).map(|sign_in| sign_in.login_url.clone()),
-            problem: inner.problem.as_ref().map(|problem| problem.words(texts)),
+            problem: inner.problem.as_ref().and_then(|problem| problem.words(texts, admin)),
             now_ms: now.as_millisecond(),
             desk: ui::Desk {
                 email: seat.person.id.clone(),
@@ -118,10 +118,10 @@ impl Hub {
         SnapshotFrame { cards, now: now.as_millisecond() }
     }
 
-    /// How the app stands with the phone system.
-    pub(super) fn link_frame(&self, inner: &Inner, lang: Lang) -> LinkFrame {
+    /// How the app stands with the phone system, for a person who can mend it, or cannot.
+    pub(super) fn link_frame(&self, inner: &Inner, lang: Lang, mends: bool) -> LinkFrame {
         let (link, texts) = (inner.link(), self.texts(lang));
-        let problem = inner.problem.as_ref().map(|problem| problem.words(texts));
+        let problem = inner.problem.as_ref().and_then(|problem| problem.words(texts, mends));
         LinkFrame { key: link.key(), word: texts.link_word(link).into(), problem }
     }
 

@@ -203,7 +203,7 @@ impl Events {
 #[tokio::test]
 async fn the_page_shows_what_is_and_then_hears_what_changes() {
     let mut app = App::start().await;
-    assert!(app.text("/").await.contains("No calls yet"));
+    assert!(app.text("/").await.contains("No calls now"));
     let mut events = app.events().await;
     assert_eq!(events.expect("snapshot").await["cards"], Value::Array(Vec::new()));
     assert_eq!(events.expect("link").await["key"], "connecting");

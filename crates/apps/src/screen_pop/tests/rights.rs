@@ -19,12 +19,13 @@ use url::Url;
 
 use super::{
     doors::{self, front},
-    pages::{App, Events},
+    pages::{App, Events, text},
     ring,
 };
 use crate::{
     screen_pop::{
         door::{Access, Door},
+        hub::Problem,
         limits::{DIRECTORY_EVERY, RIGHT_UNASKED_MAX, SESSION_LIFE},
         rights::recheck,
         sight::Person,
@@ -162,4 +163,30 @@ async fn the_open_page_of_who_is_no_admin_any_more_shows_their_own_calls_alone()
     // The browser comes back by itself.
     let mut again = Events::of(doors::get(&app, "/events", &admin).await);
     assert_eq!(again.expect("snapshot").await["cards"], json!([]));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_told_to_whoever_can_mend_it_until_somebody_else_signs_in() {
+    const REFUSED: &str = "subscribing failed: Forbidden";
+    let admin = Person { id: "admin@example.com".into(), admin: true, member: true, ..Person::default() };
+    let app = App::closed(&[front(), admin.clone()]).await;
+    let mut theirs = Events::of(doors::get(&app, "/events", &admin).await);
+    let mut mine = Events::of(doors::get(&app, "/events", &front()).await);
+    for page in [&mut theirs, &mut mine] {
+        assert_eq!(page.expect("link").await["problem"], json!(null));
+    }
+    app.hub.set_problem(Some(Problem::Refused(REFUSED.to_owned())));
+    let told = theirs.expect("link").await;
+    assert!(told["problem"].as_str().unwrap().contains(REFUSED), "{told}");
+    assert_eq!(mine.expect("link").await["problem"], json!(null));
+    for (person, is_told) in [(&admin, true), (&front(), false)] {
+        let page = text(doors::get(&app, "/", person).await).await;
+        assert_eq!(page.contains(REFUSED), is_told);
+    }
+    app.hub.signed_in();
+    assert_eq!(theirs.expect("link").await["problem"], json!(null), "it was refused to somebody else");
+    app.hub.set_problem(Some(Problem::Unreachable));
+    let told = theirs.expect("link").await;
+    app.hub.signed_in();
+    assert_eq!(theirs.expect("link").await, told, "a sign-in does not mend that");
 }
