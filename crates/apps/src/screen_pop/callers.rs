@@ -1,6 +1,12 @@
 //! Who the callers are: fills cards with what the sources say, each as it answers, and takes what people say of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use futures_util::{StreamExt as _, stream};
 use jiff::{Timestamp, Zoned};
@@ -88,6 +94,8 @@ pub struct Callers {
     write_back: Option<Arc<WriteBack>>,
     /// A list of contacts was imported or taken away here.
     lists_changed: Notify,
+    /// How often the cards were given other lists: a look-up that was under way then has read the former ones.
+    lists_learnt: AtomicU64,
 }
 
 /// The lists of contacts in force: name, how many, and when imported.
@@ -116,7 +124,8 @@ impl Callers {
         home: Option<Home>,
         write_back: Option<Arc<WriteBack>>,
     ) -> Arc<Self> {
-        Arc::new(Self { hub, pool, lookup, home, write_back, lists_changed: Notify::new() })
+        let (lists_changed, lists_learnt) = Default::default();
+        Arc::new(Self { hub, pool, lookup, home, write_back, lists_changed, lists_learnt })
     }
 
     /// Something of a call has changed that its record in the CRM tells: its end, its caller, a note.
@@ -160,16 +169,36 @@ impl Callers {
 
     async fn look_up(&self, call: &Call) {
         let mut known = Known { asked: true, picked: self.picked(&call.caller).await, ..Known::default() };
-        let home = self.home(call);
+        let (home, learnt) = (self.home(call), self.lists_learnt.load(Ordering::SeqCst));
         let mut answers = self.lookup.look_up(&call.caller, home);
         while let Some(answer) = answers.next().await {
             known.answers.insert(answer.source.clone(), answer);
+            self.keep_up(call, &mut known, learnt).await;
             known.rank(&call.caller, home);
             self.show(call, &known);
             self.tell_history(call, &self.numbers(call, &known.candidates)).await;
         }
         known.done = true;
+        self.keep_up(call, &mut known, learnt).await;
+        known.rank(&call.caller, home);
         self.show(call, &known);
+    }
+
+    /// Reads the imported contacts anew if the lists are others than when a look-up began: what is shown next must not
+    /// take them back.
+    async fn keep_up(&self, call: &Call, known: &mut Known, began: u64) {
+        let mut read = began;
+        loop {
+            let now = self.lists_learnt.load(Ordering::SeqCst);
+            if now == read {
+                return;
+            }
+            read = now;
+            match contacts::candidates(&self.pool, &call.caller).await {
+                Ok(contacts) => known.take_imported(contacts),
+                Err(error) => tracing::warn!(%error, "the contacts of this caller could not be read anew"),
+            }
+        }
     }
 
     /// The numbers whose earlier calls are the caller's: their own, and the others of the contact who surely calls. None for
@@ -339,6 +368,8 @@ impl Callers {
         if before.is_none_or(|before| *before == lists) {
             return Ok(lists);
         }
+        // Before what the cards know is read.
+        self.lists_learnt.fetch_add(1, Ordering::SeqCst);
         let calls: Vec<Call> = self.hub.board(|board| board.calls().to_vec());
         let mut changed = false;
         for call in calls {

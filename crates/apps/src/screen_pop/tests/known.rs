@@ -1,15 +1,24 @@
 //! What a card says of a caller while services are silent, have failed, or have not been asked since a restart.
 
-use axum::http::StatusCode;
+use std::sync::Arc;
+
+use axum::{Json, Router, http::StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::{
     ending,
     pages::{App, Events},
     ring,
 };
-use crate::people::sources::tests::fake;
+use crate::{
+    people::{
+        contact::Contact,
+        number::{Home, Number},
+        sources::tests::fake,
+    },
+    store::contacts::{self, NewContact},
+};
 
 const CREATED: &str = "2026-02-03T17:00:00Z";
 const NUMBER: &str = "+13125550147";
@@ -43,6 +52,36 @@ async fn a_source_that_failed_may_know_the_caller() {
     let card = events.card_with(&["CRM", "502"]).await;
     assert!(!card.contains("New contact"), "{card}");
     assert!(!app.text("/").await.contains("New contact for"));
+}
+
+#[tokio::test]
+async fn a_list_that_comes_while_a_service_is_asked_stays_on_the_card() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opens = Arc::clone(&gate);
+    let answer = move || async move {
+        let _open = opens.acquire().await;
+        Json(json!([]))
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    let app = App::asking(&source(&base)).await;
+    let mut events = app.events().await;
+    app.desk.take(&ring("a", CREATED, "", NUMBER)).await;
+    events.card_with(&["1st call today"]).await;
+    // The imported contacts have answered.
+    events.expect("card").await;
+    let callers = &app.pages.callers;
+    let before = callers.learn_lists(None).await.unwrap();
+    let (ada, number) = (Contact { name: "Ada Example".into(), ..Contact::default() }, NUMBER.to_owned());
+    let read = Number::read(NUMBER, Home::default());
+    let mut writer = contacts::Writer::begin(&app.store.pool, "customers").await.unwrap();
+    writer.write(vec![NewContact::new(ada, vec![(number, read)])]).await.unwrap();
+    writer.finish().await.unwrap();
+    callers.learn_lists(Some(&before)).await.unwrap();
+    while !events.expect("snapshot").await.to_string().contains("Ada Example") {}
+    gate.add_permits(1);
+    assert!(events.expect("card").await["html"].as_str().unwrap().contains("Ada Example is calling"));
 }
 
 #[tokio::test]
