@@ -286,7 +286,8 @@ async fn notes_wait_in_the_browser_while_the_app_is_away() {
     browser.type_into("[data-notes]", "Wants a Tuesday").await;
     browser.sees(&["Not saved yet"]).await;
     let kept = "Object.entries(localStorage).filter(([key]) => key.startsWith('callfeed.notes.'))";
-    assert_eq!(read(&browser, &format!("{kept}[0][1]")).await, "Wants a Tuesday", "each key is kept");
+    let text = format!("JSON.parse({kept}[0][1]).notes");
+    assert_eq!(read(&browser, &text).await, "Wants a Tuesday", "each key is kept");
     // The page that comes back sends what the former one could not.
     browser.page.refresh().await.expect("the page can be loaded anew");
     browser
@@ -316,6 +317,7 @@ async fn notes_wait_in_the_browser_while_the_app_is_away() {
     browser
         .until("nothing waits", &format!("document.querySelector('[data-notes]') && {kept}.length === 0"))
         .await;
+    written_anew_while_the_app_is_away(&browser, &card, &team.page, &space).await;
     // A card is closed while its last letters are on their way: they are kept all the same.
     let slow = "void (() => {
         const [ask, gate] = [window.fetch, new Promise((open) => { window.open_gate = open; })];
@@ -349,6 +351,32 @@ async fn notes_wait_in_the_browser_while_the_app_is_away() {
     );
     browser.close().await;
     team.app.stop().await;
+}
+
+/// All is written anew, and another page of this browser could not send what it has of the call either.
+async fn written_anew_while_the_app_is_away(browser: &Browser, other: &Person, page: &str, space: &str) {
+    let write = format!(
+        "void (() => {{
+            window.fetch = async () => {{ throw new TypeError('away'); }};
+            const field = document.querySelector('[data-notes]');
+            for (const text of ['W', '', 'C', 'Call at nine']) {{
+                field.value = text;
+                field.dispatchEvent(new InputEvent('input', {{ bubbles: true }}));
+            }}
+            const desk = document.querySelector('.board').dataset.desk;
+            const save = {{ page: 'other', save: 3, base: '', notes: 'Order 4711' }};
+            localStorage.setItem(`callfeed.notes.${{desk}}.other.{space}`, JSON.stringify(save));
+        }})()"
+    );
+    read(browser, &write).await;
+    browser.sees(&["Not saved yet"]).await;
+    browser.page.refresh().await.expect("the page can be loaded anew");
+    let kept = "Object.keys(localStorage).some((key) => key.startsWith('callfeed.notes.'))";
+    browser.until("it is sent", &format!("document.querySelector('[data-notes]') && !{kept}")).await;
+    let stored = other.read(&format!("{page}/calls/{space}")).await.is(200).text;
+    let orders = ["Call at nine\n---\nOrder 4711</textarea>", "Order 4711\n---\nCall at nine</textarea>"];
+    // What was there is gone only where this page was first, which alone had read it.
+    assert!(orders.iter().any(|both| stored.contains(both)), "{stored}");
 }
 
 /// The same person writes at another browser: a field that was not written in takes the text over though somebody is in it,

@@ -1,6 +1,7 @@
 // Notes are sent as they are written, one request at a time, and stay in this browser until the app has them on disk. Each
-// text goes with the one that it was begun from: of two that were begun from the same, the app keeps both. What it will never
-// take is asked for once, and then shown to be copied.
+// save says which page wrote it, its number there and the text that it was begun from: one that comes twice or too late
+// changes nothing, and of two pages' texts that were begun from the same, the app keeps both. What it will never take is asked
+// for once, and then shown to be copied.
 
 import { texts } from "./live_page.js";
 
@@ -16,45 +17,37 @@ const TOO_LONG = 413;
 // The app's answer when the notes were changed elsewhere meanwhile: both texts, as it keeps them.
 const BOTH = 200;
 const VERSION = "x-callfeed-version";
+// Stands between the texts of two pages.
+const BETWEEN = "\n---\n";
 
+// What this page keeps in the browser is under the name of the page: another one may write of the same call.
+const page = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("");
 let prefix = "";
-let basePrefix = "";
-let savePrefix = "";
 let send = null;
-// The newest notes of each call that the app does not have yet.
+let saves = 0;
+// The newest save of each call that the app does not have yet.
 const waiting = new Map();
 // Calls whose notes are on their way, and what to wait for until they are kept or refused.
 const underWay = new Map();
-// Calls whose notes the app refused, and with which answer.
+// The same of what earlier pages could not send.
+const leftOver = new Map();
+// Notes that the app refused, and with which answer.
 const refused = new Map();
 // The text of the app that each field has, or is being changed from, with its version.
 const known = new Map();
 // A newer text of the app, where something is being written; it is looked at when that is kept.
 const news = new Map();
-// Names each save of this page.
-const page = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("");
-let saves = 0;
 // Calls whose notes were changed elsewhere while they were written here, until somebody begins to write again.
 const joined = new Set();
 
-function read(id) {
-  try {
-    return waiting.get(id) ?? localStorage.getItem(prefix + id);
-  } catch {
-    return null;
-  }
+function keyOf(id) {
+  return `${prefix}${page}.${id}`;
 }
 
-function store(id, text) {
+function store(id, save) {
   try {
-    if (text === null) {
-      localStorage.removeItem(prefix + id);
-      localStorage.removeItem(basePrefix + id);
-      localStorage.removeItem(savePrefix + id);
-    } else {
-      localStorage.setItem(prefix + id, text);
-      localStorage.setItem(basePrefix + id, knownOf(id).text);
-    }
+    if (save === null) localStorage.removeItem(keyOf(id));
+    else localStorage.setItem(keyOf(id), JSON.stringify(save));
   } catch {
     // Without storage the notes live in the page until they are sent.
   }
@@ -90,7 +83,7 @@ function knownOf(id) {
 
 // What is written here is newer than what the app has.
 function isWritten(id) {
-  return waiting.has(id) || refused.has(id);
+  return waiting.has(id) || leftOver.has(id) || refused.has(id);
 }
 
 // Where a caret belongs when one text takes another's place.
@@ -149,117 +142,109 @@ function showUnkept(id, text, words) {
   notice.querySelector("textarea").value = text;
 }
 
-function refuse(id, text, status) {
-  if (text === "") return forget(id);
-  refused.set(id, status);
+function refuse(id, save, status) {
+  if (save.notes === "") return forget(id);
+  refused.set(id, { notes: save.notes, status });
+  store(id, save);
   if (status === TOO_LONG && fieldOf(id)) return tell(id, NEVER.get(status));
   tell(id, "");
-  showUnkept(id, text, NEVER.get(status));
+  showUnkept(id, save.notes, NEVER.get(status));
+}
+
+// Another page's text stands beside what was sent, and not in its place.
+function isOfTwo(sent, text) {
+  return text !== sent.notes && text.includes(BETWEEN);
+}
+
+// The app has a text, and nothing newer is written here.
+function settle(id, text, version) {
+  known.set(id, { text, version });
+  put(id, text);
+  const newer = news.get(id);
+  news.delete(id);
+  if (newer) learn(id, newer.text, newer.version);
 }
 
 // The app has a text of ours: alone, or with that of another page.
 function taken(id, sent, text, version) {
   const now = waiting.get(id);
-  if (text !== sent) joined.add(id);
+  if (isOfTwo(sent, text)) joined.add(id);
   if (now === sent) {
     waiting.delete(id);
     forget(id);
-    known.set(id, { text, version });
-    put(id, text);
-    const newer = news.get(id);
-    if (newer) learn(id, newer.text, newer.version);
-    news.delete(id);
-  } else if (text.endsWith(sent)) {
+    settle(id, text, version);
+  } else if (text.endsWith(sent.notes)) {
     // What was written meanwhile goes on behind the other text.
-    const more = text.slice(0, text.length - sent.length) + now;
+    const more = text.slice(0, text.length - sent.notes.length) + now.notes;
     known.set(id, { text, version });
-    waiting.set(id, more);
-    store(id, more);
+    begin(id, more);
     put(id, more);
   } else {
-    known.set(id, { text: sent, version });
+    known.set(id, { text: sent.notes, version });
+    begin(id, now.notes);
   }
   tell(id, joined.has(id) ? texts.both_kept : texts.saved);
 }
 
-// A save of the newest notes. It has a name, by which the app knows one that it has done already, and stays in this browser
-// until it is answered: also a page that is loaded anew sends it again as it was.
-function begin(id, base = knownOf(id).text) {
+// The newest notes, and what they were begun from.
+function begin(id, notes) {
   saves += 1;
-  const save = { save: `${page}.${saves}`, base, notes: waiting.get(id) };
-  try {
-    localStorage.setItem(savePrefix + id, JSON.stringify(save));
-  } catch {
-    // Without storage this page alone knows it.
-  }
-  return save;
-}
-
-function unanswered(id) {
-  try {
-    return JSON.parse(localStorage.getItem(savePrefix + id));
-  } catch {
-    return null;
-  }
+  const save = { page, save: saves, base: knownOf(id).text, notes };
+  waiting.set(id, save);
+  store(id, save);
 }
 
 function post(id, save, keepalive) {
   return send(`/calls/${encodeURIComponent(id)}/notes`, save, keepalive);
 }
 
-// Sends a save once; resolves to the answer's status, and to what the app has now if it has kept the notes.
-async function sendOnce(id, save) {
-  const { answer, status, kept } = await post(id, save);
-  if (!kept) return { status };
-  try {
-    const text = status === BOTH ? await answer.text() : save.notes;
-    return { status, text, version: Number(answer.headers.get(VERSION)) };
-  } catch {
-    // Half an answer is none.
-    return { status: 0 };
+// Sends a save until there is an answer that stays: resolves to its status, and to what the app has now if it has kept it.
+async function sendSurely(id, save) {
+  for (;;) {
+    const { answer, status, kept } = await post(id, save);
+    try {
+      if (kept) {
+        const text = status === BOTH ? await answer.text() : save.notes;
+        return { status, text, version: Number(answer.headers.get(VERSION)) };
+      }
+    } catch {
+      // Half an answer is none.
+    }
+    if (NEVER.has(status)) return { status };
+    tell(id, texts.not_saved);
+    await pause(RETRY_MS);
   }
 }
 
 // Sends the newest notes of a call until the app has them, or says that it never will.
 async function deliver(id) {
-  // What got no answer is sent again as it was: the app may have it.
-  let save = unanswered(id);
+  await leftOver.get(id);
   while (waiting.has(id)) {
-    save ??= begin(id);
-    const sent = save.notes;
-    const { status, text, version } = await sendOnce(id, save);
-    if (text !== undefined) {
-      taken(id, sent, text, version);
-      save = null;
-    } else if (!NEVER.has(status)) {
-      tell(id, texts.not_saved);
-      await pause(RETRY_MS);
-    } else {
-      if (waiting.get(id) === sent) {
-        waiting.delete(id);
-        refuse(id, sent, status);
-      }
-      save = null;
+    const save = waiting.get(id);
+    const { status, text, version } = await sendSurely(id, save);
+    if (text !== undefined) taken(id, save, text, version);
+    else if (waiting.get(id) === save) {
+      waiting.delete(id);
+      refuse(id, save, status);
     }
   }
   underWay.delete(id);
 }
 
 function push(id, text) {
-  waiting.set(id, text);
-  store(id, text);
+  begin(id, text);
   if (!underWay.has(id)) underWay.set(id, deliver(id));
 }
 
 // Waits until nothing is on its way.
 async function allNotesKept() {
-  await Promise.all(underWay.values());
+  await Promise.all([...leftOver.values(), ...underWay.values()]);
 }
 
 // A card has gone, from here or from elsewhere: what was not kept of its notes is asked for once more, and then shown.
 export function notesLeft(id) {
-  const text = read(id);
-  if (text !== null && !noticeOf(id)) push(id, text);
+  const text = refused.get(id)?.notes;
+  if (text !== undefined && !noticeOf(id)) push(id, text);
 }
 
 // The next state of a card has the notes of the app; what is being written here, or was kept meanwhile, is newer.
@@ -287,29 +272,66 @@ export function notesFrom({ id, notes, version }) {
   if (fieldOf(id)) learn(id, notes, version);
 }
 
-// What an earlier page could not send.
-function sendLeftOver() {
+// Sends what an earlier page could not, as that page would: if it is still open, the app does it once all the same.
+async function carryOver(key, kept, id, save) {
+  const outcome = await sendSurely(id, save);
+  try {
+    // A page that is still open may have written more.
+    if (localStorage.getItem(key) === kept) localStorage.removeItem(key);
+  } catch {
+    // It is asked for again by the next page.
+  }
+  return outcome;
+}
+
+function carriedOver(id, save, { status, text, version }) {
+  if (text === undefined) return refuse(id, save, status);
+  if (isWritten(id)) return;
+  settle(id, text, version);
+  tell(id, isOfTwo(save, text) ? texts.both_kept : texts.saved);
+}
+
+// What earlier pages kept: the name of the page, a full stop and the call; the notes alone if it is of an earlier version.
+function savesOfEarlierPages() {
+  const found = [];
   try {
     for (const key of Object.keys(localStorage)) {
       if (!key.startsWith(prefix)) continue;
-      const [id, text] = [key.slice(prefix.length), localStorage.getItem(key)];
-      const base = localStorage.getItem(basePrefix + id) ?? "";
-      known.set(id, { text: base, version: knownOf(id).version });
-      put(id, text);
-      push(id, text);
+      const kept = localStorage.getItem(key);
+      const id = key.slice(prefix.length).split(".").at(-1);
+      try {
+        const { page, save, base, notes } = JSON.parse(kept);
+        found.push([key, kept, id, { page, save, base, notes: notes.toString() }]);
+      } catch {
+        found.push([key, kept, id, { base: "", notes: kept }]);
+      }
     }
   } catch {
     // No storage, nothing left over.
   }
+  return found;
+}
+
+function sendLeftOver() {
+  for (const [key, kept, id, save] of savesOfEarlierPages()) {
+    known.set(id, { text: save.notes, version: knownOf(id).version });
+    put(id, save.notes);
+    const before = leftOver.get(id);
+    const work = (async () => {
+      await before;
+      const outcome = await carryOver(key, kept, id, save);
+      // The last one of a call has them all.
+      if (leftOver.get(id) === work) leftOver.delete(id);
+      carriedOver(id, save, outcome);
+    })();
+    leftOver.set(id, work);
+  }
 }
 
 // A page that goes takes its requests with it, and nobody may open another one here for long: what is newest goes in a
-// request that outlives the page. The save that was on its way comes before it.
+// request that outlives the page.
 function sendLast() {
-  for (const [id, text] of waiting) {
-    const before = unanswered(id);
-    post(id, before?.notes === text ? before : begin(id, before?.notes), true);
-  }
+  for (const [id, save] of waiting) post(id, save, true);
 }
 
 // Nothing that the app has, or has refused and the person has seen, stays in a browser that others may use.
@@ -322,8 +344,6 @@ async function beforeSignOut(event) {
 
 export function keepNotes(board, calls, sender) {
   prefix = `callfeed.notes.${board.dataset.desk}.`;
-  basePrefix = `callfeed.notes-base.${board.dataset.desk}.`;
-  savePrefix = `callfeed.notes-save.${board.dataset.desk}.`;
   send = sender;
   calls.addEventListener("input", (event) => {
     if (!event.target.matches("[data-notes]")) return;

@@ -57,11 +57,11 @@ pub const AGENTS_SHOWN_MAX: usize = 200;
 pub const PAGES_OF_ONE_MAX: usize = 64;
 /// Characters of the notes of one call; a longer text is refused with 413.
 pub const NOTES_CHARS_MAX: usize = 4000;
-/// Saves of notes remembered, so that one that comes again changes nothing; the oldest is forgotten, and then both texts are
-/// kept if they differ.
-pub const SAVES_KEPT_MAX: usize = 10_000;
-/// Bytes of the name of such a save; a save with a longer one is not remembered.
-pub const SAVE_NAME_BYTES_MAX: usize = 64;
+/// Pages whose last save of notes is remembered for each call, so that one that comes again changes nothing; the one that is
+/// silent longest is forgotten, and then both texts are kept if they differ. At [`NOTES_CHARS_MAX`] some 30 MB.
+pub const SAVES_KEPT_MAX: usize = 2000;
+/// Bytes of the name of such a page; saves of a page with a longer one are not remembered.
+pub const PAGE_NAME_BYTES_MAX: usize = 64;
 /// Lines that a person may keep from popping; a form with more is refused with 400.
 pub const LINES_CHOSEN_MAX: usize = 64;
 /// Marks (notes, pins, dismissals) of one person taken back at their first page besides those of calls on the board; older

@@ -1,9 +1,9 @@
 //! Notes of a call, which one person can write on several pages: a text that was begun from an older one is never laid over
-//! a newer one, both are kept. Each save has a name, so that one that is sent again, because its answer was lost, changes
-//! nothing, whatever was written since.
+//! a newer one, both are kept. Each save says which page wrote it and its number there, so that one that comes twice, or
+//! behind a later one, changes nothing, and one whose forerunner has been heard of takes the place of that alone.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
@@ -16,7 +16,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    limits::{NOTES_CHARS_MAX, SAVE_NAME_BYTES_MAX, SAVES_KEPT_MAX},
+    limits::{NOTES_CHARS_MAX, PAGE_NAME_BYTES_MAX, SAVES_KEPT_MAX},
     routes::{Pages, acting, done, keep, no_such_call},
 };
 
@@ -30,35 +30,51 @@ pub struct NotesForm {
     notes: String,
     /// What the notes were when the text was begun. Without it the text takes the place of whatever is there.
     base: Option<String>,
-    /// Name of the save, 128 bits of chance and a number.
-    save: Option<String>,
+    /// The page that writes, a word of chance …
+    page: Option<String>,
+    /// … and the number of the save there.
+    save: Option<u64>,
 }
 
-/// Names of the saves that were done, in this run of the app.
+/// The last save of each page, in this run of the app.
 #[derive(Default)]
-pub struct Saves(Mutex<Done>);
+pub struct Saves(Mutex<Kept>);
 
 #[derive(Default)]
-struct Done {
-    names: HashSet<String>,
-    /// The oldest first.
-    order: VecDeque<String>,
+struct Kept {
+    last: HashMap<Writer, Save>,
+    done: u64,
+}
+
+/// A page that writes notes of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Writer {
+    person: String,
+    call: String,
+    page: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Save {
+    number: u64,
+    notes: String,
+    /// Grows with each save of any page: what has the smallest is forgotten first.
+    done: u64,
 }
 
 impl Saves {
-    fn has(&self, name: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).names.contains(name)
+    fn last(&self, writer: &Writer) -> Option<Save> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).last.get(writer).cloned()
     }
 
-    fn add(&self, name: String) {
-        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if done.names.insert(name.clone()) {
-            done.order.push_back(name);
-        }
-        while done.order.len() > SAVES_KEPT_MAX {
-            if let Some(oldest) = done.order.pop_front() {
-                done.names.remove(&oldest);
-            }
+    fn add(&self, writer: Writer, number: u64, notes: &str) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.done += 1;
+        let save = Save { number, notes: notes.to_owned(), done: kept.done };
+        kept.last.insert(writer, save);
+        if kept.last.len() > SAVES_KEPT_MAX {
+            let oldest = kept.last.iter().min_by_key(|(_, save)| save.done).map(|(writer, _)| writer.clone());
+            oldest.map(|writer| kept.last.remove(&writer));
         }
     }
 }
@@ -79,20 +95,27 @@ pub async fn notes(
         Err(refused) => return refused,
     };
     let mut have_room = true;
-    let save = form.save.as_ref().filter(|save| save.len() <= SAVE_NAME_BYTES_MAX);
-    let save = save.map(|save| format!("{}\n{id}\n{save}", visitor.person.id));
+    let page = form.page.as_ref().filter(|page| page.len() <= PAGE_NAME_BYTES_MAX);
+    let writer = page.zip(form.save).map(|(page, number)| {
+        (Writer { person: visitor.person.id.clone(), call: id.clone(), page: page.clone() }, number)
+    });
     let change = |mark: &mut crate::store::desks::Mark, _| {
-        if save.as_ref().is_some_and(|save| pages.hub.saves.has(save)) {
+        let last = writer.as_ref().and_then(|(writer, _)| pages.hub.saves.last(writer));
+        let is_late = |(last, (_, number)): (&Save, &(Writer, u64))| *number <= last.number;
+        if last.as_ref().zip(writer.as_ref()).is_some_and(is_late) {
             return;
         }
         let text = match &form.base {
-            Some(base) => together(base, &mark.notes, &form.notes),
+            Some(base) => {
+                let former = last.as_ref().map_or("", |last| last.notes.as_str());
+                together([base, former], &mark.notes, &form.notes)
+            }
             None => form.notes.clone(),
         };
         have_room = fits(&text);
         if have_room {
             mark.notes = text;
-            save.into_iter().for_each(|save| pages.hub.saves.add(save));
+            writer.into_iter().for_each(|(writer, number)| pages.hub.saves.add(writer, number, &form.notes));
         }
     };
     match keep(&pages, &visitor, &id, change).await {
@@ -115,15 +138,22 @@ fn too_long() -> Response<Body> {
     (StatusCode::PAYLOAD_TOO_LARGE, "The notes are too long.\n").into_response()
 }
 
-/// What is kept when `own` was made from `base`, while `stored` is there by now: the later text, then one's own below a
-/// line, unless one of them holds all that the other says.
-fn together(base: &str, stored: &str, own: &str) -> String {
+/// What is kept when `own` was made from a text, and of that from another one that was sent before, while `stored` is there
+/// by now: it takes the place of either where that stands by itself, and else stands below what is there.
+fn together(made_from: [&str; 2], stored: &str, own: &str) -> String {
     let part = |text: &str| format!("{BETWEEN}{text}{BETWEEN}");
-    if base == stored || own.contains(stored) {
+    let has = |whole: &str, text: &str| part(whole).contains(&part(text));
+    if made_from[0] == stored || has(own, stored) {
         return own.to_owned();
     }
-    // Nothing was written, or it is there: a request that comes again after a restart has no name that is known.
-    if own.is_empty() || own == base || part(stored).contains(&part(own)) {
+    if let Some(former) = made_from.into_iter().find(|former| !former.is_empty() && has(stored, former)) {
+        let own = if own.is_empty() { BETWEEN.to_owned() } else { part(own) };
+        let all = part(stored).replacen(&part(former), &own, 1);
+        let all = all.strip_prefix(BETWEEN).unwrap_or(&all);
+        return all.strip_suffix(BETWEEN).unwrap_or(all).to_owned();
+    }
+    // Nothing was written, or it is there: a request that comes again after a restart is of a page that is not known.
+    if own.is_empty() || own == made_from[0] || has(stored, own) {
         return stored.to_owned();
     }
     format!("{stored}{BETWEEN}{own}")
@@ -131,7 +161,7 @@ fn together(base: &str, stored: &str, own: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{SAVES_KEPT_MAX, Saves, together};
+    use super::{SAVES_KEPT_MAX, Saves, Writer, together};
 
     #[test]
     fn of_two_texts_from_one_both_are_kept() {
@@ -140,24 +170,49 @@ mod tests {
             ("Wants", "Wants", "", ""),
             ("", "Rang twice", "Wants", "Rang twice\n---\nWants"),
             ("Old", "Old, rang twice", "Old, wants", "Old, rang twice\n---\nOld, wants"),
-            // Letter by letter: the first one is no part of the other text.
+            // A word within a word is no part of the other text.
+            ("", "no", "call at noon", "no\n---\ncall at noon"),
             ("", "Rang twice", "a", "Rang twice\n---\na"),
             ("", "Rang twice\n---\na", "a", "Rang twice\n---\na"),
             ("", "Rang twice\n---\nWants\n---\nMore", "Wants", "Rang twice\n---\nWants\n---\nMore"),
+            ("", "Wants", "Rang twice\n---\nWants", "Rang twice\n---\nWants"),
             ("Old", "Old, new", "", "Old, new"),
             ("Old", "Old, new", "Old", "Old, new"),
             ("Old", "", "Old, more", "Old, more"),
-            ("Old", "Old, new", "Old, new and more", "Old, new and more"),
+            ("Old", "Old\n---\nRang twice", "Old, more", "Old, more\n---\nRang twice"),
         ] {
-            assert_eq!(together(base, stored, own), kept, "{base:?} {stored:?} {own:?}");
+            assert_eq!(together([base, ""], stored, own), kept, "{base:?} {stored:?} {own:?}");
         }
     }
 
     #[test]
-    fn of_the_saves_that_were_done_the_oldest_is_forgotten() {
+    fn a_text_takes_the_place_of_the_one_that_its_page_sent_before() {
+        for (stored, former, own, kept) in [
+            ("Mon", "Mon", "Monday", "Monday"),
+            ("Tue", "Tue", "Monday", "Monday"),
+            ("Mon", "Mon", "", ""),
+            ("Rang twice\n---\nMon", "Mon", "Monday", "Rang twice\n---\nMonday"),
+            ("Mon\n---\nRang twice", "Mon", "", "Rang twice"),
+            ("Rang twice\n---\nMon", "Mon", "", "Rang twice"),
+            ("a\n---\nMon\n---\nb", "Mon", "", "a\n---\nb"),
+            // Somebody has changed that one meanwhile.
+            ("Mon, noon", "Mon", "Monday", "Mon, noon\n---\nMonday"),
+        ] {
+            assert_eq!(together(["Old", former], stored, own), kept, "{stored:?} {own:?}");
+        }
+        // What it was made from last goes before.
+        let both = "Rang twice\n---\nMon";
+        assert_eq!(together([both, "Mon"], both, "Rang once"), "Rang once");
+    }
+
+    #[test]
+    fn of_the_pages_that_have_saved_the_one_that_is_silent_longest_is_forgotten() {
         let saves = Saves::default();
-        (0..=SAVES_KEPT_MAX).for_each(|n| saves.add(n.to_string()));
-        saves.add("1".to_owned());
-        assert!(!saves.has("0") && saves.has("1") && saves.has(&SAVES_KEPT_MAX.to_string()));
+        let writer = |n: usize| Writer { person: "a".into(), call: "b".into(), page: n.to_string() };
+        (0..SAVES_KEPT_MAX).for_each(|n| saves.add(writer(n), 1, "Mon"));
+        saves.add(writer(0), 2, "Monday");
+        saves.add(writer(SAVES_KEPT_MAX), 1, "Mon");
+        assert_eq!(saves.last(&writer(0)).unwrap().notes, "Monday");
+        assert!(saves.last(&writer(1)).is_none() && saves.last(&writer(SAVES_KEPT_MAX)).is_some());
     }
 }

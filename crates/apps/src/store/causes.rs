@@ -93,14 +93,18 @@ pub async fn causes(
 /// # Errors
 /// When the database refuses.
 pub async fn on_their_way(pool: &AnyPool, account_key: Option<&str>) -> sqlx::Result<u64> {
+    // Each is looked up by its whole key; those without an account, of the first versions, are few.
     let text = format!(
         "SELECT count(*) FROM reports_pending AS pending
-         WHERE CASE WHEN $1 IS NULL THEN {COLLECTED} ELSE account_key IN ($1, '') END AND NOT EXISTS
-             (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id
-                  AND (reports.account_key = pending.account_key OR pending.account_key = ''))
+         WHERE CASE WHEN $1 IS NULL THEN {COLLECTED} ELSE account_key IN ($1, '') END
+         AND NOT EXISTS (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id
+             AND reports.account_key = pending.account_key)
          AND NOT EXISTS (SELECT 1 FROM gaps WHERE kind = 'report' AND closed_us IS NULL
-             AND subject = pending.conversation_space_id
-             AND (gaps.account_key = pending.account_key OR pending.account_key = ''))"
+             AND subject = pending.conversation_space_id AND gaps.account_key = pending.account_key)
+         AND (pending.account_key <> '' OR NOT EXISTS
+             (SELECT 1 FROM reports WHERE reports.conversation_space_id = pending.conversation_space_id))
+         AND (pending.account_key <> '' OR NOT EXISTS (SELECT 1 FROM gaps
+             WHERE kind = 'report' AND closed_us IS NULL AND subject = pending.conversation_space_id))"
     );
     let row = sqlx::query(AssertSqlSafe(text)).bind(account_key).fetch_one(pool).await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())

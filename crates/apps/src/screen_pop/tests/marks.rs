@@ -13,7 +13,7 @@ use super::{
     write_back::{OWN, Office, crm, own},
 };
 use crate::{
-    screen_pop::limits::{NOTES_CHARS_MAX, SAVE_NAME_BYTES_MAX},
+    screen_pop::limits::{NOTES_CHARS_MAX, PAGE_NAME_BYTES_MAX},
     store::{crm_log, desks},
 };
 
@@ -159,24 +159,48 @@ async fn notes_that_are_sent_again_because_their_answer_was_lost_are_there_once(
         }
         status
     };
-    let first = "save=p.1&base=&notes=Wants";
+    let first = "page=p&save=1&base=&notes=Wants";
     assert_eq!(save(first, "Wants").await, StatusCode::NO_CONTENT);
     // Another page goes on, before the first one asks again.
-    assert_eq!(save("save=q.1&base=Wants&notes=Wants+a+roof", "Wants a roof").await, StatusCode::NO_CONTENT);
+    assert_eq!(
+        save("page=q&save=1&base=Wants&notes=Wants+a+roof", "Wants a roof").await,
+        StatusCode::NO_CONTENT
+    );
     assert_eq!(save(first, "Wants a roof").await, StatusCode::OK);
     // The same text, begun anew, is another save.
     let both = "Wants a roof\n---\nWants";
-    assert_eq!(save("save=p.2&base=&notes=Wants", both).await, StatusCode::OK);
-    assert_eq!(save("save=p.2&base=&notes=Wants", both).await, StatusCode::OK);
+    assert_eq!(save("page=p&save=2&base=&notes=Wants", both).await, StatusCode::OK);
+    assert_eq!(save("page=p&save=2&base=&notes=Wants", both).await, StatusCode::OK);
     // Nothing was done with what had no room.
-    let long = format!("save=p.3&base=&notes={}", "x".repeat(NOTES_CHARS_MAX));
+    let long = format!("page=p&save=3&base=&notes={}", "x".repeat(NOTES_CHARS_MAX));
     for _ in 0..2 {
         assert_eq!(save(&long, both).await, StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let long = format!("save={}&base=&notes=Rain", "x".repeat(SAVE_NAME_BYTES_MAX + 1));
+    let long = format!("page={}&save=1&base=&notes=Rain", "x".repeat(PAGE_NAME_BYTES_MAX + 1));
     let all = format!("{both}\n---\nRain");
     assert_eq!(save(&long, &all).await, StatusCode::OK);
-    assert_eq!(save(&long, &all).await, StatusCode::OK, "it is there, whatever it is called");
+    assert_eq!(save(&long, &all).await, StatusCode::OK, "it is there, whoever wrote it");
+}
+
+#[tokio::test]
+async fn a_page_that_is_closed_sends_what_is_newest_and_what_was_on_its_way_before_changes_nothing() {
+    let app = App::closed(&[front()]).await;
+    app.desk.take(&state(0, 1)).await;
+    app.desk.take(&state(1, 2)).await;
+    let save = async |form: &str| {
+        answer(&app, "/calls/a/notes", form, &front()).await;
+        app.hub.mark(&front(), "a", |_, _| ()).unwrap().mark.notes
+    };
+    assert_eq!(save("page=p&save=1&base=&notes=Monday").await, "Monday");
+    // From the same base, in either order.
+    assert_eq!(save("page=p&save=2&base=Monday&notes=T").await, "T");
+    assert_eq!(save("page=p&save=8&base=Monday&notes=Tuesday").await, "Tuesday");
+    assert_eq!(save("page=q&save=8&base=Tuesday&notes=Friday").await, "Friday");
+    assert_eq!(save("page=q&save=2&base=Tuesday&notes=F").await, "Friday");
+    // Beside the text of another page, whose answer the page has not had.
+    assert_eq!(save("page=r&save=1&base=&notes=R").await, "Friday\n---\nR");
+    assert_eq!(save("page=r&save=9&base=&notes=Roof").await, "Friday\n---\nRoof");
+    assert_eq!(save("page=r&save=10&base=&notes=").await, "Friday");
 }
 
 #[tokio::test]
