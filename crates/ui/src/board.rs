@@ -292,8 +292,12 @@ pub struct Card {
     pub sources: Option<String>,
     /// What is known of the contact.
     pub facts: Vec<Fact>,
-    /// Contacts to choose from, the likeliest first; none when the caller is known.
+    /// Contacts to choose from, the likeliest first; where the caller has a name, others who could be meant.
     pub matches: Vec<MatchLine>,
+    /// The caller has the name of a contact.
+    pub named: bool,
+    /// A person chose that contact for this number, which can be taken back.
+    pub picked: bool,
     /// Nobody is known by this number: the card offers to keep a new contact.
     pub unknown: bool,
     /// Sources that have not answered, in words.

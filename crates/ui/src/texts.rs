@@ -239,6 +239,8 @@ pub struct CardTexts {
     pub log_again: Text,
     pub outcome: Text,
     pub who_is_it: Text,
+    pub somebody_else: Text,
+    pub forget_pick: Text,
     pub new_contact: Text,
     pub name: Text,
     pub company: Text,

@@ -293,12 +293,18 @@ impl Callers {
         self.call(id).and_then(|call| call.known).is_some_and(spent)
     }
 
-    /// The caller of a call is this contact, from now on. False if there is no such call or contact.
+    /// The caller of a call is this contact, from now on; with an empty one nobody is any more, until somebody chooses again.
+    /// False if there is no such call or contact.
     ///
     /// # Errors
     /// When the store refuses.
     pub async fn pick(&self, call_id: &str, contact: &str) -> sqlx::Result<bool> {
         let Some(call) = self.call(call_id) else { return Ok(false) };
+        if contact.is_empty() {
+            contacts::forget_pick(&self.pool, &call.caller).await?;
+            self.again(&call.caller).await;
+            return Ok(true);
+        }
         let offered = call
             .known
             .as_ref()

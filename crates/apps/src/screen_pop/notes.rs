@@ -143,7 +143,7 @@ fn too_long() -> Response<Body> {
 fn together(made_from: [&str; 2], stored: &str, own: &str) -> String {
     let part = |text: &str| format!("{BETWEEN}{text}{BETWEEN}");
     let has = |whole: &str, text: &str| part(whole).contains(&part(text));
-    if made_from[0] == stored || has(own, stored) {
+    if stored.is_empty() || made_from[0] == stored || has(own, stored) {
         return own.to_owned();
     }
     if let Some(former) = made_from.into_iter().find(|former| !former.is_empty() && has(stored, former)) {

@@ -13,7 +13,7 @@ use super::{
     when::{clock, coming, last_call, short},
 };
 use crate::people::{
-    compare::Reason,
+    compare::{Level, Reason},
     contact::{Candidate, Contact, certain},
     number::Number,
     sources::{Failure, further::About},
@@ -82,6 +82,8 @@ pub fn card(
         sources: sources(call, texts),
         facts: facts(call, now, zone, texts),
         matches: matches(call, texts),
+        named: contact(call).is_some(),
+        picked: candidates(call).first().is_some_and(|first| first.picked),
         unknown: matches!(call.caller, Number::Phone(_) | Number::Digits { .. })
             && call.known.as_ref().is_some_and(Known::is_nobody),
         failures: failures(call, texts),
@@ -310,18 +312,23 @@ fn appointment(contact: &Contact, now: Timestamp, zone: &TimeZone, texts: &Texts
     Some(Fact { label: (&texts.card.appointment).into(), text, link: web(&appointment.link) })
 }
 
-/// Those who may call, while nobody knows which of them.
+/// Those who may call, while nobody knows which of them. Beside one who surely calls: those with the same number otherwise
+/// written, and beside one who was picked, all others, since another of them can call the next time.
 fn matches(call: &Call, texts: &Texts) -> Vec<MatchLine> {
-    if contact(call).is_some() {
-        return Vec::new();
-    }
+    let sure = certain(candidates(call));
+    let is_other = |candidate: &&Candidate| match sure {
+        None => true,
+        Some(sure) => {
+            candidate.contact != sure.contact && (sure.picked || candidate.matched.level != Level::Maybe)
+        }
+    };
     let line = |candidate: &Candidate| MatchLine {
         key: candidate.contact.key(),
         title: candidate.contact.title().to_owned(),
         company: said(&candidate.contact.company),
         reason: reason(candidate.matched.reason, texts).into(),
     };
-    candidates(call).iter().take(MATCHES_SHOWN_MAX).map(line).collect()
+    candidates(call).iter().filter(is_other).take(MATCHES_SHOWN_MAX).map(line).collect()
 }
 
 fn reason(reason: Reason, texts: &Texts) -> &ui::Text {

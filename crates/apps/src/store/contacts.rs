@@ -187,6 +187,16 @@ pub async fn pick(pool: &AnyPool, number: &Number, contact: &str, now: jiff::Tim
     Ok(())
 }
 
+/// Forgets which contact a number belongs to.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn forget_pick(pool: &AnyPool, number: &Number) -> sqlx::Result<()> {
+    let Some(key) = number.key() else { return Ok(()) };
+    sqlx::query("DELETE FROM people_picks WHERE number = $1").bind(key).execute(pool).await?;
+    Ok(())
+}
+
 /// Adds a contact that a person wrote down; one with the same reference is replaced.
 ///
 /// # Errors

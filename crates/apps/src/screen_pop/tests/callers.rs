@@ -94,7 +94,14 @@ async fn several_are_offered_and_a_pick_is_remembered() {
     assert_eq!(picked.status(), StatusCode::SEE_OTHER);
     events.card_with(&["Bo Sample is calling"]).await;
     app.desk.take(&ring("b", CREATED, "", NUMBER)).await;
-    events.card_with(&["data-call=\"b\"", "Bo Sample is calling"]).await;
+    let card = events.card_with(&["data-call=\"b\"", "Bo Sample is calling"]).await;
+    // The other one can call the next time: one click says so, or that it is asked at each call.
+    assert!(card.contains("Somebody else?") && card.contains("Ada Example"), "{card}");
+    let forget = "call=b&contact=";
+    assert_eq!(send(&app, "/callers/pick", forget, OWN).await.status(), StatusCode::SEE_OTHER);
+    events.card_with(&["data-call=\"b\"", "Who is it?", "Ada Example", "Bo Sample"]).await;
+    app.desk.take(&ring("c", CREATED, "", NUMBER)).await;
+    events.card_with(&["data-call=\"c\"", "Who is it?"]).await;
 }
 
 #[tokio::test]
