@@ -136,10 +136,16 @@ function isFound(card, words) {
   return digits !== "" && numbers.some((number) => digitsOf(number).includes(digits));
 }
 
+// A call that rings goes before what is pinned, and that before the others, the newest first.
+function rankOf(card) {
+  if (card.dataset.phase === "ringing") return 2;
+  return Number("pinned" in card.dataset);
+}
+
 // Puts the cards in their order. Moving a node takes the focus away, so only what stands wrong is moved.
 function sorted() {
   const list = cards().sort(
-    (a, b) => ("pinned" in b.dataset) - ("pinned" in a.dataset) || Number(b.dataset.created) - Number(a.dataset.created),
+    (a, b) => rankOf(b) - rankOf(a) || Number(b.dataset.created) - Number(a.dataset.created),
   );
   list.forEach((card, at) => {
     if (calls.children[at] !== card) calls.insertBefore(card, calls.children[at] ?? null);

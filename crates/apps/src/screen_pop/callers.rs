@@ -20,7 +20,8 @@ use super::{
     call::{Call, History},
     hub::Hub,
     limits::{
-        CATCH_UP_AT_ONCE, CATCH_UP_EVERY, CATCH_UP_SPENT, HISTORY_NUMBERS_MAX, HISTORY_WAIT, LISTS_EVERY,
+        ASK_AGAIN_EVERY, ASK_AGAIN_MAX, CATCH_UP_AT_ONCE, CATCH_UP_EVERY, CATCH_UP_SPENT,
+        HISTORY_NUMBERS_MAX, HISTORY_WAIT, LISTS_EVERY,
     },
     write_back::WriteBack,
 };
@@ -167,21 +168,54 @@ impl Callers {
         self.log(&call.id).await;
     }
 
+    /// Asks again about callers of whom a source could not tell, the newest first: what was away comes back some time, and
+    /// their calls are to be written then. A source that goes on failing is left alone by its own guard. Never ends.
+    pub async fn ask_again(&self) {
+        loop {
+            sleep(ASK_AGAIN_EVERY).await;
+            self.ask_again_once().await;
+        }
+    }
+
+    pub(super) async fn ask_again_once(&self) {
+        let is_lacking = |call: &&Call| {
+            let known = call.known.as_ref().filter(|known| known.done);
+            known.is_some_and(|known| known.failures().any(|(_, _, why)| *why != Failure::NotSetUp))
+        };
+        let calls: Vec<Call> = self
+            .hub
+            .board(|board| board.calls().iter().filter(is_lacking).take(ASK_AGAIN_MAX).cloned().collect());
+        for call in calls {
+            // What is on the card stays there until there is something better.
+            self.look_up_in(&call, false).await;
+            self.log(&call.id).await;
+        }
+    }
+
     async fn look_up(&self, call: &Call) {
+        self.look_up_in(call, true).await;
+    }
+
+    /// Asks all sources; what they say is shown at once where it is to come in pieces, else when all have answered.
+    async fn look_up_in(&self, call: &Call, pieces: bool) {
         let mut known = Known { asked: true, picked: self.picked(&call.caller).await, ..Known::default() };
         let (home, learnt) = (self.home(call), self.lists_learnt.load(Ordering::SeqCst));
         let mut answers = self.lookup.look_up(&call.caller, home);
         while let Some(answer) = answers.next().await {
             known.answers.insert(answer.source.clone(), answer);
-            self.keep_up(call, &mut known, learnt).await;
-            known.rank(&call.caller, home);
-            self.show(call, &known);
-            self.tell_history(call, &self.numbers(call, &known.candidates)).await;
+            if pieces {
+                self.show_ranked(call, &mut known, learnt).await;
+            }
         }
         known.done = true;
-        self.keep_up(call, &mut known, learnt).await;
-        known.rank(&call.caller, home);
-        self.show(call, &known);
+        self.show_ranked(call, &mut known, learnt).await;
+    }
+
+    async fn show_ranked(&self, call: &Call, known: &mut Known, learnt: u64) {
+        self.keep_up(call, known, learnt).await;
+        known.rank(&call.caller, self.home(call));
+        self.show(call, known);
+        self.tell_history(call, &self.numbers(call, &known.candidates)).await;
     }
 
     /// Reads the imported contacts anew if the lists are others than when a look-up began: what is shown next must not

@@ -81,7 +81,7 @@ impl Desk {
         let writer = tokio::spawn(write(pool.clone(), queue));
         let of_before = Arc::clone(&callers);
         let catching_up = tokio::spawn(async move {
-            tokio::join!(of_before.catch_up(), of_before.watch_lists());
+            tokio::join!(of_before.catch_up(), of_before.watch_lists(), of_before.ask_again());
         });
         let filling = TaskTracker::new();
         Ok(Self { hub, callers, filling, catching_up, pool, writes, writer, pops, screen })

@@ -55,6 +55,10 @@ pub const WALL_LINKS_MAX: u32 = 20;
 pub const AGENTS_SHOWN_MAX: usize = 200;
 /// Pages of one person open at a time; a further one gets 503.
 pub const PAGES_OF_ONE_MAX: usize = 64;
+/// How often the sources are asked again about callers of whom one of them could not tell …
+pub const ASK_AGAIN_EVERY: Duration = Duration::from_secs(30);
+/// … and how many calls are looked at each time; the others have their turn when these are known.
+pub const ASK_AGAIN_MAX: usize = 100;
 /// Characters of the notes of one call; a longer text is refused with 413.
 pub const NOTES_CHARS_MAX: usize = 4000;
 /// Pages whose last save of notes is remembered for each call, so that one that comes again changes nothing; the one that is

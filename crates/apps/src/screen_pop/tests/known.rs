@@ -1,6 +1,9 @@
 //! What a card says of a caller while services are silent, have failed, or have not been asked since a restart.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use axum::{Json, Router, http::StatusCode};
 use serde_json::{Value, json};
@@ -52,6 +55,32 @@ async fn a_source_that_failed_may_know_the_caller() {
     let card = events.card_with(&["CRM", "502"]).await;
     assert!(!card.contains("New contact"), "{card}");
     assert!(!app.text("/").await.contains("New contact for"));
+}
+
+#[tokio::test]
+async fn a_source_that_is_back_is_asked_again_also_about_calls_that_are_over() {
+    let away = Arc::new(AtomicBool::new(true));
+    let is_away = Arc::clone(&away);
+    let answer = move || async move {
+        match is_away.load(Ordering::SeqCst) {
+            true => (StatusCode::BAD_GATEWAY, Json(Value::Null)),
+            false => (StatusCode::OK, Json(json!([{"name": "Ada Example", "tel": NUMBER}]))),
+        }
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    let app = App::asking(&source(&base)).await;
+    let mut events = app.events().await;
+    app.desk.take(&ring("a", CREATED, "", NUMBER)).await;
+    events.card_with(&["CRM", "error 502"]).await;
+    app.desk.take(&ending("a", CREATED, 2)).await;
+    app.pages.callers.ask_again_once().await;
+    assert!(app.text("/").await.contains("error 502"), "it is still away");
+    away.store(false, Ordering::SeqCst);
+    app.pages.callers.ask_again_once().await;
+    let page = app.text("/").await;
+    assert!(page.contains("Ada Example") && !page.contains("error 502"), "{page}");
 }
 
 #[tokio::test]
