@@ -37,6 +37,8 @@ pub const CATCHING_UP_EVERY: Duration = Duration::from_secs(30);
 pub const FETCH_PAUSE: Duration = Duration::from_millis(500);
 /// Longest such pause.
 pub const FETCH_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// In the order of fetching a call counts as older by this times the square of its failed tries.
+pub const FETCH_AGED_BY: Duration = Duration::from_secs(3600);
 /// A report announced longer ago than this and not to be had is asked for rarely …
 pub const FETCH_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// … after such a pause, jittered down to half …

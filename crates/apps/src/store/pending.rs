@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::{Any, AnyConnection, AnyPool, Row, Transaction, any::AnyRow};
 
 use super::reports::{CallKey, instant};
+use crate::limits;
 
 /// Table of what is to be fetched; run at each start.
 pub const SCHEMA: &str = "
@@ -202,7 +203,8 @@ pub async fn missing(pool: &AnyPool, account_key: Option<&str>) -> sqlx::Result<
 }
 
 /// What is to be fetched of an account now, the calls that ended last first: those of this moment do not wait for those of
-/// last month.
+/// last month. Each failed try makes a call older ([`limits::FETCH_AGED_BY`]), so that those which cannot be had do not keep
+/// back those which can.
 ///
 /// # Errors
 /// When the database refuses.
@@ -214,11 +216,13 @@ pub async fn due(
 ) -> sqlx::Result<Vec<Pending>> {
     let rows = sqlx::query(
         "SELECT conversation_space_id, announced_us, attempts, generation FROM reports_pending
-         WHERE next_try_us <= $1 AND account_key IN ($3, '') ORDER BY call_us DESC, conversation_space_id LIMIT $2",
+         WHERE next_try_us <= $1 AND account_key IN ($3, '')
+         ORDER BY call_us - attempts * attempts * $4 DESC, conversation_space_id LIMIT $2",
     )
     .bind(now.as_microsecond())
     .bind(i64::try_from(count).unwrap_or(i64::MAX))
     .bind(account_key)
+    .bind(i64::try_from(limits::FETCH_AGED_BY.as_micros()).unwrap_or(i64::MAX))
     .fetch_all(pool)
     .await?;
     rows.iter().map(pending).collect()

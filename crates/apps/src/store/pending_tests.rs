@@ -19,6 +19,28 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 #[tokio::test]
+async fn calls_that_cannot_be_had_do_not_keep_back_older_ones_for_ever() {
+    let (folder, day) = (tempfile::tempdir().unwrap(), 86_400);
+    let pool = testing::open(folder.path()).await.pool;
+    let calls = [("new", Some(at(9 * day))), ("older", Some(at(8 * day))), ("oldest", Some(at(2 * day)))];
+    announce_all(&pool, "17", calls.into_iter(), at(9 * day)).await.unwrap();
+    let order = async || -> Vec<String> {
+        let due = due(&pool, "17", at(9 * day), 9).await.unwrap();
+        due.into_iter().map(|due| due.conversation_space_id).collect()
+    };
+    let mut places = Vec::new();
+    for tries in 0..=15 {
+        let order = order().await;
+        let place = order.iter().position(|id| id == "new").unwrap();
+        places.push(place);
+        let due = due(&pool, "17", at(9 * day), 9).await.unwrap();
+        postpone(&pool, "17", &due[place], at(tries)).await.unwrap();
+    }
+    // A day is 24 hours: older than the next one behind the fifth try, older than one of a week ago behind the 13th.
+    assert_eq!(places, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2]);
+}
+
+#[tokio::test]
 async fn the_calls_that_ended_last_are_fetched_first() {
     let folder = tempfile::tempdir().unwrap();
     let pool = testing::open(folder.path()).await.pool;
