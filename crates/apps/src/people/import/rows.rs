@@ -140,6 +140,10 @@ fn begin(file: &mut File) -> io::Result<u8> {
     let mut head = vec![0; IMPORT_READ_BYTES];
     let length = file.read(&mut head)?;
     let head = &head[..length];
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        let why = "it is written in UTF-16, as Excel's \"Unicode text\" is: save it as \"CSV UTF-8\"";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
     let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     file.seek(SeekFrom::Start(mark))?;
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();

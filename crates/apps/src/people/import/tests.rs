@@ -197,6 +197,9 @@ async fn columns_can_be_told_and_old_files_are_read() {
     let file = b"Wer\tLeitung 1\nM\xfcller\t(312) 555-0147\n";
     shop.import("f.tsv", file, "name=Wer,phone=Leitung 1").await.unwrap();
     assert_eq!(names(&shop.find("3125550147").await), ["M\u{fc}ller"]);
+    let wide: Vec<u8> = "name\tphone\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let refused = shop.import("g.tsv", &[b"\xff\xfe", &wide[..]].concat(), "").await.unwrap_err();
+    assert!(refused.to_string().contains("UTF-16") && refused.to_string().contains("CSV UTF-8"), "{refused}");
 }
 
 #[tokio::test]
