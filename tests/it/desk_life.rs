@@ -298,25 +298,7 @@ async fn notes_wait_in_the_browser_while_the_app_is_away() {
     let stored = card.read(&format!("{}/calls/{space}", team.page)).await.is(200).text;
     assert!(stored.contains("Wants a Tuesday"), "{stored}");
     of_two_pages_no_word_is_lost(&browser, &card, &team.page, &space).await;
-    // A page that is left after the last letter sends it all the same, though no other page is opened.
-    let leave = "void (() => {
-        const field = document.querySelector('[data-notes]');
-        for (const letter of ', before noon') {
-            field.value += letter;
-            field.dispatchEvent(new InputEvent('input', { bubbles: true }));
-        }
-        location.href = 'about:blank';
-    })()";
-    read(&browser, leave).await;
-    eventually("all letters are kept", LATER, async || {
-        let stored = card.read(&format!("{}/calls/{space}", team.page)).await.is(200).text;
-        stored.contains(", before noon</textarea>").then_some(())
-    })
-    .await;
-    browser.page.goto(&team.page).await.expect("the page can be opened");
-    browser
-        .until("nothing waits", &format!("document.querySelector('[data-notes]') && {kept}.length === 0"))
-        .await;
+    a_page_that_is_left_sends_its_last_letters(&browser, &card, &team.page, &space).await;
     written_anew_while_the_app_is_away(&browser, &card, &team.page, &space).await;
     // A card is closed while its last letters are on their way: they are kept all the same.
     let slow = "void (() => {
@@ -351,6 +333,32 @@ async fn notes_wait_in_the_browser_while_the_app_is_away() {
     );
     browser.close().await;
     team.app.stop().await;
+}
+
+/// Though no other page is opened.
+async fn a_page_that_is_left_sends_its_last_letters(
+    browser: &Browser,
+    other: &Person,
+    page: &str,
+    space: &str,
+) {
+    let leave = "void (() => {
+        const field = document.querySelector('[data-notes]');
+        for (const letter of ', before noon') {
+            field.value += letter;
+            field.dispatchEvent(new InputEvent('input', { bubbles: true }));
+        }
+        location.href = 'about:blank';
+    })()";
+    read(browser, leave).await;
+    eventually("all letters are kept", LATER, async || {
+        let stored = other.read(&format!("{page}/calls/{space}")).await.is(200).text;
+        stored.contains(", before noon</textarea>").then_some(())
+    })
+    .await;
+    browser.page.goto(page).await.expect("the page can be opened");
+    let kept = "Object.keys(localStorage).some((key) => key.startsWith('callfeed.notes.'))";
+    browser.until("nothing waits", &format!("document.querySelector('[data-notes]') && !{kept}")).await;
 }
 
 /// All is written anew, and another page of this browser could not send what it has of the call either.
