@@ -81,7 +81,7 @@ pub const SIGN_IN_WARNING_EVERY: Duration = Duration::from_secs(86_400);
 pub const TOKEN_LOCK_WAIT: Duration = Duration::from_secs(60);
 /// Between two tries to take the lock.
 pub const TOKEN_LOCK_LOOK: Duration = Duration::from_millis(50);
-/// Without a sign-in the token file is looked at this often: another process may get one.
+/// The token file is looked at this often: another process may have signed in. It is read when it has changed.
 pub const TOKEN_FILE_LOOK: Duration = Duration::from_secs(5);
 
 /// Bytes of a body in a debug log; the rest is cut.

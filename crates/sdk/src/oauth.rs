@@ -26,7 +26,7 @@ use url::Url;
 use crate::client::{Client, Inner, issuer, refresh_pause, send, sign_in_again};
 use crate::error::{Error, ErrorKind};
 use crate::limits;
-use crate::tokens::{TokenLock, Tokens};
+use crate::tokens::{TokenLock, Tokens, Version};
 
 /// RFC 6749 makes `expires_in` optional; the specification says 3600 s.
 const EXPIRES_IN_DEFAULT_S: u64 = 3600;
@@ -247,14 +247,16 @@ impl TokenHttp {
 }
 
 /// Refreshes at a third of the token's life for as long as the client lives; a failure is tried again at the
-/// next tick, so two more fit before the token expires. Without a sign-in it waits for another process to get one.
+/// next tick, so two more fit before the token expires. Tokens that another process puts into the file are taken up
+/// every [`limits::TOKEN_FILE_LOOK`]: where somebody has signed in anew, what is in use may lack the rights of that.
 pub(crate) async fn keep_fresh(client: Weak<Inner>, mut changed: watch::Receiver<u64>) {
     let mut warned: Option<Instant> = None;
+    let mut seen = None;
     loop {
         let Some(held) = client.upgrade().map(|inner| inner.held()) else { return };
         let due = held.filter(|held| !held.refused && held.tokens.refresh_token.is_some());
         let look = Instant::now() + limits::TOKEN_FILE_LOOK;
-        let tick = tokio::time::sleep_until(due.as_ref().map_or(look, |held| held.refresh_at));
+        let tick = tokio::time::sleep_until(due.as_ref().map_or(look, |held| held.refresh_at.min(look)));
         tokio::select! {
             result = changed.changed() => match result {
                 Ok(()) => continue,
@@ -263,10 +265,8 @@ pub(crate) async fn keep_fresh(client: Weak<Inner>, mut changed: watch::Receiver
             () = tick => {}
         }
         let Some(inner) = client.upgrade() else { return };
-        let Some(held) = due else {
-            inner.look_for_sign_in();
-            continue;
-        };
+        inner.look_for_sign_in(&mut seen);
+        let Some(held) = due.filter(|held| Instant::now() >= held.refresh_at) else { continue };
         // Somebody else may have refreshed or failed meanwhile.
         if inner.held().is_some_and(|now| now.refresh_at > held.refresh_at) {
             continue;
@@ -282,11 +282,21 @@ pub(crate) async fn keep_fresh(client: Weak<Inner>, mut changed: watch::Receiver
 }
 
 impl Inner {
-    fn look_for_sign_in(&self) {
+    /// `seen` is the version of the file that was looked at last.
+    fn look_for_sign_in(&self, seen: &mut Option<Version>) {
+        // What is being fetched now is newer than the file.
+        let Ok(_guard) = self.refreshing.try_lock() else { return };
         // Access tokens without a refresh token serve as long as they live.
         let needed = self.held().is_none_or(|held| held.refused || Instant::now() >= held.expires_at);
-        if needed && self.file.path().exists() && self.take_up_from_file() {
-            tracing::info!("another process has signed in");
+        let version = self.file.version();
+        let is_read = version.is_none() || (version == *seen && !needed);
+        *seen = version;
+        if is_read || !self.take_up_from_file() {
+            return;
+        }
+        match needed {
+            true => tracing::info!("another process has signed in"),
+            false => tracing::debug!("the tokens of another process are taken up"),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,16 @@ impl TokenFile {
         }
     }
 
+    /// Which file is there now, without reading it; `None` for none.
+    pub(crate) fn version(&self) -> Option<Version> {
+        let found = std::fs::metadata(&self.path).ok().filter(|_| !self.in_memory)?;
+        #[cfg(unix)]
+        let number = std::os::unix::fs::MetadataExt::ino(&found);
+        #[cfg(not(unix))]
+        let number = 0;
+        Some(Version { changed: found.modified().ok(), bytes: found.len(), number })
+    }
+
     pub(crate) fn save(&self, tokens: &Tokens) -> Result<(), Error> {
         if self.in_memory {
             return Ok(());
@@ -133,6 +143,14 @@ impl TokenFile {
             self.key
         ))
     }
+}
+
+/// Differs for a file that was replaced. Its number too: two files of one moment have the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    changed: Option<SystemTime>,
+    bytes: u64,
+    number: u64,
 }
 
 /// The right to change the tokens.

@@ -198,6 +198,28 @@ async fn a_sign_in_by_another_process_is_taken_up() {
 }
 
 #[tokio::test]
+async fn a_new_sign_in_by_another_process_is_taken_up_while_the_old_one_still_serves() {
+    let fake = Fake::start().await;
+    let token = async |client: &sdk::Client| {
+        client.access_token().await.expect("somebody is signed in").expose_secret().to_owned()
+    };
+    let running = fake.signed_in().await;
+    let before = token(&running).await;
+    let other = fake.client();
+    other.exchange("code-2").await.unwrap();
+    let after = token(&other).await;
+    assert_ne!(before, after);
+    let taken_up = async {
+        while token(&running).await != after {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(crate::PATIENCE, taken_up).await.expect("the file is looked at");
+    running.report_subscriptions("c").await.unwrap();
+    assert_eq!((token(&other).await, fake.count(REFRESH)), (after, 0), "nothing was refreshed for it");
+}
+
+#[tokio::test]
 async fn the_code_is_bound_to_the_sign_in_that_asked_for_it() {
     let fake = Fake::start().await;
     let client = fake.client();
