@@ -8,6 +8,7 @@ use apps::people::number::Home;
 use apps::reports::{self, LISTEN_DEFAULT, counted, doctor};
 use secrecy::ExposeSecret as _;
 
+use crate::output::say;
 use crate::{logging, outputs};
 
 /// Look at everything that the apps need, and name the step that mends what is missing.
@@ -44,12 +45,14 @@ pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
     let accounts = env::load_all(&args.env)?;
     // What fails is a finding; the log would say it twice.
     logging::init("off");
-    let mut bad = 0;
+    let (mut bad, mut printed) = (0, Ok(()));
     let mut tell = |finding: doctor::Finding| {
         bad += usize::from(finding.is_bad());
-        match args.json {
-            true => println!("{}", serde_json::to_string(&finding).unwrap_or_default()),
-            false => println!("{}", finding.line()),
+        if printed.is_ok() {
+            printed = match args.json {
+                true => say(&serde_json::to_string(&finding).unwrap_or_default()),
+                false => say(&finding.line()),
+            };
         }
     };
     let redirect_uri = reports::redirect_uri(&args.listen)?;
@@ -59,10 +62,11 @@ pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
     for settings in &accounts {
         let folder = reports::account_folder(&args.state, &settings.account_key, accounts.len() > 1);
         if accounts.len() > 1 && !args.json {
-            println!("Account {}:", settings.account_key);
+            say(&format!("Account {}:", settings.account_key))?;
         }
         doctor::examine(settings, &folder, redirect_uri.clone(), &mut tell).await?;
     }
+    printed?;
     ensure!(bad == 0, "{} to be mended", counted(bad, "thing is", "things are"));
     Ok(())
 }
@@ -94,8 +98,7 @@ pub async fn token(args: TokenArgs) -> anyhow::Result<()> {
         return Err(ended(error));
     }
     let token = client.access_token().await.map_err(ended)?;
-    println!("{}", token.expose_secret());
-    Ok(())
+    say(&token.expose_secret())
 }
 
 /// Tell why a call was or was not collected, popped and delivered.
@@ -141,28 +144,28 @@ pub async fn export(args: NumberArgs) -> anyhow::Result<()> {
 pub async fn erase(args: NumberArgs) -> anyhow::Result<()> {
     let outputs = args.outputs.wanted(&args.state)?;
     let erased = reports::erase(&args.state, &args.number, args.region, &outputs).await?;
-    println!("Erased from the store: {}, which do not come back.", counted(erased.calls, "call", "calls"));
-    println!(
+    let calls = counted(erased.calls, "call", "calls");
+    say(&format!("Erased from the store: {calls}, which do not come back."))?;
+    say(&format!(
         "Reports of its calls until now that arrive later are not kept either ({} still to be fetched, whoever called).",
         counted(erased.to_fetch, "report is", "reports are")
-    );
-    match outputs.is_empty() {
-        true => println!(
-            "Files and tables that outputs have written are not touched: name them as for callfeed reports, such as --jsonl DIR."
-        ),
-        false => println!(
+    ))?;
+    say(&match outputs.is_empty() {
+        true => "Files and tables that outputs have written are not touched: name them as for callfeed reports, such as \
+                 --jsonl DIR."
+            .to_owned(),
+        false => format!(
             "Erased from outputs: {} and {}.",
             counted(erased.lines, "line of files", "lines of files"),
             counted(erased.rows, "row of tables", "rows of tables")
         ),
-    }
+    })?;
     let passed_on = match erased.beyond_reach.as_slice() {
         [] => String::new(),
         names => format!(" ({})", names.join(", ")),
     };
-    println!(
+    say(&format!(
         "Out of reach: what webhooks and commands have been given{passed_on}, what the terminal has shown, copies and \
          backups of the store and of files, contacts, and the phone system itself."
-    );
-    Ok(())
+    ))
 }

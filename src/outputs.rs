@@ -6,6 +6,8 @@ use apps::reports::counted;
 use apps::reports::outputs::{Kind, Secret, Wanted, config, default_file, manage};
 use url::Url;
 
+use crate::output::say;
+
 /// One output of each kind; `reports.toml` has more.
 #[derive(Debug, clap::Args)]
 pub struct Flags {
@@ -113,8 +115,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Some(Command::Dead { name }) => manage::dead(state, name.as_deref(), args.json, out).await,
         Some(Command::Replay { name, call }) => {
             let number = manage::replay(state, &name, call.as_deref()).await?;
-            println!("{} delivered to {name} again.", counted(number, "report is", "reports are"));
-            Ok(())
+            let reports = counted(number, "report is", "reports are");
+            say(&format!("{reports} delivered to {name} again."))
         }
         Some(Command::Forget { name }) => manage::forget(state, &name).await,
     }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
+use crate::output::say;
+
 /// Set the password of a person of the office file, also while the platform runs.
 ///
 /// Asks twice without showing what is typed. The person's open logins end; programs that were let in go on.
@@ -27,8 +29,7 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let password = if args.stdin { from_stdin()? } else { asked()? };
     server::set_password(&args.data, args.database.as_deref(), &args.email, password).await?;
-    println!("the password is set");
-    Ok(())
+    say(&"the password is set")
 }
 
 fn from_stdin() -> anyhow::Result<String> {

@@ -1,7 +1,6 @@
 //! `callfeed plain-client`: what the first tutorial's program does and nothing more, as a yardstick for `callfeed grade`.
 //! It fetches each report once when it is told of it, and after a lost connection waits ten seconds and begins anew.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::output::say;
 use crate::{logging, stop};
 
 /// As the tutorial has it.
@@ -79,8 +79,7 @@ async fn round(settings: &Settings, client: &sdk::Client) -> anyhow::Result<()> 
         let url = api.join(&format!("call-events-report/v1/reports/{call}"))?;
         let answer = http.get(url).bearer_auth(token.expose_secret()).send().await?;
         if answer.status() == 200 {
-            println!("{}", answer.text().await?);
-            std::io::stdout().flush()?;
+            say(&answer.text().await?)?;
         } else {
             eprintln!("the report was answered {}", answer.status());
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use apps::env;
 use apps::reports::{self, LISTEN_DEFAULT, Options, counted};
 
+use crate::output::say;
 use crate::{logging, outputs, stop};
 
 /// Print and keep each call's report the moment the call ends.
@@ -125,13 +126,12 @@ struct MoveArgs {
 
 async fn move_store(args: &MoveArgs) -> anyhow::Result<()> {
     let moved = reports::move_store(&args.state, &args.database).await?;
-    println!(
+    say(&format!(
         "{} moved, {} in all. The store of before is {}: delete it when you are sure.",
         counted(moved.reports, "report is", "reports are"),
         counted(moved.rows, "row", "rows"),
         moved.file.display()
-    );
-    Ok(())
+    ))
 }
 
 pub async fn run(args: Args) -> anyhow::Result<()> {

@@ -21,6 +21,7 @@ use super::figures::{self, Figure};
 use super::idle::settled_rss;
 use super::platform::{Access, Platform};
 use crate::demo::person;
+use crate::output::{self, say};
 use crate::stop;
 
 /// Starts of each side; the middle one is told.
@@ -94,10 +95,9 @@ async fn compare(args: Args) -> anyhow::Result<()> {
     bench.finished();
     let figures = figures_of(&ours, &theirs);
     match args.json {
-        true => println!("{:#}", figures::document(&figures, false)),
-        false => print!("{}", figures::table(&figures)),
+        true => say(&format!("{:#}", figures::document(&figures, false))),
+        false => output::print(figures::table(&figures)),
     }
-    Ok(())
 }
 
 fn figures_of(ours: &Outcome, theirs: &Outcome) -> Vec<Figure> {

@@ -20,6 +20,7 @@ use super::load::{self, Pace, STATES};
 use super::platform::{Access, Platform, cpu_since};
 use super::socket::Socket;
 use super::{Bench, FINISH_MAX, process};
+use crate::output::{self, say};
 use crate::stop;
 
 /// Sockets of the fan-out.
@@ -87,11 +88,10 @@ async fn compare(args: Args) -> anyhow::Result<()> {
     bench.finished();
     let figures = figures_of(&ours, &theirs);
     if args.json {
-        println!("{:#}", figures::document(&figures, false));
+        say(&format!("{:#}", figures::document(&figures, false)))
     } else {
-        print!("{}", figures::table(&figures));
+        output::print(figures::table(&figures))
     }
-    Ok(())
 }
 
 fn figures_of(ours: &Outcome, theirs: &Outcome) -> Vec<Figure> {

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use crate::harness::{App, LATER, Platform, calls};
+use crate::harness::{App, LATER, Platform, apps, calls};
 
 /// Runs `callfeed ARGUMENTS`, reads so many lines of its output and goes.
 async fn read_and_go(platform: &Platform, arguments: &[&str], lines: usize) {
@@ -39,4 +39,9 @@ async fn who_reads_the_first_lines_and_goes_disturbs_nothing() {
     read_and_go(&platform, &["log"], 0).await;
     read_and_go(&platform, &["fault", "list"], 1).await;
     read_and_go(&platform, &["fault", "list"], 0).await;
+    // Where nothing is to be mended it says so to whoever reads, and nothing to nobody.
+    apps::log_in(&platform, &platform.folder("state")).await;
+    let state = platform.folder("state").to_string_lossy().into_owned();
+    read_and_go(&platform, &["doctor", "--state", &state], 1).await;
+    read_and_go(&platform, &["doctor", "--state", &state], 0).await;
 }
