@@ -84,6 +84,19 @@ async fn the_doctor_names_what_is_missing_and_the_step_that_mends_it() {
     let (names, steps) = bad(&findings);
     assert!(names == ["client secret"] && steps.contains("OAUTH_CLIENT_SECRET"), "{findings:?}");
 
+    // Somebody has signed in, with another client: a login changes nothing before the id is right.
+    let id = text(settings(&platform, "id", &[("OAUTH_CLIENT_ID", Some("of-nobody"))]));
+    let findings = doctor(&platform, &id, &state, &[]).await;
+    let (names, steps) = bad(&findings);
+    assert!(names == ["OAuth client and redirect URI"] && steps.contains("OAUTH_CLIENT_ID"), "{findings:?}");
+    assert!(following(&findings, names[0]).contains(&"sign-in"), "{findings:?}");
+
+    // A file is no folder.
+    let findings = doctor(&platform, &env, &text(platform.env_file()), &[]).await;
+    let (names, steps) = bad(&findings);
+    assert!(names == ["state folder"] && steps.contains("--state"), "{findings:?}");
+    assert!(following(&findings, "state folder").contains(&"read reports"), "{findings:?}");
+
     let findings = doctor(&platform, &env, &state, &["--listen", "app.example:5555"]).await;
     let (names, steps) = bad(&findings);
     assert_eq!(names, ["OAuth client and redirect URI"], "{findings:?}");

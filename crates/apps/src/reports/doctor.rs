@@ -15,11 +15,12 @@ use super::reach::{REACH_API, REACH_AUTH, REACH_CHANNELS, hosts};
 use crate::env::Settings;
 use crate::limits;
 use crate::session::{SCOPES, session};
-use crate::store::{Store, prepare};
+use crate::store::{OpenError, Store, prepare};
 
 pub use super::findings::Finding;
 
 /// The other checks that some depend on, by their names …
+const FOLDER: &str = "state folder";
 const TOKEN_FILE: &str = "token file";
 const OAUTH_CLIENT: &str = "OAuth client and redirect URI";
 const CLIENT_SECRET: &str = "client secret";
@@ -58,7 +59,11 @@ pub async fn examine(
     told.tell(folder(state_dir));
     let client = session(settings, state_dir, redirect_uri);
     if let Err(error) = &client {
-        told.tell(Finding::bad(TOKEN_FILE, error.to_string(), "do what it says, then: callfeed login"));
+        if told.is_wrong(FOLDER) {
+            told.not_checked(&[TOKEN_FILE], FOLDER);
+        } else {
+            told.tell(Finding::bad(TOKEN_FILE, error.to_string(), "do what it says, then: callfeed login"));
+        }
     }
     hosts(settings).await?.into_iter().for_each(|finding| told.tell(finding));
     let Ok(client) = client else {
@@ -98,7 +103,12 @@ async fn authorization(client: &Client, told: &mut Findings<impl FnMut(Finding)>
         Err(error) => told.tell(Finding::bad(CLIENT_SECRET, error.to_string(), step(&error, "", ""))),
         Ok(()) => told.tell(Finding::good(CLIENT_SECRET, "the authorization server knows it")),
     }
-    told.tell(sign_in(client).await);
+    let signed_in = sign_in(client).await;
+    // Nobody can sign in before these are mended, and whoever has may still be.
+    match [FOLDER, OAUTH_CLIENT].into_iter().find(|check| told.is_wrong(check)) {
+        Some(missing) if signed_in.is_bad() => told.not_checked(&[SIGN_IN], missing),
+        _ => told.tell(signed_in),
+    }
 }
 
 /// What is asked for with a sign-in.
@@ -111,11 +121,13 @@ async fn api(client: &Client, account: &str, told: &mut Findings<impl FnMut(Find
     told.tell(calls(client, account).await);
 }
 
-/// Whether the database of a store that is no file answers. `None` for a file: there the state folder says all.
+/// Whether the database of a store that is no file answers. `None` for a file, and for a folder that cannot be read: there
+/// the state folder says all.
 pub async fn store(state_dir: &Path) -> Option<Finding> {
     let found = Store::answers(state_dir).await.transpose()?;
     let check = "store";
     Some(match found {
+        Err(OpenError::Folder { .. }) if !folder(state_dir).ok => return None,
         Ok(()) => Finding::good(check, "the PostgreSQL database answers and can be written".to_owned()),
         Err(error) => Finding::bad(
             check,
@@ -127,7 +139,7 @@ pub async fn store(state_dir: &Path) -> Option<Finding> {
 
 /// Whether the store can grow: a file as large as a busy day is written and taken away.
 fn folder(state_dir: &Path) -> Finding {
-    let check = "state folder";
+    let check = FOLDER;
     let path = state_dir.join("doctor.tmp");
     let write = || -> std::io::Result<()> {
         prepare(state_dir, &path)?;

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Lines, NICKNAME, Out, counted};
+use crate::store::ledger::{self, GapKind};
 use crate::store::trace::{self, Trace, Unheard};
-use crate::store::{OneApp, Store, ledger};
+use crate::store::{OneApp, Store};
 
 /// What is known of a call, for programs: the facts, and the words for people.
 #[derive(Debug, Serialize)]
@@ -128,7 +129,19 @@ fn lines(trace: &Trace, running: bool, through: Option<Timestamp>) -> Vec<String
 /// A call may end while nobody can be told: looks at the list of finished calls cover that.
 fn unheard(gap: &Unheard, stored: bool) -> String {
     let Unheard { kind, reason, from, closed } = gap;
+    // Such a gap begins at the last look: the program may have run on for a while, and heard of the call.
+    let is_sure = kind != GapKind::Downtime.as_str();
     match (stored, closed) {
+        (true, closed) if !is_sure => {
+            let looked = match closed {
+                Some(closed) => format!("that time was looked through at {closed:.0}"),
+                None => "that time is still being looked through".to_owned(),
+            };
+            format!(
+                "it ended after {from:.0}, the last look before the program stopped: no notification of it need have \
+                 arrived ({reason}); {looked}"
+            )
+        }
         (true, Some(closed)) => format!(
             "it ended while no notification could arrive ({kind} from {from:.0}: {reason}); that time was looked through at \
              {closed:.0}"
@@ -186,7 +199,6 @@ fn unknown(running: bool, through: Option<Timestamp>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::ledger::GapKind;
     use crate::store::testing::asked;
     use crate::store::{changes, reports as table};
     use sdk::pull::Watermark;
@@ -290,6 +302,22 @@ mod tests {
         let text = told("lost").await;
         assert!(text.starts_with("given up:") && text.contains("status 404"), "{text}");
         assert!(!text.contains("told the collector"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn of_a_call_after_the_last_look_nobody_says_that_it_was_not_heard_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = crate::store::testing::open(folder.path()).await.pool;
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let raw = r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T17:00:00Z", "accountKey": "17",
+            "callEnded": "2026-02-03T17:02:41Z", "direction": "INBOUND"}"#;
+        let stored = at("2026-02-03T17:02:42Z");
+        table::save(&pool, &serde_json::from_str(raw).unwrap(), raw, stored, None).await.unwrap();
+        let (looked, why) = (at("2026-02-03T17:01:00Z"), "the program did not run");
+        ledger::open_gap(&pool, "17", GapKind::Downtime, "", why, looked).await.unwrap();
+        let text = lines(&trace::of(&pool, Some("17"), "a").await.unwrap(), true, None).join("\n");
+        assert!(text.contains("it ended after 2026-02-03T17:01:00Z, the last look"), "{text}");
+        assert!(text.contains("still being looked through") && !text.contains("could arrive"), "{text}");
     }
 
     /// It was under way when the connection broke, and over when it stood again.

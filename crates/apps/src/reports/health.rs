@@ -64,6 +64,7 @@ struct Health {
     sign_in_needed: bool,
     sign_in_ends: Option<Timestamp>,
     accounts: Vec<AccountHealth>,
+    /// Those in use: for another one nothing waits.
     outputs: Vec<changes::Standing>,
 }
 
@@ -147,6 +148,8 @@ impl Monitor {
                 account_key: key.to_owned(),
             });
         }
+        let mut outputs = changes::standings(pool).await?;
+        outputs.retain(|output| output.used);
         let refusal = self.store.refusal();
         Ok(Health {
             store_failing_since: refusal.as_ref().map(|refusal| refusal.since),
@@ -159,7 +162,7 @@ impl Monitor {
             sign_in_needed: accounts.iter().any(|account| account.sign_in_needed),
             sign_in_ends: accounts.iter().filter_map(|account| account.sign_in_ends).min(),
             accounts,
-            outputs: changes::standings(pool).await?,
+            outputs,
         })
     }
 }
@@ -285,6 +288,27 @@ const OUTPUT_GAUGES: [OutputGauge; 3] = [
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn an_output_that_is_not_used_any_more_is_not_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let monitor = Monitor { accounts: vec![], store: crate::store::testing::open(folder.path()).await };
+        let pool = &monitor.store.pool;
+        for name in ["files", "webhook"] {
+            changes::place(pool, name, false).await.unwrap();
+        }
+        let told = async || {
+            let health = monitor.health().await.unwrap();
+            (text(&health, Timestamp::now()), serde_json::to_string(&health).unwrap())
+        };
+        let (metrics, health) = told().await;
+        assert!(metrics.contains("output_waiting{output=\"files\"} 0"), "no start has said which: {metrics}");
+        assert!(health.contains("\"name\":\"files\""), "{health}");
+        changes::use_outputs(pool, &["webhook".to_owned()]).await.unwrap();
+        let (metrics, health) = told().await;
+        assert!(metrics.contains("output_waiting{output=\"webhook\"} 0"), "{metrics}");
+        assert!(!metrics.contains("files") && !health.contains("files"), "{metrics} {health}");
+    }
+
     #[test]
     fn the_metrics_are_what_prometheus_reads() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
@@ -299,6 +323,7 @@ mod tests {
         };
         let output = changes::Standing {
             name: "webhook".to_owned(),
+            used: true,
             delivered: 9,
             waiting: 2,
             dead: 1,

@@ -71,6 +71,9 @@ pub struct Place {
 #[serde(rename_all = "camelCase")]
 pub struct Standing {
     pub name: String,
+    /// Whether the collector that started last gives it reports. So says every one of a store that has only met versions
+    /// which kept no list.
+    pub used: bool,
     pub delivered: i64,
     /// Changes that it has not taken yet.
     pub waiting: i64,
@@ -274,7 +277,9 @@ pub async fn put_aside(
 pub async fn standings(pool: &AnyPool) -> sqlx::Result<Vec<Standing>> {
     let rows = sqlx::query(
         "SELECT name, delivered, (SELECT count(*) FROM report_changes WHERE number > cursor),
-             (SELECT count(*) FROM dead_letters WHERE output = name), failing_since_us, failure
+             (SELECT count(*) FROM dead_letters WHERE output = name), failing_since_us, failure,
+             CASE WHEN EXISTS (SELECT 1 FROM outputs_in_use AS used WHERE used.name = outputs.name)
+                 OR NOT EXISTS (SELECT 1 FROM outputs_in_use) THEN 1 ELSE 0 END
          FROM outputs ORDER BY name",
     )
     .fetch_all(pool)
@@ -287,6 +292,7 @@ pub async fn standings(pool: &AnyPool) -> sqlx::Result<Vec<Standing>> {
             dead: row.try_get(3)?,
             failing_since: row.try_get::<Option<i64>, _>(4)?.map(instant),
             failure: row.try_get(5)?,
+            used: row.try_get::<i64, _>(6)? != 0,
         })
     };
     rows.iter().map(standing).collect()

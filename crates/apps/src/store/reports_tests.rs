@@ -205,6 +205,16 @@ async fn many_writers_at_once_wait_for_each_other() {
     assert_eq!(missing(&pool, None).await.unwrap(), 0);
 }
 
+#[tokio::test]
+async fn a_page_of_the_list_by_end_is_sought_and_not_counted_from_the_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = testing::open_file(folder.path()).await.pool;
+    let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {LIST_BY_END}"));
+    let plan = sqlx::query(explain).bind("").bind(0_i64).bind(9_i64).fetch_all(&pool).await.unwrap();
+    let steps: Vec<&str> = plan.iter().map(|row| row.try_get("detail").unwrap()).collect();
+    assert_eq!(steps, ["SEARCH reports USING INDEX reports_by_end (<expr>>?)"]);
+}
+
 /// A backfill stores the newest first, so the order of storing says nothing of when calls were.
 #[tokio::test]
 async fn a_list_by_the_end_of_calls_begins_where_it_is_wanted() {

@@ -24,8 +24,11 @@ pub async fn list(state_dir: &Path, json: bool, out: Out) -> anyhow::Result<()> 
 }
 
 fn line(standing: &Standing) -> String {
-    let Standing { name, delivered, waiting, dead, failing_since, failure } = standing;
+    let Standing { name, used, delivered, waiting, dead, failing_since, failure } = standing;
     let mut text = format!("{name:<16} {delivered} delivered, {waiting} waiting");
+    if !used {
+        text += ", not in use any more";
+    }
     if *dead > 0 {
         text += &format!(", {dead} put aside");
     }
