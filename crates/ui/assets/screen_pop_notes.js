@@ -300,8 +300,8 @@ function savesOfEarlierPages() {
       const kept = localStorage.getItem(key);
       const id = key.slice(prefix.length).split(".").at(-1);
       try {
-        const { page, save, base, notes } = JSON.parse(kept);
-        found.push([key, kept, id, { page, save, base, notes: notes.toString() }]);
+        const save = JSON.parse(kept);
+        found.push([key, kept, id, { ...save, notes: save.notes.toString() }]);
       } catch {
         found.push([key, kept, id, { base: "", notes: kept }]);
       }
