@@ -85,3 +85,57 @@ async fn a_sign_in_that_ends_twice_is_asked_for_twice_and_a_refusal_ends_nothing
     apps::printed(&app, &space).await;
     app.stop().await;
 }
+
+/// Starts `callfeed login` beside a collector and signs in there.
+async fn log_in_elsewhere(platform: &Platform, state: &Path) {
+    let listen = format!("127.0.0.1:{}", ports::free());
+    let mut login = apps::start(platform, "login", state, &["--listen", &listen]);
+    apps::sign_in(platform, &login).await;
+    assert_eq!(login.exit(SOON).await, Some(0));
+}
+
+/// How often the reports of these calls were printed.
+fn times(app: &App, spaces: &[String]) -> Vec<usize> {
+    let lines = app.stdout.all();
+    spaces.iter().map(|space| lines.iter().filter(|line| line.contains(space.as_str())).count()).collect()
+}
+
+#[tokio::test]
+async fn calls_of_a_time_without_a_sign_in_are_collected_once_after_a_login_elsewhere_without_a_restart() {
+    let platform = Platform::start().await;
+    let state = platform.folder("state");
+    let own = format!("127.0.0.1:{}", ports::free());
+    let mut app = apps::start(&platform, "reports", &state, &["--json", "--listen", &own]);
+    apps::login_address(&app).await;
+    // Nobody opens the address: the first sign-in is elsewhere, too.
+    log_in_elsewhere(&platform, &state).await;
+    let mut spaces = vec![play(&platform, "missed", &["--speed", "50"]).await];
+    apps::printed(&app, &spaces[0]).await;
+
+    spaces.push(end_sign_in(&platform).await);
+    apps::nth_login_address(&app, 2).await;
+    eventually("the gap is told", SOON, async || {
+        let told = gaps(&platform, &state).await;
+        (told.contains("sign-in from") && told.contains("callfeed login")).then_some(())
+    })
+    .await;
+    for scenario in ["missed", "answered"] {
+        spaces.push(play(&platform, scenario, &["--speed", "50"]).await);
+    }
+    assert_eq!(times(&app, &spaces), [1, 0, 0, 0]);
+    log_in_elsewhere(&platform, &state).await;
+    for space in &spaces {
+        apps::printed(&app, space).await;
+    }
+    eventually("no gap is open", LATER, async || {
+        gaps(&platform, &state).await.contains("No gap is open").then_some(())
+    })
+    .await;
+    assert!(!app.ended());
+    assert_eq!(times(&app, &spaces), [1; 4]);
+    let mut stored = apps::spaces_of(&apps::stored(&platform, &state).await);
+    stored.sort();
+    spaces.sort();
+    assert_eq!(stored, spaces);
+    app.stop().await;
+}

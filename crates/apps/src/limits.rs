@@ -25,6 +25,8 @@ pub const SIGN_IN_LINGER: Duration = Duration::from_secs(2);
 pub const SIGN_IN_PAUSE: Duration = Duration::from_secs(2);
 /// … up to this.
 pub const SIGN_IN_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// A start that waits for a sign-in looks this often whether somebody has signed in elsewhere.
+pub const SIGN_IN_LOOK: Duration = Duration::from_millis(500);
 
 /// Reports fetched at the same time; further ones wait in the store. Enough for the pace of the SDK even where an
 /// answer takes two seconds.
@@ -43,7 +45,7 @@ pub const FETCH_AGED_BY: Duration = Duration::from_secs(3600);
 pub const FETCH_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// … after such a pause, jittered down to half …
 pub const FETCH_PAUSE_LATE: Duration = Duration::from_secs(86_400);
-/// … and given up when it is not found after this time, the longest that a backfill goes back; its gap stays listed.
+/// … and given up when it is not found after this time, the longest that a backfill goes back; its gap ends as lost.
 pub const FETCH_GIVEN_UP: Duration = Duration::from_secs(BACKFILL_DAYS_MAX as u64 * 86_400);
 /// Pause after an error of the store, which is said; what was to be written is then tried again, without end.
 pub const STORE_RETRY_PAUSE: Duration = Duration::from_secs(2);
@@ -72,7 +74,7 @@ pub const INCOMPLETE_AGE_MAX: Duration = Duration::from_secs(3600);
 pub const INCOMPLETE_PAUSE: Duration = Duration::from_secs(30);
 /// A report that is stored, was asked for again this long ago and is not to be had is left as it is, which is said.
 pub const ASK_AGAIN_AGE_MAX: Duration = Duration::from_secs(3600);
-/// A report announced this long ago and not to be had is a gap, which is listed.
+/// A report announced this long ago and not to be had is a gap, which is listed; one that is refused, at once.
 pub const REPORT_GAP_AGE: Duration = Duration::from_secs(600);
 
 /// While notifications flow, summaries are still looked at this often.

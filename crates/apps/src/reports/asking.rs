@@ -32,15 +32,33 @@ impl Asker {
     /// # Errors
     /// What no other person and no later time would mend.
     pub async fn ask_first(&self) -> anyhow::Result<()> {
-        let (_never, mut never) = watch::channel(None);
-        let mut failures = 0;
-        while let Err(error) = self.ask(&mut never, None).await {
-            if self.shutdown.is_cancelled() || !may_pass(&error) {
-                return Err(error);
+        let (enough, mut wanted) = watch::channel(None);
+        let asked = async {
+            let mut failures = 0;
+            while let Err(error) = self.ask(&mut wanted, None).await {
+                if self.shutdown.is_cancelled() || !may_pass(&error) {
+                    return Err(error);
+                }
+                let mut elsewhere = wanted.clone();
+                tokio::select! {
+                    _ = elsewhere.wait_for(Option::is_some) => {}
+                    () = self.say_and_pause(&error, &mut failures) => {}
+                }
             }
-            self.say_and_pause(&error, &mut failures).await;
+            Ok(())
+        };
+        // Tokens that another process puts into the file are taken up by themselves.
+        let elsewhere = async {
+            while !self.client.is_signed_in() {
+                tokio::time::sleep(limits::SIGN_IN_LOOK).await;
+            }
+            enough.send_replace(Some(0));
+            std::future::pending().await
+        };
+        tokio::select! {
+            result = asked => result,
+            () = elsewhere => Ok(()),
         }
-        Ok(())
     }
 
     /// Asks whenever that is wanted, until the end.
