@@ -101,7 +101,7 @@ enum Command {
         #[arg(long, value_name = "CONVERSATION")]
         call: Option<String>,
     },
-    /// Forget an output that is not used any more; one of the same name begins anew.
+    /// Forget an output that is not used any more; one of the same name begins anew, for files in a folder without earlier ones.
     Forget {
         /// The output.
         name: String,
@@ -118,6 +118,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             let reports = counted(number, "report is", "reports are");
             say(&format!("{reports} delivered to {name} again."))
         }
-        Some(Command::Forget { name }) => manage::forget(state, &name).await,
+        Some(Command::Forget { name }) => {
+            manage::forget(state, &name).await?;
+            say(&format!(
+                "{name} is forgotten. A later start with it begins anew: if it writes files, move its files elsewhere first."
+            ))
+        }
     }
 }

@@ -159,3 +159,26 @@ async fn a_wrong_file_of_outputs_is_named_with_its_line() {
     let said = app.stderr.all().join("\n");
     assert!(said.contains("reports.toml, line 4") && said.contains("fax"), "{said}");
 }
+
+#[tokio::test]
+async fn an_output_that_was_forgotten_writes_no_report_twice_into_its_earlier_files() {
+    let platform = Platform::start().await;
+    let (state, out) = (platform.folder("state"), platform.folder("apps").join("out"));
+    apps::log_in(&platform, &state).await;
+    let flags = ["--json", "--jsonl", "out"];
+    let app = apps::start(&platform, "reports", &state, &flags);
+    let space = play(&platform, "missed", &["--speed", "50"]).await;
+    apps::printed(&app, &space).await;
+    eventually("the file has it", LATER, async || (lines(&out).len() == 1).then_some(())).await;
+    app.stop().await;
+    let said = outputs(&platform, &state, &["forget", "jsonl"]).await.join("\n");
+    assert!(said.contains("move its files elsewhere first"), "{said}");
+
+    let app = apps::start(&platform, "reports", &state, &flags);
+    let line = app.stderr.line_with("takes no reports", LATER).await;
+    assert!(line.contains("is of an earlier time") && line.contains("name another folder"), "{line}");
+    assert_eq!(lines(&out).len(), 1);
+    std::fs::rename(&out, out.with_file_name("before")).unwrap();
+    eventually("it begins anew", LATER, async || (lines(&out).len() == 1).then_some(())).await;
+    app.stop().await;
+}

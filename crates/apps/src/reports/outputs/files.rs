@@ -22,7 +22,12 @@ pub(super) enum Format {
 pub(in crate::reports) struct Rolled {
     folder: PathBuf,
     format: Format,
+    /// It begins with what comes: what files of an earlier time hold, it does not write.
+    from_now: bool,
 }
+
+/// What the names of files begin with; the day follows.
+const FILE: &str = "reports-";
 
 /// How far the file of the day is written.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,13 +37,22 @@ struct Position {
 }
 
 impl Rolled {
-    pub(super) fn new(folder: &Path, format: Format) -> Self {
+    pub(super) fn new(folder: &Path, format: Format, from_now: bool) -> Self {
         // A relative path means another folder when the program is started elsewhere.
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        Self { folder, format }
+        Self { folder, format, from_now }
     }
 
     pub(super) async fn take(&self, changes: &[Change], position: &str) -> Taken {
+        if position.is_empty()
+            && !self.from_now
+            && let Some(file) = self.earlier().await
+        {
+            return Taken::Down(format!(
+                "{file} is of an earlier time of this output, which begins anew and would write the same reports again: \
+                 move what is in its folder elsewhere, or name another folder"
+            ));
+        }
         let today = self.folder.join(self.name(&Zoned::now()));
         let name = today.to_string_lossy().into_owned();
         let position = serde_json::from_str::<Position>(position).ok().filter(|at| at.file == name);
@@ -62,11 +76,28 @@ impl Rolled {
     }
 
     fn name(&self, at: &Zoned) -> String {
-        let extension = match self.format {
+        format!("{FILE}{}.{}", at.strftime("%Y-%m-%d"), self.extension())
+    }
+
+    fn extension(&self) -> &'static str {
+        match self.format {
             Format::Jsonl => "jsonl",
             Format::Csv => "csv",
-        };
-        format!("reports-{}.{extension}", at.strftime("%Y-%m-%d"))
+        }
+    }
+
+    /// A file of the folder in which reports stand, written before the store knew this output.
+    async fn earlier(&self) -> Option<String> {
+        let mut entries = tokio::fs::read_dir(&self.folder).await.ok()?;
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            let path = entry.path();
+            let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FILE))
+                && path.extension().is_some_and(|extension| extension == self.extension());
+            if is_ours && entry.metadata().await.is_ok_and(|data| data.len() > 0) {
+                return Some(path.to_string_lossy().into_owned());
+            }
+        }
+        None
     }
 
     fn line(&self, change: &Change) -> String {
@@ -138,7 +169,7 @@ mod tests {
     async fn a_crash_behind_the_known_place_repeats_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("made");
-        let files = Rolled::new(&folder, Format::Jsonl);
+        let files = Rolled::new(&folder, Format::Jsonl, false);
         let (one, two) = (change("report-inbound-call.json"), change("report-queue-call.json"));
         let begun = take(&files, from_ref(&one), "").await;
         assert_eq!(read(&folder), "", "the place is to be known before anything is written");
@@ -152,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn a_csv_file_has_one_head_and_what_cannot_be_written_waits() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Rolled::new(folder.path(), Format::Csv);
+        let files = Rolled::new(folder.path(), Format::Csv, false);
         let one = [change("report-inbound-call.json")];
         let mut position = take(&files, &one, "").await;
         for _ in 0..2 {
@@ -163,6 +194,27 @@ mod tests {
         assert!(text.starts_with("conversation_space_id,"), "{text}");
         let nowhere = folder.path().join("file");
         std::fs::write(&nowhere, "").unwrap();
-        assert!(matches!(Rolled::new(&nowhere, Format::Csv).take(&one, "").await, Taken::Down(_)));
+        assert!(matches!(Rolled::new(&nowhere, Format::Csv, false).take(&one, "").await, Taken::Down(_)));
+    }
+
+    /// As after `callfeed outputs forget`, or with another store.
+    #[tokio::test]
+    async fn an_output_that_begins_anew_writes_into_no_folder_that_has_its_reports() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = |format, from_now| Rolled::new(folder.path(), format, from_now);
+        let one = [change("report-inbound-call.json")];
+        let begun = take(&files(Format::Jsonl, false), &one, "").await;
+        assert_eq!(take(&files(Format::Jsonl, false), &one, "").await, begun, "the file is empty");
+        take(&files(Format::Jsonl, false), &one, &begun).await;
+        let refused = files(Format::Jsonl, false).take(&one, "").await;
+        let Taken::Down(why) = refused else { panic!("{refused:?}") };
+        assert!(why.contains(".jsonl is of an earlier time") && why.contains("another folder"), "{why}");
+        assert_eq!(read(folder.path()).lines().count(), 1);
+        take(&files(Format::Csv, false), &one, "").await;
+        take(&files(Format::Jsonl, true), &one, "").await;
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        take(&files(Format::Jsonl, false), &one, "").await;
     }
 }

@@ -104,10 +104,11 @@ impl Sink {
         Self::Terminal { printer: out.map(|out| Printer::new(out, json)), on_report }
     }
 
-    fn open(kind: &Kind) -> anyhow::Result<Self> {
-        Ok(match kind {
-            Kind::Jsonl(folder) => Self::Files(Rolled::new(folder, Format::Jsonl)),
-            Kind::Csv(folder) => Self::Files(Rolled::new(folder, Format::Csv)),
+    fn open(wanted: &Wanted) -> anyhow::Result<Self> {
+        let from_now = wanted.from_now;
+        Ok(match &wanted.kind {
+            Kind::Jsonl(folder) => Self::Files(Rolled::new(folder, Format::Jsonl, from_now)),
+            Kind::Csv(folder) => Self::Files(Rolled::new(folder, Format::Csv, from_now)),
             Kind::Postgres(url) => {
                 Self::Postgres(ReportsTable::new(url).context("the URL of the database cannot be read")?)
             }
@@ -176,7 +177,7 @@ impl Sink {
 /// What is wrong with one, by its name.
 pub(super) fn open(wanted: &[Wanted]) -> anyhow::Result<Vec<(Wanted, Sink)>> {
     let open = |wanted: &Wanted| {
-        let sink = Sink::open(&wanted.kind).with_context(|| format!("output {}", wanted.name))?;
+        let sink = Sink::open(wanted).with_context(|| format!("output {}", wanted.name))?;
         Ok((wanted.clone(), sink))
     };
     wanted.iter().map(open).collect()
