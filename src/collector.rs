@@ -64,7 +64,7 @@ pub async fn doctor(args: DoctorArgs) -> anyhow::Result<()> {
         if accounts.len() > 1 && !args.json {
             say(&format!("Account {}:", settings.account_key))?;
         }
-        doctor::examine(settings, &folder, redirect_uri.clone(), &mut tell).await?;
+        doctor::examine(settings, &args.state, &folder, redirect_uri.clone(), &mut tell).await?;
     }
     printed?;
     ensure!(bad == 0, "{} to be mended", counted(bad, "thing is", "things are"));

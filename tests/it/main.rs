@@ -19,6 +19,7 @@ mod collector;
 mod collector_chaos;
 mod collector_full;
 mod collector_postgres;
+mod collector_refused;
 mod collector_sign_in;
 mod collector_start;
 mod connections;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::{Asker, Asking};
+use super::doctor;
 use super::fetch::Fetcher;
 use super::health::{Monitor, Pulse, Watched, signs_of_life};
 use super::outputs::{self, Ended, Runner, Sink};
@@ -365,9 +366,9 @@ impl Collector {
                 let final_word =
                     matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Rejected | ErrorKind::NotFound);
                 if final_word && !self.was_connected {
-                    anyhow::bail!(
-                        "{error}\nTo sign in as somebody else: callfeed login, with the same --env and --state"
-                    );
+                    let scope = "call-events.v1.notifications.manage";
+                    let step = doctor::step(&error, scope, &self.account_key);
+                    anyhow::bail!("{error}\nWhat mends it, with the same --env and --state: {step}");
                 }
                 tracing::warn!("{who}{error}");
             }

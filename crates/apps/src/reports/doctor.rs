@@ -9,12 +9,13 @@ use sdk::wire::scope;
 use sdk::{Client, Error, ErrorKind, Feed, FeedConfig, FeedEvent};
 use url::Url;
 
-use super::counted;
 use super::findings::Findings;
 use super::reach::{REACH_API, REACH_AUTH, REACH_CHANNELS, hosts};
+use super::{causes, counted};
 use crate::env::Settings;
 use crate::limits;
 use crate::session::{SCOPES, session};
+use crate::store::causes::{Cause, causes as standing};
 use crate::store::{OpenError, Store, prepare};
 
 pub use super::findings::Finding;
@@ -34,6 +35,7 @@ const CHANNEL: &str = "make a channel";
 const FOLLOW_REPORTS: &str = "subscribe to reports";
 const FOLLOW_CALLS: &str = "subscribe to call events";
 const SOCKET: &str = "connect the socket";
+const HELD_BACK: &str = "reports held back";
 /// … those that need the authorization server alone …
 const OF_AUTH: [&str; 3] = [OAUTH_CLIENT, CLIENT_SECRET, SIGN_IN];
 /// … those that need a sign-in and the API …
@@ -44,7 +46,8 @@ const OF_CHANNELS: [&str; 4] = [CHANNEL, FOLLOW_REPORTS, FOLLOW_CALLS, SOCKET];
 /// Nickname of the channel that is made and deleted to try.
 const NICKNAME: &str = "callfeed-doctor";
 
-/// Looks at everything and tells each finding when it is made. A cause is told once: a look that needs another one that failed
+/// Looks at everything and tells each finding when it is made. The store is in `state_dir`, the tokens in
+/// `sign_in`. A cause is told once: a look that needs another one that failed
 /// is told as not made. Makes a channel of its own and deletes it; the collector may run meanwhile.
 ///
 /// # Errors
@@ -52,12 +55,13 @@ const NICKNAME: &str = "callfeed-doctor";
 pub async fn examine(
     settings: &Settings,
     state_dir: &Path,
+    sign_in: &Path,
     redirect_uri: Url,
     tell: impl FnMut(Finding),
 ) -> anyhow::Result<()> {
     let mut told = Findings::new(tell);
-    told.tell(folder(state_dir));
-    let client = session(settings, state_dir, redirect_uri);
+    told.tell(folder(sign_in));
+    let client = session(settings, sign_in, redirect_uri);
     if let Err(error) = &client {
         if told.is_wrong(FOLDER) {
             told.not_checked(&[TOKEN_FILE], FOLDER);
@@ -89,7 +93,21 @@ pub async fn examine(
         Some(missing) => told.not_checked(&OF_CHANNELS, missing),
         None => notifications(&client, account, &mut told).await,
     }
+    held_back(state_dir, account).await.into_iter().for_each(|finding| told.tell(finding));
     Ok(())
+}
+
+/// What somebody must mend before reports can be had, as the collector met it last. Nothing without a store.
+async fn held_back(state_dir: &Path, account: &str) -> Vec<Finding> {
+    let Ok(store) = Store::open_existing(state_dir).await else { return Vec::new() };
+    let found = standing(&store.pool, Some(account), false, 0, limits::LIST_PAGE).await;
+    let found = found.unwrap_or_default().into_iter().filter(|cause| causes::is_common(&cause.reason));
+    let finding = |cause: Cause| {
+        let number = counted(cause.reports, "report", "reports");
+        let found = format!("{number} could not be had when the collector asked last");
+        Finding::bad(HELD_BACK, found, cause.reason)
+    };
+    found.map(finding).collect()
 }
 
 /// What a sign-in needs, and whether there is one.

@@ -156,10 +156,10 @@ fn unheard(gap: &Unheard, stored: bool) -> String {
     }
 }
 
-/// It was announced, is not waited for any more, and its gap has stayed.
+/// It was announced, and is not waited for any more.
 fn given_up(trace: &Trace) -> bool {
     let waits = trace.stored.is_some() || trace.pending.is_some() || trace.erased.is_some();
-    !waits && trace.gaps.iter().any(|gap| gap.closed.is_none())
+    !waits && trace.gaps.iter().any(|gap| gap.closed.is_none() || gap.lost)
 }
 
 /// Why a report is not stored; nothing where it is still on its way.
@@ -200,7 +200,7 @@ fn unknown(running: bool, through: Option<Timestamp>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::store::testing::asked;
-    use crate::store::{changes, reports as table};
+    use crate::store::{causes, changes, reports as table};
     use sdk::pull::Watermark;
 
     #[tokio::test]
@@ -298,9 +298,9 @@ mod tests {
         assert!(text.starts_with("erased 1970-01-01T00:00:20Z") && !text.contains("told the"), "{text}");
         ledger::open_gap(&pool, "17", GapKind::Report, "lost", "status 404", at(30)).await.unwrap();
         assert!(told("lost").await.starts_with("not collected yet: announced"), "{}", told("lost").await);
-        table::give_up(&pool, "17", &asked("lost")).await.unwrap();
+        causes::give_up(&pool, "17", &asked("lost"), at(40)).await.unwrap();
         let text = told("lost").await;
-        assert!(text.starts_with("given up:") && text.contains("status 404"), "{text}");
+        assert!(text.starts_with("given up:") && text.contains("in vain for 400 days"), "{text}");
         assert!(!text.contains("told the collector"), "{text}");
     }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::causes::{Told, reason};
+use super::causes::{Told, is_common, is_refusal, reason};
 use super::counted;
 use super::progress::{estimate, words};
 use super::service::Service;
@@ -35,10 +35,16 @@ pub(super) struct Fetcher<S> {
     pub who: String,
 }
 
+/// A report that was asked for, and why it cannot be had where its gap says so now.
+struct Tried {
+    id: String,
+    cause: Option<String>,
+}
+
 impl<S: Service> Fetcher<S> {
     /// Works until `shutdown`. An error of the store is said and tried again.
     pub async fn run(self, shutdown: CancellationToken) {
-        let mut fetches: JoinSet<String> = JoinSet::new();
+        let mut fetches: JoinSet<Tried> = JoinSet::new();
         let mut under_way: HashSet<String> = HashSet::new();
         let (mut say_at, mut told) = (Instant::now(), Told::default());
         loop {
@@ -61,8 +67,11 @@ impl<S: Service> Fetcher<S> {
                 () = shutdown.cancelled() => return,
                 () = self.wake.notified() => {}
                 Some(done) = fetches.join_next(), if !fetches.is_empty() => {
-                    if let Ok(id) = done {
+                    if let Ok(Tried { id, cause }) = done {
                         under_way.remove(&id);
+                        if cause.is_some_and(|cause| !told.knows(&cause)) {
+                            say_at = Instant::now();
+                        }
                     }
                 }
                 () = tokio::time::sleep(pause) => {}
@@ -88,7 +97,7 @@ impl<S: Service> Fetcher<S> {
         }
         let standing = causes::causes(pool, Some(account), false, 0, limits::LIST_PAGE).await?;
         for news in told.news(&self.who, &standing) {
-            tracing::warn!("{news}");
+            news.log();
         }
         Ok(())
     }
@@ -96,7 +105,7 @@ impl<S: Service> Fetcher<S> {
     /// Starts what is due and has a free place; returns when the next one will be due.
     async fn start_due(
         &self,
-        fetches: &mut JoinSet<String>,
+        fetches: &mut JoinSet<Tried>,
         under_way: &mut HashSet<String>,
     ) -> sqlx::Result<Option<Timestamp>> {
         let now = self.client.now();
@@ -111,48 +120,72 @@ impl<S: Service> Fetcher<S> {
         table::next_try(&self.store.pool, &self.account_key, now).await
     }
 
-    async fn fetch(self, pending: Pending) -> String {
-        let result = self.try_once(&pending).await;
-        if let Err(error) = result {
-            self.store.refused(&error);
-            // The row is still due; without a pause it would be tried in a circle.
-            tokio::time::sleep(limits::STORE_RETRY_PAUSE).await;
-        }
-        pending.conversation_space_id
+    async fn fetch(self, pending: Pending) -> Tried {
+        let cause = match self.try_once(&pending).await {
+            Ok(cause) => cause,
+            Err(error) => {
+                self.store.refused(&error);
+                // The row is still due; without a pause it would be tried in a circle.
+                tokio::time::sleep(limits::STORE_RETRY_PAUSE).await;
+                None
+            }
+        };
+        Tried { id: pending.conversation_space_id, cause }
     }
 
-    pub(super) async fn try_once(&self, pending: &Pending) -> sqlx::Result<()> {
+    /// Returns why the report cannot be had, where its gap says so now.
+    pub(super) async fn try_once(&self, pending: &Pending) -> sqlx::Result<Option<String>> {
         let id = &pending.conversation_space_id;
         let answer = self.client.full_report(id).await;
         let now = self.client.now();
         let error = match answer {
             Ok(raw) => match Head::read(&raw, &self.account_key, now) {
-                Some((head, is_whole)) => return self.keep(pending, &head, is_whole, &raw).await,
+                Some((head, is_whole)) => {
+                    self.keep(pending, &head, is_whole, &raw).await?;
+                    let Some(other) = self.other_than(id, &head) else { return Ok(None) };
+                    Error::new(ErrorKind::BadAnswer, format!("the answer is the report of another {other}"))
+                }
                 None => Error::new(ErrorKind::BadAnswer, "the answer has no conversationSpaceId"),
             },
             Err(error) => error,
         };
         if !table::is_pending(&self.store.pool, &self.account_key, id).await? {
             // Its call was erased while it was asked for.
-            return Ok(());
+            return Ok(None);
         }
-        let age = age(pending, now);
-        let is_stored = table::is_stored(&self.store.pool, &self.account_key, id).await?;
+        self.failed(pending, &error, now).await
+    }
+
+    /// What the report of an answer is of, where that is not what was asked for.
+    fn other_than(&self, id: &str, report: &Head) -> Option<&'static str> {
+        match (report.conversation_space_id == id, report.account_key == self.account_key) {
+            (true, true) => None,
+            (false, _) => Some("call"),
+            (true, false) => Some("account"),
+        }
+    }
+
+    async fn failed(&self, pending: &Pending, error: &Error, now: Timestamp) -> sqlx::Result<Option<String>> {
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let (id, age) = (&pending.conversation_space_id, age(pending, now));
+        let is_stored = table::is_stored(pool, account, id).await?;
         let is_gone = matches!(error.kind, ErrorKind::NotFound | ErrorKind::BadAnswer);
         if is_stored && age > limits::ASK_AGAIN_AGE_MAX && is_gone {
             tracing::info!(
                 "report {id} was asked for again and cannot be had: {error}; what is stored of it stays"
             );
-            return table::leave(&self.store.pool, &self.account_key, pending, now).await;
+            table::leave(pool, account, pending, now).await?;
+            return Ok(None);
         }
-        if age > limits::REPORT_GAP_AGE && !is_stored {
-            let (pool, account) = (&self.store.pool, self.account_key.as_str());
-            let why = reason(&error, account, id);
-            causes::cannot_be_had(pool, account, id, &why, pending.announced).await?;
+        let is_gap = !is_stored && (age > limits::REPORT_GAP_AGE || is_refusal(error));
+        let cause = is_gap.then(|| reason(error, account, id));
+        if let Some(cause) = &cause {
+            causes::cannot_be_had(pool, account, id, cause, pending.announced).await?;
         }
         if age > limits::FETCH_GIVEN_UP && is_gone {
-            tracing::error!("report {id} is given up, its gap stays listed: {error}");
-            return table::give_up(&self.store.pool, &self.account_key, pending).await;
+            tracing::error!("report {id} is lost for good, {}: {error}", causes::lost_reason());
+            causes::give_up(pool, account, pending, now).await?;
+            return Ok(None);
         }
         // What has to do with the sign-in or the service is mended for all reports at once.
         let of_its_own = error.kind != ErrorKind::SignInNeeded && !error.is_temporary();
@@ -161,20 +194,23 @@ impl<S: Service> Fetcher<S> {
             false => pause(pending.attempts, error.kind, fastrand::f64()),
         };
         tracing::debug!("report {id} is tried again in {:.1} s: {error}", pause.as_secs_f64());
-        table::postpone(&self.store.pool, &self.account_key, pending, now + pause).await
+        table::postpone(pool, account, pending, now + pause).await?;
+        Ok(cause)
     }
 
     async fn keep(&self, pending: &Pending, report: &Head, is_whole: bool, raw: &str) -> sqlx::Result<()> {
-        let id = &pending.conversation_space_id;
-        if report.conversation_space_id != *id || report.account_key != self.account_key {
-            tracing::warn!(
-                "report {id} answers for another call or account; it is kept under the name it gives"
-            );
+        let id = &report.conversation_space_id;
+        if self.other_than(&pending.conversation_space_id, report).is_some() {
+            tracing::debug!("report {id} is of another call or account than was asked for, and kept as that");
         }
         let now = self.client.now();
         let again = (!is_whole && age(pending, now) < limits::INCOMPLETE_AGE_MAX)
             .then(|| now + again_pause(pending.attempts, fastrand::f64()));
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let held_back_by = match pending.attempts {
+            0 => None,
+            _ => causes::of(pool, account, id).await?.filter(|cause| is_common(cause)),
+        };
         match table::save_fetched(pool, account, pending, report, raw, now, again).await? {
             Saved::New => self.stored.send_replace(()),
             Saved::Known => {}
@@ -183,6 +219,12 @@ impl<S: Service> Fetcher<S> {
                 self.stored.send_replace(());
                 tracing::info!("report {id} has changed: {}; the earlier text is kept", changed.join(", "));
             }
+        }
+        // The right has come back, as a rule: the others need not wait for their hour or day.
+        if let Some(cause) = held_back_by
+            && causes::hurry(pool, account, &cause, now).await? > 0
+        {
+            self.wake.notify_one();
         }
         Ok(())
     }
@@ -217,9 +259,9 @@ mod tests {
 
     const ACCOUNT: &str = "17";
 
-    /// A service at some time that has this report of the call "a", if any.
+    /// A service at some time that has this report of the call "a", or answers so.
     #[derive(Clone)]
-    struct Bare(Arc<Mutex<Timestamp>>, Option<&'static str>);
+    struct Bare(Arc<Mutex<Timestamp>>, Result<&'static str, ErrorKind>);
 
     impl Service for Bare {
         fn now(&self) -> Timestamp {
@@ -231,10 +273,7 @@ mod tests {
         }
 
         async fn full_report(&self, _id: &str) -> Result<String, Error> {
-            if let Some(raw) = self.1 {
-                return Ok(raw.to_owned());
-            }
-            Err(Error::new(ErrorKind::NotFound, "status 404"))
+            self.1.map(str::to_owned).map_err(|kind| Error::new(kind, "no"))
         }
 
         fn reports_per_s(&self) -> f64 {
@@ -244,7 +283,7 @@ mod tests {
 
     async fn fetcher(folder: &std::path::Path, now: Timestamp) -> Fetcher<Bare> {
         Fetcher {
-            client: Bare(Arc::new(Mutex::new(now)), None),
+            client: Bare(Arc::new(Mutex::new(now)), Err(ErrorKind::NotFound)),
             store: crate::store::testing::open(folder).await,
             account_key: ACCOUNT.to_owned(),
             wake: Arc::default(),
@@ -263,6 +302,8 @@ mod tests {
         (table::waiting(pool, ACCOUNT).await.unwrap(), gaps.len())
     }
 
+    const INCOMPLETE: &str = r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T16:00:00Z",
+        "accountKey": "17", "callEnded": "2026-02-03T16:02:41Z", "direction": "INBOUND", "callStates": []}"#;
     const MOMENT: Duration = Duration::from_micros(1);
 
     #[tokio::test]
@@ -286,7 +327,52 @@ mod tests {
         );
         assert!(next().await >= limits::FETCH_PAUSE_LATE / 2);
         assert_eq!(asked(&fetcher, limits::FETCH_GIVEN_UP).await, (1, 1));
-        assert_eq!(asked(&fetcher, limits::FETCH_GIVEN_UP + MOMENT).await, (0, 1), "its gap stays listed");
+        assert_eq!(asked(&fetcher, limits::FETCH_GIVEN_UP + MOMENT).await, (0, 0), "its gap has ended");
+        let lost = causes::causes(&fetcher.store.pool, None, true, 0, 9).await.unwrap();
+        assert!(lost.len() == 1 && lost[0].lost && lost[0].reason == causes::lost_reason(), "{lost:?}");
+    }
+
+    /// No waiting mends it; who may mend it is told at once, and asked for it is all the same.
+    #[tokio::test]
+    async fn a_report_that_is_refused_is_a_gap_at_once_which_closes_when_the_right_is_back() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
+        let mut fetcher = fetcher(folder.path(), now).await;
+        let pool = fetcher.store.pool.clone();
+        for kind in [ErrorKind::NotFound, ErrorKind::Unreachable, ErrorKind::SignInNeeded] {
+            fetcher.client.1 = Err(kind);
+            table::announce(&pool, ACCOUNT, "a", now).await.unwrap();
+            assert_eq!(asked(&fetcher, Duration::ZERO).await, (1, 0), "{kind:?} passes");
+        }
+        fetcher.client.1 = Err(ErrorKind::Forbidden);
+        assert_eq!(asked(&fetcher, Duration::ZERO).await, (1, 1));
+        let cause = causes::of(&pool, ACCOUNT, "a").await.unwrap().unwrap();
+        assert!(cause.contains("super admin of account 17 (callfeed login)"), "{cause}");
+        // Another one waits for the same, and its turn comes late.
+        table::announce(&pool, ACCOUNT, "b", now - limits::FETCH_AGE_MAX * 2).await.unwrap();
+        let second = table::due(&pool, ACCOUNT, now, 9).await.unwrap().pop().unwrap();
+        assert_eq!(fetcher.try_once(&second).await.unwrap().as_ref(), Some(&cause));
+        assert_eq!(table::due(&pool, ACCOUNT, now, 9).await.unwrap(), []);
+        fetcher.client.1 = Ok(INCOMPLETE);
+        assert_eq!(asked(&fetcher, Duration::ZERO).await.1, 1, "the other one's");
+        let due = table::due(&pool, ACCOUNT, now, 9).await.unwrap();
+        assert_eq!(due.iter().map(|due| due.conversation_space_id.as_str()).collect::<Vec<_>>(), ["b"]);
+    }
+
+    /// As where the service mixes answers up: what comes is kept, what was asked for is not had.
+    #[tokio::test]
+    async fn a_call_that_is_answered_with_the_report_of_another_is_a_gap_until_it_is_found_or_lost() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
+        let mut fetcher = fetcher(folder.path(), now).await;
+        fetcher.client.1 = Ok(INCOMPLETE);
+        let pool = fetcher.store.pool.clone();
+        table::announce(&pool, ACCOUNT, "asked", now).await.unwrap();
+        assert_eq!(asked(&fetcher, limits::REPORT_GAP_AGE).await, (1, 0));
+        assert_eq!(asked(&fetcher, limits::REPORT_GAP_AGE + MOMENT).await, (1, 1));
+        let cause = causes::of(&pool, ACCOUNT, "asked").await.unwrap().unwrap();
+        assert!(cause.starts_with("the answer is the report of another call; it is asked for"), "{cause}");
+        assert_eq!(table::list(&pool, 0, 9).await.unwrap()[0].conversation_space_id, "a");
+        assert_eq!(asked(&fetcher, limits::FETCH_GIVEN_UP + MOMENT).await, (0, 0));
+        assert_eq!(causes::lost(&pool).await.unwrap(), 1);
     }
 
     #[tokio::test]
@@ -316,10 +402,7 @@ mod tests {
     async fn a_report_that_stays_incomplete_is_asked_for_until_incomplete_age_max() {
         let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
         let mut fetcher = fetcher(folder.path(), now).await;
-        fetcher.client.1 = Some(
-            r#"{"conversationSpaceId": "a", "callCreated": "2026-02-03T16:00:00Z", "accountKey": "17",
-            "callEnded": "2026-02-03T16:02:41Z", "direction": "INBOUND", "callStates": []}"#,
-        );
+        fetcher.client.1 = Ok(INCOMPLETE);
         let pool = &fetcher.store.pool;
         table::announce(pool, ACCOUNT, "a", now).await.unwrap();
         assert_eq!(asked(&fetcher, Duration::ZERO).await, (1, 0));
@@ -357,7 +440,7 @@ mod tests {
         fetcher.say_how_far(&mut told).await.unwrap();
         let standing = causes::causes(pool, None, false, 0, 9).await.unwrap();
         assert_eq!((standing.len(), standing[0].reports), (1, 3), "{standing:?}");
-        assert_eq!(told.news("", &standing), [""; 0], "it has been said");
+        assert_eq!(told.news("", &standing), [], "it has been said");
         assert_eq!(pace::slowest(pool).await.unwrap(), Some(400.0));
     }
 

@@ -148,7 +148,13 @@ pub async fn gaps(state_dir: &Path, what: What, out: Out) -> anyhow::Result<usiz
     }
     if let (false, 0, Some(through)) = (json, open, standing.through) {
         let until = time(through, &zone);
-        let text = format!("No gap is open: the report of every call that ended before {until} is stored.");
+        let lost = causes::lost(&store.pool).await.context("cannot read the store")?;
+        let but = match lost {
+            0 => String::new(),
+            _ => format!(", except {} lost for good (--all)", counted(lost, "that is", "that are")),
+        };
+        let text =
+            format!("No gap is open: the report of every call that ended before {until} is stored{but}.");
         out.line(&text).await?;
     }
     Ok(open)
@@ -180,6 +186,13 @@ async fn by_cause(
 fn cause_line(cause: &Cause, several: bool, zone: &TimeZone) -> String {
     let account = if several { format!("account {}: ", cause.account_key) } else { String::new() };
     let (from, reason) = (time(cause.from, zone), &cause.reason);
+    if cause.lost {
+        let number = match cause.reports {
+            1 => format!("report of {} is", cause.subject),
+            reports => format!("{reports} reports are"),
+        };
+        return format!("{account}from {from} {number} lost for good: {reason}");
+    }
     match (cause.reports, cause.closed) {
         (1, None) => format!("{account}report of {} from {from} still open: {reason}", cause.subject),
         (1, Some(at)) => {
@@ -228,6 +241,7 @@ fn left_line(left: &Left, zone: &TimeZone) -> String {
 fn line(gap: &Gap, several: bool, zone: &TimeZone) -> String {
     let time = |at| time(at, zone);
     let until = match gap.to {
+        Some(to) if gap.is_lost() => format!("to {}, lost for good", time(to)),
         Some(to) => {
             let found = counted(gap.reports.unsigned_abs(), "report", "reports");
             format!("to {}, closed, {found} found", time(to))
@@ -317,5 +331,19 @@ mod tests {
             assert_eq!((open, lines.len()), (5, 5), "{lines:?}");
             assert!(lines[1].contains('a') && lines[2].contains("status 403"), "{lines:?}");
         }
+
+        // What was given up is no open gap, and is told all the same.
+        for id in ["a", "b", "c"] {
+            causes::give_up(pool, "17", &crate::store::testing::asked(id), at).await.unwrap();
+        }
+        ledger::looked(pool, "17", sdk::pull::Watermark::new(at), Some((9, at)), 0).await.unwrap();
+        let _running = OneApp::take(folder.path(), NICKNAME).unwrap();
+        let (open, lines) = printed(What::default()).await;
+        assert_eq!((open, lines.len()), (0, 1), "{lines:?}");
+        assert!(lines[0].ends_with("is stored, except 3 that are lost for good (--all)."), "{lines:?}");
+        let (_, lines) = printed(What { all: true, ..What::default() }).await;
+        assert!(lines[1].contains("3 reports are lost for good: it was asked for in vain"), "{lines:?}");
+        let (_, lines) = printed(What { all: true, each: true, json: false }).await;
+        assert!(lines[1].contains("report of a from") && lines[1].contains(", lost for good: "), "{lines:?}");
     }
 }

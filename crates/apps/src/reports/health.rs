@@ -18,7 +18,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::limits;
 use crate::service::Manager;
+use crate::store::causes::{self, Cause};
 use crate::store::{Store, changes, ledger, reports as table};
 
 /// What only the running program knows.
@@ -60,6 +62,10 @@ struct Health {
     gaps_open: u64,
     /// Reports that are known of and not fetched yet.
     missing: u64,
+    /// Why reports cannot be had, with what mends it.
+    held_back: Vec<HeldBack>,
+    /// Reports that were given up.
+    lost: u64,
     /// Somebody must sign in: `callfeed login`, or the address in the log.
     sign_in_needed: bool,
     sign_in_ends: Option<Timestamp>,
@@ -71,6 +77,23 @@ struct Health {
 impl Health {
     fn is_well(&self) -> bool {
         self.connected && !self.sign_in_needed && self.store_failure.is_none()
+    }
+}
+
+/// Reports of an account that cannot be had for one cause.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldBack {
+    account_key: String,
+    reports: u64,
+    since: Timestamp,
+    reason: String,
+}
+
+impl From<Cause> for HeldBack {
+    fn from(cause: Cause) -> Self {
+        let Cause { account_key, reports, from: since, reason, .. } = cause;
+        Self { account_key, reports, since, reason }
     }
 }
 
@@ -150,6 +173,7 @@ impl Monitor {
         }
         let mut outputs = changes::standings(pool).await?;
         outputs.retain(|output| output.used);
+        let standing = causes::causes(pool, None, false, 0, limits::LIST_PAGE).await?;
         let refusal = self.store.refusal();
         Ok(Health {
             store_failing_since: refusal.as_ref().map(|refusal| refusal.since),
@@ -159,6 +183,8 @@ impl Monitor {
             known_through: accounts.iter().map(|account| account.known_through).min().flatten(),
             gaps_open: ledger::open_gaps(pool).await?,
             missing: table::missing(pool, None).await?,
+            held_back: standing.into_iter().map(HeldBack::from).collect(),
+            lost: causes::lost(pool).await?,
             sign_in_needed: accounts.iter().any(|account| account.sign_in_needed),
             sign_in_ends: accounts.iter().filter_map(|account| account.sign_in_ends).min(),
             accounts,
@@ -233,6 +259,7 @@ fn text(health: &Health, now: Timestamp) -> String {
     gauge("lag_seconds", "Calls that ended longer ago than this are all known of.", lag);
     gauge("gaps_open", "Gaps of the ledger that are open.", Some(health.gaps_open as f64));
     gauge("reports_missing", "Reports that are known of and not fetched yet.", Some(health.missing as f64));
+    gauge("reports_lost", "Reports that were given up.", Some(health.lost as f64));
     let days =
         health.accounts.iter().filter_map(|account| account.sign_in_days_left(now)).min_by(f64::total_cmp);
     gauge("sign_in_days_left", "Days until somebody must sign in, unless it is prolonged.", days);
@@ -309,6 +336,22 @@ mod tests {
         assert!(!metrics.contains("files") && !health.contains("files"), "{metrics} {health}");
     }
 
+    #[tokio::test]
+    async fn why_reports_cannot_be_had_is_told_with_what_mends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let monitor = Monitor { accounts: vec![], store: crate::store::testing::open(folder.path()).await };
+        let pool = &monitor.store.pool;
+        for id in ["a", "b"] {
+            table::announce(pool, "17", id, Timestamp::UNIX_EPOCH).await.unwrap();
+            let why = "status 403; sign in as a super admin";
+            causes::cannot_be_had(pool, "17", id, why, Timestamp::UNIX_EPOCH).await.unwrap();
+        }
+        let health = serde_json::to_value(monitor.health().await.unwrap()).unwrap();
+        let told = serde_json::json!([{"accountKey": "17", "reports": 2, "since": "1970-01-01T00:00:00Z",
+            "reason": "status 403; sign in as a super admin"}]);
+        assert_eq!((&health["heldBack"], &health["gapsOpen"]), (&told, &2.into()), "{health}");
+    }
+
     #[test]
     fn the_metrics_are_what_prometheus_reads() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
@@ -338,6 +381,8 @@ mod tests {
             store_failure: Some("database or disk is full".to_owned()),
             gaps_open: 0,
             missing: 3,
+            held_back: vec![],
+            lost: 2,
             sign_in_needed: true,
             sign_in_ends: Some(at("2026-02-13T17:00:30Z")),
             accounts: vec![account("17", true), account("18", false)],
@@ -349,6 +394,7 @@ mod tests {
             "callfeed_collector_store_writable 0",
             "callfeed_collector_lag_seconds 30",
             "callfeed_collector_reports_missing 3",
+            "callfeed_collector_reports_lost 2",
             // A sign-in that has ended does not vanish behind one that lives.
             "callfeed_collector_sign_in_days_left 0",
             "callfeed_collector_account_sign_in_days_left{account=\"17\"} 10",

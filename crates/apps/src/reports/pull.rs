@@ -51,6 +51,11 @@ impl<S: Service> Puller<S> {
     /// When the store fails.
     pub async fn begin(&self, since: Option<Timestamp>, now: Timestamp) -> sqlx::Result<()> {
         let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let lost = causes::end_given_up(pool, account, now).await?;
+        if lost > 0 {
+            let number = counted(lost, "report is", "reports are");
+            tracing::warn!("{number} lost for good: {}", causes::lost_reason());
+        }
         let again = causes::announce_given_up(pool, account, now).await?;
         if again > 0 {
             let number = counted(again, "report", "reports");

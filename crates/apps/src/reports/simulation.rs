@@ -85,7 +85,8 @@ impl World {
     }
 
     fn trouble(&mut self) -> Option<Error> {
-        let kinds = [ErrorKind::Unreachable, ErrorKind::RateLimited, ErrorKind::NotFound];
+        let kinds =
+            [ErrorKind::Unreachable, ErrorKind::RateLimited, ErrorKind::NotFound, ErrorKind::Forbidden];
         let strikes = !self.peace && self.random.u8(..) < 60;
         strikes.then(|| Error::new(kinds[self.random.usize(..kinds.len())], "trouble"))
     }

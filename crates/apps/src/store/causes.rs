@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::{AnyPool, AssertSqlSafe, Row, any::AnyRow};
 
 use super::ledger::COLLECTED;
+use super::pending::Pending;
 use super::reports::instant;
 use crate::limits;
 
@@ -22,7 +23,16 @@ pub struct Cause {
     pub from: Timestamp,
     /// When the last of those that were missing was there; `None` for those that still are.
     pub closed: Option<Timestamp>,
+    /// They were given up.
+    pub lost: bool,
     pub reports: u64,
+}
+
+/// What the gap of a report says that was given up.
+#[must_use]
+pub fn lost_reason() -> String {
+    let days = limits::FETCH_GIVEN_UP.as_secs() / 86_400;
+    format!("it was asked for in vain for {days} days, and is asked for no more")
 }
 
 /// Notes why a report that is waited for cannot be had: its gap is opened or, where it is open, says so from now on. A report
@@ -66,7 +76,7 @@ pub async fn causes(
     count: u32,
 ) -> sqlx::Result<Vec<Cause>> {
     let text = format!(
-        "SELECT min(number), account_key, reason, min(subject), min(from_us), max(closed_us), count(*) FROM gaps
+        "SELECT min(number), account_key, reason, min(subject), min(from_us), max(closed_us), count(*), max(reports) FROM gaps
          WHERE kind = 'report' AND ($1 IS NULL OR account_key = $1) AND ($2 OR (closed_us IS NULL AND {COLLECTED}))
          GROUP BY account_key, reason, CASE WHEN closed_us IS NULL THEN 0 ELSE 1 END
          HAVING min(number) > $3 ORDER BY min(number) LIMIT $4"
@@ -74,13 +84,15 @@ pub async fn causes(
     let query = sqlx::query(AssertSqlSafe(text)).bind(account_key).bind(all).bind(after);
     let rows = query.bind(i64::from(count)).fetch_all(pool).await?;
     let cause = |row: &AnyRow| {
+        let closed = row.try_get::<Option<i64>, _>(5)?.map(instant);
         Ok(Cause {
             number: row.try_get(0)?,
             account_key: row.try_get(1)?,
             reason: row.try_get(2)?,
             subject: row.try_get(3)?,
             from: instant(row.try_get(4)?),
-            closed: row.try_get::<Option<i64>, _>(5)?.map(instant),
+            lost: closed.is_some() && row.try_get::<i64, _>(7)? == 0,
+            closed,
             reports: row.try_get::<i64, _>(6)?.unsigned_abs(),
         })
     };
@@ -108,6 +120,113 @@ pub async fn on_their_way(pool: &AnyPool, account_key: Option<&str>) -> sqlx::Re
     );
     let row = sqlx::query(AssertSqlSafe(text)).bind(account_key).fetch_one(pool).await?;
     Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
+/// How many reports of the accounts that are collected were given up and are not there.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn lost(pool: &AnyPool) -> sqlx::Result<u64> {
+    let text = format!(
+        "SELECT count(DISTINCT subject) FROM gaps WHERE kind = 'report' AND closed_us IS NOT NULL AND reports = 0
+         AND {COLLECTED} AND NOT EXISTS (SELECT 1 FROM reports
+             WHERE reports.conversation_space_id = gaps.subject AND reports.account_key = gaps.account_key)"
+    );
+    let row = sqlx::query(AssertSqlSafe(text)).fetch_one(pool).await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
+/// The reports of an account that wait for the same as this call's are due now: what held them back is mended for one of them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hurry(pool: &AnyPool, account_key: &str, reason: &str, now: Timestamp) -> sqlx::Result<u64> {
+    // Many rows: in its turn, so that it and a commit never wait for each other.
+    let mut transaction = super::write(pool).await?;
+    let done = sqlx::query(
+        "UPDATE reports_pending SET next_try_us = $3 WHERE next_try_us > $3 AND account_key IN ($1, '')
+             AND conversation_space_id IN (SELECT subject FROM gaps
+                 WHERE account_key = $1 AND kind = 'report' AND closed_us IS NULL AND reason = $2)",
+    )
+    .bind(account_key)
+    .bind(reason)
+    .bind(now.as_microsecond())
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(done.rows_affected())
+}
+
+/// Why a report cannot be had, where it has an open gap.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of(
+    pool: &AnyPool,
+    account_key: &str,
+    conversation_space_id: &str,
+) -> sqlx::Result<Option<String>> {
+    let text = "SELECT reason FROM gaps WHERE account_key = $1 AND kind = 'report' AND subject = $2
+        AND closed_us IS NULL";
+    let row = sqlx::query(text).bind(account_key).bind(conversation_space_id).fetch_optional(pool).await?;
+    row.map(|row| row.try_get(0)).transpose()
+}
+
+/// Gives a report up, unless it was announced again since the try began. Its gap ends as lost.
+///
+/// # Errors
+/// When the database refuses; then nothing has changed.
+pub async fn give_up(
+    pool: &AnyPool,
+    account_key: &str,
+    pending: &Pending,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let mut transaction = super::write(pool).await?;
+    let done = sqlx::query(
+        "DELETE FROM reports_pending
+         WHERE conversation_space_id = $1 AND account_key IN ($2, '') AND generation = $3",
+    )
+    .bind(&pending.conversation_space_id)
+    .bind(account_key)
+    .bind(pending.generation)
+    .execute(&mut *transaction)
+    .await?;
+    if done.rows_affected() > 0 {
+        sqlx::query(
+            "UPDATE gaps SET closed_us = $3, to_us = $3, reason = $4
+             WHERE account_key = $1 AND kind = 'report' AND subject = $2 AND closed_us IS NULL",
+        )
+        .bind(account_key)
+        .bind(&pending.conversation_space_id)
+        .bind(now.as_microsecond())
+        .bind(lost_reason())
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
+}
+
+/// Ends the gaps of reports of an account that are not waited for and are too old to be: earlier versions left them open for
+/// ever. Returns how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn end_given_up(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx::Result<u64> {
+    let youngest = now.checked_sub(limits::FETCH_GIVEN_UP).unwrap_or(Timestamp::MIN);
+    let done = sqlx::query(
+        "UPDATE gaps SET closed_us = $2, to_us = $2, reason = $4
+         WHERE kind = 'report' AND account_key = $1 AND closed_us IS NULL AND from_us < $3
+             AND NOT EXISTS (SELECT 1 FROM reports_pending AS pending
+                 WHERE pending.conversation_space_id = gaps.subject AND pending.account_key IN ($1, ''))",
+    )
+    .bind(account_key)
+    .bind(now.as_microsecond())
+    .bind(youngest.as_microsecond())
+    .bind(lost_reason())
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Waits again for the reports of an account that have an open gap and are not waited for: earlier versions gave them up
@@ -219,11 +338,59 @@ mod tests {
         let due = pending::due(&pool, "17", now, 9).await.unwrap();
         assert_eq!((due.len(), due[0].conversation_space_id.as_str(), due[0].announced), (1, "young", at(0)));
         assert_eq!(on_their_way(&pool, Some("17")).await.unwrap(), 0, "its gap tells of it");
-        pending::give_up(&pool, "17", &asked("young")).await.unwrap();
+        give_up(&pool, "17", &asked("young"), now + moment).await.unwrap();
         assert_eq!(
             announce_given_up(&pool, "17", now + moment).await.unwrap(),
             0,
             "what is given up stays so"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_ends_as_lost_and_is_counted_until_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = open(&folder).await;
+        let (now, moment) = (at(0) + limits::FETCH_GIVEN_UP, Duration::from_micros(1));
+        for id in ["a", "b"] {
+            pending::announce(&pool, "17", id, at(0)).await.unwrap();
+            cannot_be_had(&pool, "17", id, "status 404", at(0)).await.unwrap();
+        }
+        // As an earlier version left them.
+        for (id, from) in [("left", at(0) - moment), ("younger", at(0))] {
+            ledger::open_gap(&pool, "17", GapKind::Report, id, "status 404", from).await.unwrap();
+        }
+        assert_eq!(end_given_up(&pool, "17", now).await.unwrap(), 1);
+        assert_eq!(
+            end_given_up(&pool, "17", now + moment).await.unwrap(),
+            1,
+            "those that wait are left alone"
+        );
+        give_up(&pool, "17", &asked("a"), now).await.unwrap();
+        assert_eq!((lost(&pool).await.unwrap(), ledger::open_gaps(&pool).await.unwrap()), (3, 1));
+        let all = causes(&pool, None, true, 0, 9).await.unwrap();
+        let told: Vec<_> =
+            all.iter().map(|cause| (cause.reason.clone(), cause.reports, cause.lost)).collect();
+        assert_eq!(told, [(lost_reason(), 3, true), ("status 404".to_owned(), 1, false)]);
+        assert!(lost_reason().contains("for 400 days"), "{}", lost_reason());
+
+        let raw = r#"{"conversationSpaceId": "a", "callCreated": "", "callEnded": "", "accountKey": "17"}"#;
+        reports::save(&pool, &serde_json::from_str(raw).unwrap(), raw, now, None).await.unwrap();
+        assert_eq!(lost(&pool).await.unwrap(), 2, "it came all the same");
+    }
+
+    #[tokio::test]
+    async fn reports_that_wait_for_the_same_are_due_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = open(&folder).await;
+        for (id, why) in [("a", "no rights"), ("b", "no rights"), ("c", "status 404")] {
+            pending::announce(&pool, "17", id, at(10)).await.unwrap();
+            pending::postpone(&pool, "17", &asked(id), at(900)).await.unwrap();
+            cannot_be_had(&pool, "17", id, why, at(10)).await.unwrap();
+        }
+        assert_eq!(of(&pool, "17", "a").await.unwrap(), Some("no rights".to_owned()));
+        assert_eq!(of(&pool, "18", "a").await.unwrap(), None);
+        assert_eq!(hurry(&pool, "17", "no rights", at(20)).await.unwrap(), 2);
+        let due = pending::due(&pool, "17", at(20), 9).await.unwrap();
+        assert_eq!(due.iter().map(|due| due.conversation_space_id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     }
 }

@@ -205,7 +205,9 @@ mod tests {
         ledger::looked(&pool, "17", Watermark::new(after), None, 0).await.unwrap();
         table::announce(&pool, "17", "a", erased).await.unwrap();
         assert_eq!(forget(&pool, after).await.unwrap(), 0, "a report of before is waited for");
-        table::give_up(&pool, "17", &testing::asked("a")).await.unwrap();
+        crate::store::causes::give_up(&pool, "17", &testing::asked("a"), Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
         assert_eq!(forget(&pool, erased + limits::ERASURE_KEPT).await.unwrap(), 0, "a backfill may begin");
         assert_eq!(forget(&pool, after).await.unwrap(), 2);
     }

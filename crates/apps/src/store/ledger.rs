@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS gaps (
     reports bigint NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS gaps_open ON gaps (account_key, kind, subject) WHERE closed_us IS NULL;
+-- reports that were given up
+CREATE INDEX IF NOT EXISTS gaps_lost ON gaps (account_key, subject)
+    WHERE kind = 'report' AND closed_us IS NOT NULL AND reports = 0;
 ";
 
 /// Why calls could be missing.
@@ -79,6 +82,14 @@ pub struct Gap {
     pub closed: Option<Timestamp>,
     /// How many reports were found within it.
     pub reports: i64,
+}
+
+impl Gap {
+    /// Of a report that was given up.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.kind == GapKind::Report.as_str() && self.closed.is_some() && self.reports == 0
+    }
 }
 
 /// What is known of an account.

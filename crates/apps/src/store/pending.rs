@@ -283,23 +283,6 @@ pub async fn hurry(pool: &AnyPool, account_key: &str, now: Timestamp) -> sqlx::R
     transaction.commit().await
 }
 
-/// Gives a report up, unless it was announced again since the try began.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn give_up(pool: &AnyPool, account_key: &str, pending: &Pending) -> sqlx::Result<()> {
-    sqlx::query(
-        "DELETE FROM reports_pending
-         WHERE conversation_space_id = $1 AND account_key IN ($2, '') AND generation = $3",
-    )
-    .bind(&pending.conversation_space_id)
-    .bind(account_key)
-    .bind(pending.generation)
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
 /// What a call had to be fetched is done, unless it was announced again meanwhile; `again`: to be done once more then.
 pub(super) async fn fetched(
     transaction: &mut Transaction<'_, Any>,

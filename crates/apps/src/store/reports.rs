@@ -80,7 +80,7 @@ pub enum Saved {
 }
 
 /// Stores a fetched report, for the call and account that it names. `again`: it is incomplete and to be fetched once more then.
-/// A gap that stood for it is closed. What was `asked` for, of `asker`, is not waited for any more, whatever it answered for;
+/// A gap that stood for it is closed. What was `asked` for, of `asker`, is not waited for any more where that is its answer;
 /// one that was announced again since the fetch began stays due.
 ///
 /// # Errors
@@ -99,8 +99,9 @@ pub async fn save_fetched(
     let call = CallKey { conversation_space_id: id.clone(), account_key: account.clone() };
     let asked_for =
         CallKey { conversation_space_id: asked.conversation_space_id.clone(), account_key: asker.to_owned() };
-    let again = again.filter(|_| asked_for == call);
-    fetched(&mut transaction, &asked_for, asked.generation, again).await?;
+    if asked_for == call {
+        fetched(&mut transaction, &asked_for, asked.generation, again).await?;
+    }
     let erased = sqlx::query(
         "SELECT 1 FROM erased_calls WHERE conversation_space_id = $1 AND account_key IN ($2, '')",
     )

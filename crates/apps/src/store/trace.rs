@@ -64,6 +64,8 @@ pub struct ChangedIn {
 pub struct Missing {
     pub from: Timestamp,
     pub closed: Option<Timestamp>,
+    /// It was given up.
+    pub lost: bool,
     pub reason: String,
 }
 
@@ -202,7 +204,7 @@ async fn changes(pool: &AnyPool, account: &str, id: &str) -> sqlx::Result<Vec<Ch
 
 async fn gaps(pool: &AnyPool, account: &str, id: &str) -> sqlx::Result<Vec<Missing>> {
     let rows = sqlx::query(
-        "SELECT from_us, closed_us, reason FROM gaps WHERE kind = 'report' AND subject = $1 AND account_key = $2
+        "SELECT from_us, closed_us, reason, reports FROM gaps WHERE kind = 'report' AND subject = $1 AND account_key = $2
          ORDER BY number",
     )
     .bind(id)
@@ -210,9 +212,11 @@ async fn gaps(pool: &AnyPool, account: &str, id: &str) -> sqlx::Result<Vec<Missi
     .fetch_all(pool)
     .await?;
     let missing = |row: &AnyRow| {
+        let closed = row.try_get::<Option<i64>, _>(1)?.map(instant);
         Ok(Missing {
             from: instant(row.try_get(0)?),
-            closed: row.try_get::<Option<i64>, _>(1)?.map(instant),
+            lost: closed.is_some() && row.try_get::<i64, _>(3)? == 0,
+            closed,
             reason: row.try_get(2)?,
         })
     };
