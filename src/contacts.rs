@@ -60,9 +60,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Import { file, map, name, replace_all } => {
             let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let name = name.unwrap_or(stem).trim().to_owned();
+            if name.is_empty() {
+                let text = "the import has no name: give one with --name, such as --name customers; nothing was changed";
+                return Err(crate::output::Refused(text.to_owned()).into());
+            }
             let options = Options {
                 file,
-                name: name.unwrap_or(stem),
+                name,
                 told: columns::told(&map)?,
                 chosen: None,
                 home: args.region,

@@ -181,6 +181,7 @@ async fn no_page_keeps_anybody_out() {
     }
     look.page("wallboard", &format!("{page}/wallboard")).await;
     look.show("document.querySelector('details.wall-links').open = true").await;
+    look.browser.type_into("#link-name", "Kitchen TV").await;
     look.browser.press("Make a read-only link").await;
     look.browser.sees(&["A new read-only link"]).await;
     look.at("wallboard-link").await;
@@ -189,6 +190,7 @@ async fn no_page_keeps_anybody_out() {
     let link = link.expect("the link is shown").as_str().expect("a text").to_owned();
     look.page("wallboard-by-link", &link).await;
     contacts(&mut look, &team, "en", ["refused.xlsx", "friends.csv"]).await;
+    kept_contact(&mut look, &page).await;
 
     look.browser.open(&page).await;
     look.show("document.querySelector('.desk-settings').open = true").await;
@@ -234,6 +236,27 @@ async fn contacts(look: &mut Look, team: &Team, lang: &str, [refused, taken]: [&
         .await;
     look.browser.until("the list is in use", "document.querySelector('.notice.good')").await;
     look.at(&format!("contacts-{lang}")).await;
+}
+
+/// A contact that was kept on a card, and what is wrong with it.
+async fn kept_contact(look: &mut Look, page: &str) {
+    look.browser.open(page).await;
+    look.browser.until("nobody knows the caller", "document.querySelector('.new-contact')").await;
+    look.show("document.querySelector('.new-contact').open = true").await;
+    look.show("document.querySelector('.new-contact button').click()").await;
+    look.browser
+        .until(
+            "the contact is kept",
+            "document.querySelector('.new-contact summary').innerText.includes('Amend')",
+        )
+        .await;
+    look.browser.open(&format!("{page}/contacts/kept")).await;
+    look.show("document.querySelector('.amend').open = true").await;
+    look.at("contacts-kept").await;
+    look.show("document.querySelector('.amend [name=number]').value = 'front gate'").await;
+    look.browser.press("Keep contact").await;
+    look.browser.sees(&["No caller can be known by front gate."]).await;
+    look.at("contacts-kept-refused").await;
 }
 
 async fn drop_file(browser: &Browser, name: &str, text: &str) {

@@ -7,8 +7,8 @@ use crate::desks::{CALLER, Team};
 use crate::harness::calls::{first_space, play};
 use crate::harness::{App, Browser, LATER, Person, eventually};
 
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
+pub const TAB: &str = "\u{e004}";
+pub const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 
 /// Stands in for what a desktop does, and writes down what it was asked for.
@@ -41,19 +41,19 @@ const DESKTOP: &str = "
         async close() {}
     };";
 
-async fn read(browser: &Browser, expression: &str) -> Value {
+pub async fn read(browser: &Browser, expression: &str) -> Value {
     let script = format!("return {expression}");
     browser.page.execute(&script, Vec::new()).await.unwrap_or_else(|error| panic!("{expression}: {error}"))
 }
 
-async fn click(browser: &Browser, css: &str) {
+pub async fn click(browser: &Browser, css: &str) {
     let button = browser.page.find(Locator::Css(css)).await;
     let button = button.unwrap_or_else(|error| panic!("no {css}: {error}"));
     button.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
 }
 
 /// Presses keys wherever the focus is.
-async fn keys(browser: &Browser, keys: &str) {
+pub async fn keys(browser: &Browser, keys: &str) {
     let at = browser.page.active_element().await.expect("the page can be asked");
     at.send_keys(keys).await.unwrap_or_else(|error| panic!("{keys:?}: {error}"));
 }

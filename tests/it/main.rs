@@ -26,6 +26,7 @@ mod connections;
 mod console;
 mod crash;
 mod demo;
+mod desk_choices;
 mod desk_life;
 mod desk_pages;
 mod desks;

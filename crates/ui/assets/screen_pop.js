@@ -1,11 +1,12 @@
 // Keeps the board in step with the app: the server sends whole cards of this person, this script puts them in their place.
 
 import { mayComeBack, setClock, showLink, texts } from "./live_page.js";
-import { notKept, send, takeActs } from "./screen_pop_acts.js";
+import { send, takeActs } from "./screen_pop_acts.js";
 import { amendAlert, closeAlert, ring, setUpAlerts } from "./screen_pop_alerts.js";
 import { announce, cardOf, cards, parse, settle, tick, unsay } from "./screen_pop_cards.js";
 import { takeKeys } from "./screen_pop_keys.js";
 import { caretIn, keepNotes, noteCarried, notesFrom, notesLeft } from "./screen_pop_notes.js";
+import { keepSettings, settingsFrom } from "./screen_pop_settings.js";
 
 const RETRY_MS = 1000;
 const LOST_AFTER_MS = 1200;
@@ -18,8 +19,6 @@ const problemBox = document.getElementById("problem");
 const problemText = document.getElementById("problem-text");
 const operator = document.getElementById("operator");
 const lost = document.getElementById("lost");
-const settings = document.getElementById("settings");
-const keysOpen = document.getElementById("keys-open");
 // Pages that have no events of their own learn of a sign-out here.
 const siblings = new BroadcastChannel(`callfeed.desk.${board.dataset.desk}`);
 
@@ -30,12 +29,14 @@ let isLeaving = false;
 // What is being written on a card stays when its new state takes its place.
 function carry(old, card) {
   noteCarried(old, card);
-  const [before, after] = [old.querySelector("details"), card.querySelector("details")];
-  if (!before || !after) return;
-  after.open = before.open;
-  for (const input of before.querySelectorAll("input:not([type=hidden])")) {
-    const next = after.querySelector(`[name=${input.name}]`);
-    if (input.value !== input.defaultValue) next.value = input.value;
+  for (const before of old.querySelectorAll("details")) {
+    const after = card.querySelector(`details.${before.className}`);
+    if (!after) continue;
+    after.open = before.open;
+    for (const input of before.querySelectorAll("input:not([type=hidden])")) {
+      const next = after.querySelector(`[name=${input.name}]`);
+      if (input.value !== input.defaultValue) next.value = input.value;
+    }
   }
 }
 
@@ -142,30 +143,6 @@ function setLink({ key, word, problem }) {
   if ((key === "sign-in") === operator.hidden) location.reload();
 }
 
-// What the scripts go by is on the page at once.
-function heed(isSet) {
-  board.toggleAttribute("data-sound", isSet("sound"));
-  board.toggleAttribute("data-keys", isSet("keys"));
-  if (isSet("keys")) keysOpen.setAttribute("aria-keyshortcuts", "?");
-  else keysOpen.removeAttribute("aria-keyshortcuts");
-}
-
-// Another page of this person has changed the settings.
-function settingsFrom({ ticks, from, to }) {
-  const set = new Set(ticks);
-  for (const tick of settings.querySelectorAll("[type=checkbox]")) tick.checked = set.has(`${tick.name}=${tick.value}`);
-  settings.elements.from.value = from;
-  settings.elements.to.value = to;
-  heed((name) => set.has(`${name}=on`));
-}
-
-async function sendSettings() {
-  if (!settings.checkValidity()) return;
-  const form = new FormData(settings);
-  heed((name) => form.has(name));
-  if (!(await send("/settings", form)).kept) notKept();
-}
-
 // This browser has signed out: no page of it shows calls any more. The page on which that was done goes by itself.
 function signedOut() {
   siblings.postMessage("signed-out");
@@ -228,12 +205,12 @@ siblings.onmessage = () => !isLeaving && location.reload();
 document.querySelector("form.visitor")?.addEventListener("submit", () => {
   isLeaving = true;
 });
-settings.addEventListener("change", sendSettings);
 addEventListener("pagehide", () => source?.close());
 takeActs(calls);
 takeKeys();
 setUpAlerts(board, send);
 keepNotes(board, calls, send);
+keepSettings();
 setInterval(tick, TICK_MS);
 settle();
 document.addEventListener("visibilitychange", follow);

@@ -2,7 +2,7 @@
 
 import { texts } from "./live_page.js";
 import { closeAlert } from "./screen_pop_alerts.js";
-import { announce, cards, isIn, settle, tabShown, visibleCards } from "./screen_pop_cards.js";
+import { announce, cardOf, cards, isIn, settle, tabShown, visibleCards } from "./screen_pop_cards.js";
 
 // The app's answers when a colleague was faster, and when a card is gone already.
 const TAKEN = 409;
@@ -110,9 +110,13 @@ async function sendForm(event) {
   const form = event.target.closest("form[data-quiet]");
   if (!form) return;
   event.preventDefault();
-  if (!(await send(form.action, new FormData(form, event.submitter))).kept) return notKept();
-  form.closest("details")?.removeAttribute("open");
-  form.closest(".card")?.focus({ preventScroll: true });
+  const [card, details] = [form.closest(".card"), form.closest("details")];
+  const fields = new FormData(form, event.submitter);
+  // The card's next state, which can come before the answer, takes over whether it is open.
+  details?.removeAttribute("open");
+  if ((await send(form.action, fields)).kept) return cardOf(card.dataset.call)?.focus({ preventScroll: true });
+  details?.setAttribute("open", "");
+  notKept();
 }
 
 function onClick(event) {

@@ -117,7 +117,7 @@ function group(list) {
 
 // What a search looks at: what stands on the card, the notes, and the outcome that was chosen.
 function wordsOf(card) {
-  const shown = [...card.querySelectorAll(".card-top, .card-main, .matches")].map((part) => part.textContent);
+  const shown = [...card.querySelectorAll(".card-top, .card-main")].map((part) => part.textContent);
   const chosen = [...card.querySelectorAll("[data-notes], [data-code]")].map((field) => field.value);
   return [...shown, ...chosen].join(" ").toLowerCase();
 }

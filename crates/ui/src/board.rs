@@ -227,6 +227,15 @@ pub struct MatchLine {
     pub reason: String,
 }
 
+/// What stands in the form that keeps a contact on a card.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactForm {
+    pub heading: String,
+    pub name: String,
+    pub company: String,
+    pub notes: String,
+}
+
 /// A word for what came of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
@@ -298,8 +307,8 @@ pub struct Card {
     pub named: bool,
     /// A person chose that contact for this number, which can be taken back.
     pub picked: bool,
-    /// Nobody is known by this number: the card offers to keep a new contact.
-    pub unknown: bool,
+    /// Nobody is known by this number, or who was kept for it on a card: a form keeps a contact.
+    pub contact_form: Option<ContactForm>,
     /// Sources that have not answered, in words.
     pub failures: Vec<String>,
     pub dialled: Dialled,

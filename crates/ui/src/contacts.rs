@@ -1,4 +1,5 @@
-//! The page on which an admin drops a file of contacts and says what its columns are.
+//! The page on which an admin drops a file of contacts and says what its columns are, and the one of the contacts that people
+//! kept on cards.
 
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub struct ContactList {
     pub here: bool,
     /// Can be taken away on this page.
     pub removable: bool,
+    /// Those that people kept on cards, which have a page of their own.
+    pub kept: bool,
 }
 
 /// A file and what its columns are to be.
@@ -72,4 +75,41 @@ pub struct FieldChoice {
     /// In words.
     pub word: String,
     pub chosen: bool,
+}
+
+/// The contacts that people kept on cards.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "kept_contacts.html")]
+pub struct KeptContacts {
+    /// Proof of the session, which each form carries.
+    pub proof: String,
+    /// What is searched for.
+    pub wanted: String,
+    /// Newest first.
+    pub contacts: Vec<KeptContact>,
+    /// That there are more, in words.
+    pub more: Option<String>,
+    pub notice: Option<String>,
+    /// What went wrong and what to do, as full sentences.
+    pub wrong: Option<String>,
+    /// The page itself, to which the choice of a language comes back.
+    pub here: String,
+    pub texts: Arc<Texts>,
+}
+
+/// A contact that was kept on a card, and what stands in its form.
+#[derive(Clone, Debug, Default)]
+pub struct KeptContact {
+    /// What forms know it by.
+    pub reference: String,
+    /// What people know it by.
+    pub title: String,
+    /// Company and number.
+    pub about: String,
+    pub name: String,
+    pub company: String,
+    pub notes: String,
+    pub number: String,
+    /// The form is open, since it was refused.
+    pub open: bool,
 }

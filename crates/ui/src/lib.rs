@@ -19,11 +19,13 @@ mod wall;
 
 pub use assets::{asset, assets};
 pub use board::{
-    Card, Claim, Code, Desk, DeskDay, DeskHours, DeskLine, DeskSignIn, Dialled, Fact, Link, LoggedLine,
-    MatchLine, PageLink, Phase, ScreenPop, Tab,
+    Card, Claim, Code, ContactForm, Desk, DeskDay, DeskHours, DeskLine, DeskSignIn, Dialled, Fact, Link,
+    LoggedLine, MatchLine, PageLink, Phase, ScreenPop, Tab,
 };
 pub use console::{Console, ConsoleFault};
-pub use contacts::{ContactColumn, ContactList, ContactsPage, FieldChoice, Mapping};
+pub use contacts::{
+    ContactColumn, ContactList, ContactsPage, FieldChoice, KeptContact, KeptContacts, Mapping,
+};
 pub use docs::{
     AnswerLine, Block, Docs, Group, Guide, GuideLink, OperationPage, ParameterLine, Reference, Span, Step,
     Tutorial,
@@ -37,5 +39,5 @@ pub use portal::{
 pub use respond::{fragment, page};
 pub use text::{Cardinal, Ordinal, Said, Text};
 pub use texts::*;
-pub use texts_contacts::{ContactsTexts, FieldsTexts, ImportTexts};
+pub use texts_contacts::{ContactsTexts, FieldsTexts, ImportTexts, KeptTexts};
 pub use wall::{Timer, Wall, WallAgent, WallLink, Wallboard};

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{Cardinal, Ordinal, Said, Text};
-use crate::texts_contacts::{ContactsTexts, FieldsTexts, ImportTexts};
+use crate::texts_contacts::{ContactsTexts, FieldsTexts, ImportTexts, KeptTexts};
 use crate::{Lang, Link};
 
 /// All texts of the desk in one language.
@@ -31,6 +31,7 @@ pub struct Texts {
     pub failure: FailureTexts,
     pub wall: WallTexts,
     pub contacts: ContactsTexts,
+    pub kept: KeptTexts,
     pub fields: FieldsTexts,
     pub import: ImportTexts,
     pub errors: ErrorsTexts,
@@ -387,6 +388,8 @@ pub struct WallTexts {
     pub made_by: Text,
     pub take_away: Text,
     pub make_link: Text,
+    pub link_name: Text,
+    pub link_name_example: Text,
 }
 
 /// Pages that say one thing.
@@ -401,11 +404,13 @@ pub struct ErrorsTexts {
     pub wrong_hours: Said,
     pub no_chance: Said,
     pub not_kept: Said,
+    pub no_name: Said,
     pub contacts: Said,
     pub dead_link: Said,
     pub admins_only: Said,
     pub contacts_admins: Said,
     pub many_links: Said,
+    pub link_name: Said,
     pub no_answer: Said,
     pub refused: Said,
     pub foreign_answer: Said,
@@ -416,6 +421,10 @@ pub struct ErrorsTexts {
 #[serde(deny_unknown_fields)]
 pub struct ScriptTexts {
     pub not_kept: Text,
+    pub hours_empty: Text,
+    pub hours_no_day: Text,
+    pub hours_whole_day: Text,
+    pub hours_next_day: Text,
     pub reconnecting: Text,
     pub document: Text,
     pub ringing: Text,

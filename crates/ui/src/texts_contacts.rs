@@ -22,6 +22,7 @@ pub struct ContactsTexts {
     pub contacts: Cardinal,
     pub change: Text,
     pub change_of: Text,
+    pub see_kept: Text,
     pub take_away: Text,
     pub take_away_of: Text,
     pub sure: Text,
@@ -38,6 +39,26 @@ pub struct ContactsTexts {
     pub check: Text,
     pub save: Text,
     pub replace_all: Text,
+}
+
+/// The page of the contacts that people kept on cards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptTexts {
+    pub back: Text,
+    pub search_label: Text,
+    pub none: Text,
+    pub none_text: Text,
+    pub more: Text,
+    pub amend: Text,
+    pub amend_short: Text,
+    pub sure: Text,
+    pub done: Text,
+    pub away: Text,
+    pub gone: Text,
+    pub no_name: Text,
+    pub no_number: Text,
+    pub number_taken: Text,
 }
 
 /// What a column can become.

@@ -27,6 +27,8 @@ pub struct Wallboard {
     pub links: Option<Vec<WallLink>>,
     /// A link that was just made.
     pub new_link: Option<String>,
+    /// Characters of the longest name of a link.
+    pub name_chars_max: usize,
     /// The page itself, to which the choice of a language comes back.
     pub here: String,
     pub texts: Arc<Texts>,
@@ -69,6 +71,8 @@ pub struct WallAgent {
 #[derive(Clone, Debug, Default)]
 pub struct WallLink {
     pub id: String,
+    /// What it is for: "Kitchen TV"; empty for those of before names were asked for.
+    pub name: String,
     /// When it was made, and by whom, for people.
     pub made: String,
 }

@@ -11,16 +11,17 @@ use std::{
 use ui::{Lang, Texts};
 
 /// The desk's templates; the other pages speak English only.
-const TEMPLATES: [&str; 7] = [
+const TEMPLATES: [&str; 8] = [
     "card.html",
     "contacts.html",
+    "kept_contacts.html",
     "language.html",
     "screen_pop.html",
     "screen_pop_sign_in.html",
     "wall.html",
     "wallboard.html",
 ];
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 10] = [
     "contacts.js",
     "live_page.js",
     "screen_pop.js",
@@ -29,6 +30,7 @@ const SCRIPTS: [&str; 9] = [
     "screen_pop_cards.js",
     "screen_pop_keys.js",
     "screen_pop_notes.js",
+    "screen_pop_settings.js",
     "wallboard.js",
 ];
 /// What is no language: the product, and names of keys and of HTTP methods.

@@ -1,4 +1,4 @@
-//! Who the callers are: fills cards with what the sources say, each as it answers, and takes what people say of them.
+//! Who the callers are: fills cards with what the sources say, each as it answers.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,6 @@ use crate::{
         contact::{Candidate, Contact, certain, rank},
         number::{Home, Number},
         sources::{Answer, Failure, IMPORTED, Lookup, further::About},
-        text::tidy,
     },
     store::{contacts, history},
 };
@@ -86,10 +85,10 @@ impl Known {
     }
 }
 
-/// Looks callers up and remembers what people say of them. Shared by the desk and the pages.
+/// Looks callers up, and takes what people say of them (`written`). Shared by the desk and the pages.
 pub struct Callers {
     hub: Arc<Hub>,
-    pool: AnyPool,
+    pub(super) pool: AnyPool,
     lookup: Lookup,
     home: Option<Home>,
     write_back: Option<Arc<WriteBack>>,
@@ -101,14 +100,6 @@ pub struct Callers {
 
 /// The lists of contacts in force: name, how many, and when imported.
 pub type Lists = Vec<(String, i64, i64)>;
-
-/// What a person writes down of a caller.
-#[derive(Clone, Debug, Default)]
-pub struct Written {
-    pub name: String,
-    pub company: String,
-    pub notes: String,
-}
 
 impl Callers {
     #[must_use]
@@ -327,56 +318,6 @@ impl Callers {
         self.call(id).and_then(|call| call.known).is_some_and(spent)
     }
 
-    /// The caller of a call is this contact, from now on; with an empty one nobody is any more, until somebody chooses again.
-    /// False if there is no such call or contact.
-    ///
-    /// # Errors
-    /// When the store refuses.
-    pub async fn pick(&self, call_id: &str, contact: &str) -> sqlx::Result<bool> {
-        let Some(call) = self.call(call_id) else { return Ok(false) };
-        if contact.is_empty() {
-            contacts::forget_pick(&self.pool, &call.caller).await?;
-            self.again(&call.caller).await;
-            return Ok(true);
-        }
-        let offered = call
-            .known
-            .as_ref()
-            .is_some_and(|known| known.candidates.iter().any(|candidate| candidate.has_key(contact)));
-        if !offered {
-            return Ok(false);
-        }
-        contacts::pick(&self.pool, &call.caller, contact, Timestamp::now()).await?;
-        self.again(&call.caller).await;
-        Ok(true)
-    }
-
-    /// Keeps a contact that a person wrote down for the caller of a call. False if there is no such call, no name, or no
-    /// number to keep.
-    ///
-    /// # Errors
-    /// When the store refuses.
-    pub async fn add(&self, call_id: &str, written: &Written) -> sqlx::Result<bool> {
-        let Some(call) = self.call(call_id) else { return Ok(false) };
-        let name = tidy(&written.name);
-        let is_number = matches!(call.caller, Number::Phone(_) | Number::Digits { .. });
-        let (Some(key), true) = (call.caller.key(), is_number && !name.is_empty()) else { return Ok(false) };
-        let contact = Contact {
-            source: contacts::BY_HAND.to_owned(),
-            reference: key.to_owned(),
-            name,
-            company: tidy(&written.company),
-            notes: tidy(&written.notes),
-            ..Contact::default()
-        };
-        let picked = contact.key();
-        let new = contacts::NewContact::new(contact, vec![(key.to_owned(), call.caller.clone())]);
-        contacts::add(&self.pool, new, Timestamp::now()).await?;
-        contacts::pick(&self.pool, &call.caller, &picked, Timestamp::now()).await?;
-        self.again(&call.caller).await;
-        Ok(true)
-    }
-
     /// A list was imported or taken away here: [`Callers::watch_lists`] looks at once.
     pub fn lists_changed(&self) {
         self.lists_changed.notify_one();
@@ -408,6 +349,12 @@ impl Callers {
         if before.is_none_or(|before| *before == lists) {
             return Ok(lists);
         }
+        self.learn_all().await?;
+        Ok(lists)
+    }
+
+    /// Reads the contacts of all cards anew.
+    pub(super) async fn learn_all(&self) -> sqlx::Result<()> {
         // Before what the cards know is read.
         self.lists_learnt.fetch_add(1, Ordering::SeqCst);
         let calls: Vec<Call> = self.hub.board(|board| board.calls().to_vec());
@@ -418,7 +365,7 @@ impl Callers {
         if changed {
             self.hub.show_anew();
         }
-        Ok(lists)
+        Ok(())
     }
 
     /// Reads the contacts of one card anew; tells whether they are others.
@@ -441,7 +388,7 @@ impl Callers {
     }
 
     /// Looks a caller up again, for all cards of theirs.
-    async fn again(&self, number: &Number) {
+    pub(super) async fn again(&self, number: &Number) {
         let of_caller = |call: &&Call| call.caller == *number;
         let calls: Vec<Call> =
             self.hub.board(|board| board.calls().iter().filter(of_caller).cloned().collect());
@@ -450,7 +397,7 @@ impl Callers {
         }
     }
 
-    fn call(&self, id: &str) -> Option<Call> {
+    pub(super) fn call(&self, id: &str) -> Option<Call> {
         self.hub.board(|board| board.find(id).map(|(_, call)| call.clone()))
     }
 

@@ -87,9 +87,9 @@ impl ContactFiles {
 }
 
 /// An admin, and the texts of their language.
-struct Admin {
-    visitor: Visitor,
-    texts: Arc<Texts>,
+pub(super) struct Admin {
+    pub visitor: Visitor,
+    pub texts: Arc<Texts>,
 }
 
 /// MiB of the longest file that is taken.
@@ -422,6 +422,7 @@ async fn shown(
         ContactList {
             here: files.iter().any(|file| file.name == name),
             removable: pages.contacts.is_removable(&name),
+            kept: name == contacts::BY_HAND,
             title: list_title(&name, texts),
             about: texts.counted(&texts.contacts.contacts, contacts.unsigned_abs(), &[("when", &when)]),
             name,
@@ -448,7 +449,11 @@ async fn by_script(pages: &Pages, headers: &HeaderMap) -> Result<Admin, Response
 }
 
 /// With our referrer policy a browser's form has no origin; the proof alone tells that it is ours.
-async fn by_form(pages: &Pages, headers: &HeaderMap, proof: &str) -> Result<Admin, Response<Body>> {
+pub(super) async fn by_form(
+    pages: &Pages,
+    headers: &HeaderMap,
+    proof: &str,
+) -> Result<Admin, Response<Body>> {
     let visitor = seated(pages, headers).await?;
     if proof == visitor.proof {
         admin(pages, headers, visitor).await
@@ -457,7 +462,11 @@ async fn by_form(pages: &Pages, headers: &HeaderMap, proof: &str) -> Result<Admi
     }
 }
 
-async fn admin(pages: &Pages, headers: &HeaderMap, visitor: Visitor) -> Result<Admin, Response<Body>> {
+pub(super) async fn admin(
+    pages: &Pages,
+    headers: &HeaderMap,
+    visitor: Visitor,
+) -> Result<Admin, Response<Body>> {
     if pages.hub.is_admin(&visitor.person) {
         let texts = Arc::clone(pages.hub.texts(language::of(pages, headers)));
         return Ok(Admin { visitor, texts });
@@ -465,7 +474,7 @@ async fn admin(pages: &Pages, headers: &HeaderMap, visitor: Visitor) -> Result<A
     Err(language::page(pages, headers, StatusCode::FORBIDDEN, |texts| &texts.errors.contacts_admins))
 }
 
-fn not_kept(error: &dyn std::fmt::Display, texts: &Texts) -> Response<Body> {
+pub(super) fn not_kept(error: &dyn std::fmt::Display, texts: &Texts) -> Response<Body> {
     (StatusCode::INTERNAL_SERVER_ERROR, failed(error, texts)).into_response()
 }
 

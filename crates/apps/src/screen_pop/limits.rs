@@ -34,6 +34,8 @@ pub const UPLOAD_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const CONTACT_LISTS_MAX: usize = 50;
 /// Characters of the name of such a list; a longer one is refused.
 pub const LIST_NAME_CHARS_MAX: usize = 60;
+/// Contacts kept on cards that their page shows at a time, the newest; a search finds the others.
+pub const KEPT_CONTACTS_SHOWN_MAX: usize = 100;
 /// Contacts offered on one card; the rest is left out.
 pub const MATCHES_SHOWN_MAX: usize = 5;
 /// Earlier calls of a caller on one card; older ones are left out.
@@ -51,6 +53,8 @@ pub const PAGES_MAX: usize = 4000;
 pub const WALLS_MAX: usize = 64;
 /// Read-only links of the wallboard at a time; with as many, one has to be taken away first.
 pub const WALL_LINKS_MAX: u32 = 20;
+/// Characters of the name of such a link; a longer one is refused with 422.
+pub const WALL_LINK_NAME_CHARS_MAX: usize = 60;
 /// Lines on a wallboard; the rest is left out.
 pub const AGENTS_SHOWN_MAX: usize = 200;
 /// Pages of one person open at a time; a further one gets 503.

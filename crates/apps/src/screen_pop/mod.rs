@@ -20,6 +20,7 @@ pub mod follow;
 mod frames;
 pub mod hub;
 mod kept;
+mod kept_contacts;
 mod language;
 pub mod limits;
 mod marks;
@@ -40,6 +41,7 @@ mod wallboard;
 mod walls;
 mod when;
 mod write_back;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -23,18 +23,19 @@ use ui::Lang;
 use url::Url;
 
 use super::{
-    callers::{Callers, Written},
+    callers::Callers,
     claims,
     contacts_page::{self, ContactFiles},
     door::{Door, Visitor},
     enter,
     hub::Hub,
-    language,
+    kept_contacts, language,
     limits::{FORM_BYTES_MAX, HEARTBEAT, MARKS_RESTORED_MAX, NOTES_FORM_BYTES_MAX},
     marks::Marked,
     notes,
     server::only_own_names,
     settings, wallboard,
+    written::{Kept, Written},
 };
 use crate::store::{
     Store,
@@ -97,6 +98,8 @@ pub fn router(pages: Pages) -> Router {
         .route("/contacts", get(contacts_page::page).post(contacts_page::map))
         .route("/contacts/file", put(contacts_page::drop_file))
         .route("/contacts/remove", post(contacts_page::remove))
+        .route("/contacts/kept", get(kept_contacts::page).post(kept_contacts::amend))
+        .route("/contacts/kept/remove", post(kept_contacts::remove))
         .route("/callers/pick", post(pick))
         .route("/callers/new", post(new_contact))
         .route("/sign-in", get(enter::begin))
@@ -379,7 +382,7 @@ struct NewContactForm {
 async fn may_tell_of(pages: &Pages, headers: &HeaderMap, call: &str) -> Result<(), Response<Body>> {
     let visitor = acting(pages, headers, None).await?;
     if pages.hub.one(&visitor.person, call, Lang::default()).is_none() {
-        return Err(kept(pages, headers, Ok(false)));
+        return Err(kept(pages, headers, Ok(Kept::Gone)));
     }
     Ok(())
 }
@@ -388,8 +391,8 @@ async fn pick(State(pages): State<Pages>, headers: HeaderMap, Form(form): Form<P
     if let Err(refused) = may_tell_of(&pages, &headers, &form.call).await {
         return refused;
     }
-    let result = pages.callers.pick(&form.call, &form.contact).await;
-    kept(&pages, &headers, result)
+    let picked = pages.callers.pick(&form.call, &form.contact).await;
+    kept(&pages, &headers, picked.map(|picked| if picked { Kept::Yes } else { Kept::Gone }))
 }
 
 async fn new_contact(
@@ -405,10 +408,13 @@ async fn new_contact(
     kept(&pages, &headers, result)
 }
 
-fn kept(pages: &Pages, headers: &HeaderMap, result: sqlx::Result<bool>) -> Response<Body> {
+fn kept(pages: &Pages, headers: &HeaderMap, result: sqlx::Result<Kept>) -> Response<Body> {
     match result {
-        Ok(true) => Redirect::to("/").into_response(),
-        Ok(false) => language::page(pages, headers, StatusCode::BAD_REQUEST, |texts| &texts.errors.not_kept),
+        Ok(Kept::Yes) => Redirect::to("/").into_response(),
+        Ok(why) => language::page(pages, headers, StatusCode::BAD_REQUEST, |texts| match why {
+            Kept::NoName => &texts.errors.no_name,
+            _ => &texts.errors.not_kept,
+        }),
         Err(error) => {
             tracing::error!(%error, "a contact could not be kept");
             let status = StatusCode::INTERNAL_SERVER_ERROR;

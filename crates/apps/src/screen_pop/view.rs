@@ -84,8 +84,7 @@ pub fn card(
         matches: matches(call, texts),
         named: contact(call).is_some(),
         picked: candidates(call).first().is_some_and(|first| first.picked),
-        unknown: matches!(call.caller, Number::Phone(_) | Number::Digits { .. })
-            && call.known.as_ref().is_some_and(Known::is_nobody),
+        contact_form: contact_form(call, &who, texts),
         failures: failures(call, texts),
         queue: call.queue.clone().filter(|name| !name.is_empty()),
         waited: call.answered_at.map(|at| clock(at.duration_since(call.created).as_secs())),
@@ -329,6 +328,30 @@ fn matches(call: &Call, texts: &Texts) -> Vec<MatchLine> {
         reason: reason(candidate.matched.reason, texts).into(),
     };
     candidates(call).iter().filter(is_other).take(MATCHES_SHOWN_MAX).map(line).collect()
+}
+
+/// A new contact where nobody is known by the number; else the one that was kept on a card for this very number, to be
+/// amended.
+fn contact_form(call: &Call, who: &str, texts: &Texts) -> Option<ui::ContactForm> {
+    if !matches!(call.caller, Number::Phone(_) | Number::Digits { .. }) {
+        return None;
+    }
+    if call.known.as_ref().is_some_and(Known::is_nobody) {
+        let heading = texts.card.new_contact.with("who", who);
+        return Some(ui::ContactForm {
+            heading,
+            name: call.caller_name.clone(),
+            ..ui::ContactForm::default()
+        });
+    }
+    let kept = |part: &&Contact| part.source == BY_HAND && Some(part.reference.as_str()) == call.caller.key();
+    let kept = certain(candidates(call))?.parts.iter().find(kept)?;
+    Some(ui::ContactForm {
+        heading: texts.kept.amend.with("who", &kept.name),
+        name: kept.name.clone(),
+        company: kept.company.clone(),
+        notes: kept.notes.clone(),
+    })
 }
 
 fn reason(reason: Reason, texts: &Texts) -> &ui::Text {

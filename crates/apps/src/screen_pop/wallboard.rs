@@ -3,23 +3,25 @@
 
 use axum::{
     body::Body,
-    extract::{Form, Path, State},
+    extract::{Form, Path, State, rejection::PathRejection},
     http::{HeaderMap, Response, StatusCode},
     response::{IntoResponse, Redirect},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
-use ui::Wallboard;
+use ui::{Said, Texts, Wallboard};
 
 use super::{
     door::Visitor,
     enter, language,
-    limits::WALL_LINKS_MAX,
+    limits::{WALL_LINK_NAME_CHARS_MAX, WALL_LINKS_MAX},
     routes::{Pages, event_stream, seated},
     secrets::{digest, token},
     when::full,
 };
-use crate::store::wall_links as store;
+use crate::{people::text::tidy, store::wall_links as store};
+
+type Token = Result<Path<String>, PathRejection>;
 
 /// Where a page hears of changes.
 const EVENTS: &str = "/wallboard/events";
@@ -30,24 +32,16 @@ pub async fn page(State(pages): State<Pages>, headers: HeaderMap) -> Response<Bo
         return enter::page(&pages, &headers, "/wallboard");
     }
     match seated(&pages, &headers).await {
-        Ok(visitor) => shown(&pages, &headers, &visitor, None).await,
+        Ok(visitor) => shown(&pages, &headers, &visitor).await,
         Err(refused) => refused,
     }
 }
 
-async fn shown(
-    pages: &Pages,
-    headers: &HeaderMap,
-    visitor: &Visitor,
-    new_link: Option<String>,
-) -> Response<Body> {
-    let links = if pages.hub.is_admin(&visitor.person) {
-        match store::all(&pages.store.pool).await {
-            Ok(links) => Some(links),
-            Err(error) => return not_now(pages, headers, &error),
-        }
-    } else {
-        None
+async fn shown(pages: &Pages, headers: &HeaderMap, visitor: &Visitor) -> Response<Body> {
+    let is_admin = pages.hub.is_admin(&visitor.person);
+    let links = match store::all(&pages.store.pool).await {
+        Ok(links) => is_admin.then_some(links),
+        Err(error) => return not_now(pages, headers, &error),
     };
     let mut page = wall(pages, headers, EVENTS.to_owned(), "/wallboard".to_owned());
     let texts = page.texts.clone();
@@ -57,13 +51,14 @@ async fn shown(
             "" => texts.wall.made.with("when", when),
             by => texts.wall.made_by.fill(&[("when", &when), ("by", &by)]),
         };
-        ui::WallLink { id: link.digest, made }
+        ui::WallLink { id: link.digest, name: link.name, made }
     };
     page.is_desk = true;
     page.keys = pages.hub.choice(&visitor.person).is_some_and(|choice| choice.keys);
     page.proof = visitor.proof.clone();
     page.links = links.map(|links| links.into_iter().map(line).collect());
-    page.new_link = new_link;
+    page.name_chars_max = WALL_LINK_NAME_CHARS_MAX;
+    page.new_link = pages.hub.new_link(&visitor.session).filter(|_| is_admin);
     ui::page(StatusCode::OK, &page, &[])
 }
 
@@ -93,11 +88,8 @@ pub async fn events(State(pages): State<Pages>, headers: HeaderMap) -> Response<
 }
 
 /// `GET /wall/{token}`
-pub async fn by_link(
-    State(pages): State<Pages>,
-    headers: HeaderMap,
-    Path(token): Path<String>,
-) -> Response<Body> {
+pub async fn by_link(State(pages): State<Pages>, headers: HeaderMap, token: Token) -> Response<Body> {
+    let token = told(token);
     if let Err(refused) = link_of(&pages, &headers, &token).await {
         return refused;
     }
@@ -108,15 +100,16 @@ pub async fn by_link(
 }
 
 /// `GET /wall/{token}/events`
-pub async fn events_by_link(
-    State(pages): State<Pages>,
-    headers: HeaderMap,
-    Path(token): Path<String>,
-) -> Response<Body> {
-    match link_of(&pages, &headers, &token).await {
+pub async fn events_by_link(State(pages): State<Pages>, headers: HeaderMap, token: Token) -> Response<Body> {
+    match link_of(&pages, &headers, &told(token)).await {
         Ok(key) => event_stream(pages.hub.subscribe_wall(&key, language::of(&pages, &headers))),
         Err(refused) => refused,
     }
+}
+
+/// What is no text is no token: no link has an empty one.
+fn told(token: Token) -> String {
+    token.map(|Path(token)| token).unwrap_or_default()
 }
 
 /// The digest of a link that holds.
@@ -136,9 +129,12 @@ pub struct LinkForm {
     proof: String,
     /// Digest of the link that is to end; none to make a new one.
     end: Option<String>,
+    /// Name of the new one.
+    #[serde(default)]
+    name: String,
 }
 
-/// `POST /wallboard/links`: an admin makes a link, which is shown this once, or takes one away.
+/// `POST /wallboard/links`: an admin makes a link, which the page then shows once, or takes one away.
 pub async fn change_links(
     State(pages): State<Pages>,
     headers: HeaderMap,
@@ -164,30 +160,44 @@ pub async fn change_links(
             Err(error) => not_now(&pages, &headers, &error),
         };
     }
-    make_link(&pages, &headers, &visitor).await
+    make_link(&pages, &headers, &visitor, tidy(&form.name)).await
 }
 
-async fn make_link(pages: &Pages, headers: &HeaderMap, visitor: &Visitor) -> Response<Body> {
+async fn make_link(pages: &Pages, headers: &HeaderMap, visitor: &Visitor, name: String) -> Response<Body> {
+    if name.is_empty() || name.chars().count() > WALL_LINK_NAME_CHARS_MAX {
+        return back(pages, headers, StatusCode::UNPROCESSABLE_ENTITY, |texts| &texts.errors.link_name);
+    }
     let Ok(token) = token() else {
         return language::page(pages, headers, StatusCode::INTERNAL_SERVER_ERROR, |texts| {
             &texts.errors.no_chance
         });
     };
     let key = digest("wall", &token);
-    let now = Timestamp::now();
-    match store::add(&pages.store.pool, &key, &visitor.person.id, now, WALL_LINKS_MAX).await {
+    let (by, made) = (visitor.person.id.clone(), Timestamp::now());
+    let link = store::WallLink { digest: key.clone(), name, by, made };
+    match store::add(&pages.store.pool, &link, WALL_LINKS_MAX).await {
         Ok(true) => {
-            shown(pages, headers, visitor, pages.page.join(&format!("wall/{token}")).ok().map(String::from))
-                .await
+            if let Ok(address) = pages.page.join(&format!("wall/{token}")) {
+                pages.hub.show_once(key, &visitor.session, address.into());
+            }
+            // A reload of what follows makes no further link.
+            Redirect::to("/wallboard").into_response()
         }
-        Ok(false) => {
-            let words = &pages.hub.texts(language::of(pages, headers)).page.wallboard;
-            let page = language::message(pages, headers, |texts| &texts.errors.many_links)
-                .with_link(words, "/wallboard");
-            ui::page(StatusCode::CONFLICT, &page, &[])
-        }
+        Ok(false) => back(pages, headers, StatusCode::CONFLICT, |texts| &texts.errors.many_links),
         Err(error) => not_now(pages, headers, &error),
     }
+}
+
+/// Words, and the way back to the wallboard.
+fn back(
+    pages: &Pages,
+    headers: &HeaderMap,
+    status: StatusCode,
+    said: impl FnOnce(&Texts) -> &Said,
+) -> Response<Body> {
+    let words = &pages.hub.texts(language::of(pages, headers)).page.wallboard;
+    let page = language::message(pages, headers, said).with_link(words, "/wallboard");
+    ui::page(status, &page, &[])
 }
 
 fn not_now(pages: &Pages, headers: &HeaderMap, error: &sqlx::Error) -> Response<Body> {

@@ -22,6 +22,16 @@ pub struct Walls {
     open: Vec<Wall>,
     shown: Option<(Figures, ui::Link)>,
     pub tally: Tally,
+    /// Links that were made and not shown yet: no more than there are links.
+    new_links: Vec<NewLink>,
+}
+
+struct NewLink {
+    /// Digest of its token.
+    key: String,
+    /// Who made it.
+    session: String,
+    address: String,
 }
 
 struct Wall {
@@ -74,7 +84,25 @@ impl Hub {
 
     /// The link or session that opened these wallboards has ended.
     pub fn close_walls(&self, key: &str) {
-        self.lock().walls.open.retain(|wall| wall.key != key);
+        let walls = &mut self.lock().walls;
+        walls.open.retain(|wall| wall.key != key);
+        walls.new_links.retain(|link| link.key != key);
+    }
+
+    /// The next wallboard of this session shows the address of the link that it has made.
+    pub fn show_once(&self, key: String, session: &str, address: String) {
+        let session = session.to_owned();
+        self.lock().walls.new_links.push(NewLink { key, session, address });
+    }
+
+    /// The address of the link that this session made last; it is told once.
+    #[must_use]
+    pub fn new_link(&self, session: &str) -> Option<String> {
+        let walls = &mut self.lock().walls;
+        let (mut own, others): (Vec<NewLink>, _) =
+            std::mem::take(&mut walls.new_links).into_iter().partition(|link| link.session == session);
+        walls.new_links = others;
+        own.pop().map(|link| link.address)
     }
 
     /// What became of the calls of today before the start.

@@ -47,7 +47,7 @@ pub const BY_HAND: &str = "by hand";
 /// A contact with its numbers read.
 #[derive(Clone, Debug)]
 pub struct NewContact {
-    contact: Contact,
+    pub(super) contact: Contact,
     suffixes: Vec<String>,
 }
 
@@ -65,6 +65,12 @@ impl NewContact {
         }
         contact.numbers = numbers.into_iter().map(|(written, _)| written).collect();
         Self { contact, suffixes }
+    }
+
+    /// By what a pick remembers it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.contact.key()
     }
 }
 
@@ -195,49 +201,6 @@ pub async fn forget_pick(pool: &AnyPool, number: &Number) -> sqlx::Result<()> {
     let Some(key) = number.key() else { return Ok(()) };
     sqlx::query("DELETE FROM people_picks WHERE number = $1").bind(key).execute(pool).await?;
     Ok(())
-}
-
-/// Adds a contact that a person wrote down; one with the same reference is replaced.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn add(pool: &AnyPool, new: NewContact, now: jiff::Timestamp) -> sqlx::Result<()> {
-    let mut transaction = super::write(pool).await?;
-    let import: Option<i64> =
-        sqlx::query_scalar("SELECT id FROM people_imports WHERE name = $1 AND active = 1")
-            .bind(BY_HAND)
-            .fetch_optional(&mut *transaction)
-            .await?;
-    let import = match import {
-        Some(import) => import,
-        None => {
-            sqlx::query_scalar(
-                "INSERT INTO people_imports (name, active, contacts, imported_us) VALUES ($1, 1, 0, $2) RETURNING id",
-            )
-            .bind(BY_HAND)
-            .bind(now.as_microsecond())
-            .fetch_one(&mut *transaction)
-            .await?
-        }
-    };
-    sqlx::query("DELETE FROM people_contacts WHERE import_id = $1 AND reference = $2")
-        .bind(import)
-        .bind(&new.contact.reference)
-        .execute(&mut *transaction)
-        .await?;
-    // Below zero, so that an import that runs meanwhile keeps its ids.
-    let next: i64 =
-        sqlx::query_scalar("SELECT CASE WHEN min(id) < 0 THEN min(id) ELSE 0 END - 1 FROM people_contacts")
-            .fetch_one(&mut *transaction)
-            .await?;
-    insert(&mut transaction, import, next, &[new]).await?;
-    sqlx::query(
-        "UPDATE people_imports SET contacts = (SELECT count(*) FROM people_contacts WHERE import_id = $1) WHERE id = $1",
-    )
-    .bind(import)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await
 }
 
 /// Writes one import, in many transactions; it counts when [`Writer::finish`] is done.
@@ -387,7 +350,7 @@ async fn drop_inactive(connection: &mut AnyConnection) -> sqlx::Result<()> {
 }
 
 /// One statement for many rows: they travel as one JSON text.
-async fn insert(
+pub(super) async fn insert(
     connection: &mut AnyConnection,
     import: i64,
     first: i64,
@@ -424,7 +387,7 @@ async fn insert(
     Ok(())
 }
 
-fn contact_of(row: &AnyRow) -> sqlx::Result<Contact> {
+pub(super) fn contact_of(row: &AnyRow) -> sqlx::Result<Contact> {
     let document: &str = row.try_get("document")?;
     let mut contact: Contact =
         serde_json::from_str(document).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;

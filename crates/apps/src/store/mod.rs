@@ -15,6 +15,7 @@ pub mod erasures;
 mod folder;
 pub mod head;
 pub mod history;
+pub mod kept_contacts;
 pub mod languages;
 pub mod ledger;
 pub mod left;

@@ -7,7 +7,7 @@ use super::changes::TERMINAL;
 use super::database::make_tables;
 
 /// The version that this program brings a store to.
-const CURRENT: i64 = 4;
+const CURRENT: i64 = 5;
 
 /// Table of the version on PostgreSQL; SQLite has a place for it in the file. Run at each start.
 const POSTGRES: &str = "CREATE TABLE IF NOT EXISTS store_version (version bigint NOT NULL)";
@@ -37,8 +37,11 @@ pub(super) async fn prepare(pool: &AnyPool, schemas: &[&'static str]) -> sqlx::R
             "the store is of an earlier version and is brought forward; with many reports this takes minutes"
         );
         set_aside(&mut transaction, is_file).await?;
-    } else if !is_new {
+    } else if !is_new && version < 4 {
         pending_reports_have_ends(&mut transaction).await?;
+    }
+    if !is_new && exists(&mut transaction, is_file, "desk_wall_links").await? {
+        wall_links_have_names(&mut transaction).await?;
     }
     make_tables(&mut transaction, is_file, schemas).await?;
     if by_id_alone {
@@ -240,6 +243,11 @@ async fn pending_reports_have_ends(transaction: &mut Transaction<'_, Any>) -> sq
         ],
     )
     .await
+}
+
+/// Those of before have none.
+async fn wall_links_have_names(transaction: &mut Transaction<'_, Any>) -> sqlx::Result<()> {
+    all(transaction, &["ALTER TABLE desk_wall_links ADD COLUMN name text NOT NULL DEFAULT ''"]).await
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::store::reports::{self, CallKey, Saved};
 use crate::store::revisions::revisions;
-use crate::store::{changes, database, ledger, testing, trace};
+use crate::store::{changes, database, ledger, testing, trace, wall_links};
 
 /// The tables of version 2 that knew a call by its id alone, in the place of the present ones.
 const VERSION_2: &str = "
@@ -14,6 +14,7 @@ DROP TABLE reports_pending;
 DROP TABLE report_changes;
 DROP TABLE reports_redacted;
 DROP TABLE erased_calls;
+ALTER TABLE desk_wall_links DROP COLUMN name;
 CREATE TABLE IF NOT EXISTS reports (
     conversation_space_id text PRIMARY KEY,
     account_key text NOT NULL,
@@ -208,6 +209,8 @@ async fn what_waited_in_version_3_is_fetched_in_the_order_of_before() {
     for step in [
         "ALTER TABLE reports_pending DROP COLUMN call_us",
         "ALTER TABLE reports_pending DROP COLUMN generation",
+        "ALTER TABLE desk_wall_links DROP COLUMN name",
+        "INSERT INTO desk_wall_links (digest, person, made_us) VALUES ('d', 'ada@example.com', 1)",
         version,
     ] {
         sqlx::query(step).execute(&pool).await.unwrap();
@@ -220,6 +223,8 @@ async fn what_waited_in_version_3_is_fetched_in_the_order_of_before() {
         let due: Vec<_> = due.iter().map(|due| due.conversation_space_id.as_str()).collect();
         assert_eq!(due, ["y", "x"]);
         assert_eq!(reports::list(&pool, 0, 9).await.unwrap(), before, "nothing else is touched");
+        let links = wall_links::all(&pool).await.unwrap();
+        assert_eq!((links.len(), links[0].digest.as_str(), links[0].name.as_str()), (1, "d", ""));
         pool.close().await;
     }
 }

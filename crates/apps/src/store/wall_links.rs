@@ -8,7 +8,8 @@ pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS desk_wall_links (
     digest text PRIMARY KEY,
     person text NOT NULL,
-    made_us bigint NOT NULL
+    made_us bigint NOT NULL,
+    name text NOT NULL DEFAULT ''
 );
 ";
 
@@ -16,6 +17,8 @@ CREATE TABLE IF NOT EXISTS desk_wall_links (
 #[derive(Clone, Debug)]
 pub struct WallLink {
     pub digest: String,
+    /// What it is for; those of before names were asked for have none.
+    pub name: String,
     /// Who made it.
     pub by: String,
     pub made: Timestamp,
@@ -25,14 +28,15 @@ pub struct WallLink {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn add(pool: &AnyPool, digest: &str, by: &str, now: Timestamp, max: u32) -> sqlx::Result<bool> {
+pub async fn add(pool: &AnyPool, link: &WallLink, max: u32) -> sqlx::Result<bool> {
     let added = sqlx::query(
-        "INSERT INTO desk_wall_links (digest, person, made_us)
-         SELECT $1, $2, $3 WHERE (SELECT count(*) FROM desk_wall_links) < $4",
+        "INSERT INTO desk_wall_links (digest, person, made_us, name)
+         SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM desk_wall_links) < $5",
     )
-    .bind(digest)
-    .bind(by)
-    .bind(now.as_microsecond())
+    .bind(&link.digest)
+    .bind(&link.by)
+    .bind(link.made.as_microsecond())
+    .bind(&link.name)
     .bind(i64::from(max))
     .execute(pool)
     .await?;
@@ -58,10 +62,15 @@ pub async fn holds(pool: &AnyPool, digest: &str) -> sqlx::Result<bool> {
 /// # Errors
 /// When the database refuses.
 pub async fn all(pool: &AnyPool) -> sqlx::Result<Vec<WallLink>> {
-    let rows = sqlx::query("SELECT digest, person, made_us FROM desk_wall_links ORDER BY made_us DESC");
+    let rows = sqlx::query("SELECT digest, name, person, made_us FROM desk_wall_links ORDER BY made_us DESC");
     let link = |row: &AnyRow| {
         let made = Timestamp::from_microsecond(row.try_get("made_us")?).unwrap_or(Timestamp::UNIX_EPOCH);
-        Ok(WallLink { digest: row.try_get("digest")?, by: row.try_get("person")?, made })
+        Ok(WallLink {
+            digest: row.try_get("digest")?,
+            name: row.try_get("name")?,
+            by: row.try_get("person")?,
+            made,
+        })
     };
     rows.fetch_all(pool).await?.iter().map(link).collect()
 }

@@ -13,7 +13,7 @@ use crate::{
         limits::IMPORT_CHUNK_ROWS,
         number::{Home, Number},
     },
-    store::{Store, contacts as store, testing},
+    store::{Store, contacts as store, kept_contacts, testing},
 };
 
 struct Shop {
@@ -255,7 +255,7 @@ async fn contacts_are_added_by_hand() {
             ..Default::default()
         };
         let new = store::NewContact::new(contact, vec![("3125550147".into(), number.clone())]);
-        store::add(&shop.store.pool, new, jiff::Timestamp::now()).await.unwrap();
+        kept_contacts::add(&shop.store.pool, new, jiff::Timestamp::now()).await.unwrap();
     }
     let found = shop.find("+13125550147").await;
     assert_eq!((names(&found), found[0].contact.source.as_str()), (vec!["Ada Example"], store::BY_HAND));

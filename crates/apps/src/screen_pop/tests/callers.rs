@@ -18,7 +18,10 @@ use crate::{
         number::{Home, Number},
     },
     screen_pop::routes::router,
-    store::contacts::{self, NewContact},
+    store::{
+        contacts::{self, NewContact},
+        kept_contacts,
+    },
 };
 
 const CREATED: &str = "2026-02-03T17:00:00Z";
@@ -27,7 +30,7 @@ const NUMBER: &str = "+13125550147";
 async fn keep(app: &App, contact: Contact, number: &str) {
     let read = Number::read(number, Home::default());
     let new = NewContact::new(contact, vec![(number.to_owned(), read)]);
-    contacts::add(&app.store.pool, new, Timestamp::now()).await.unwrap();
+    kept_contacts::add(&app.store.pool, new, Timestamp::now()).await.unwrap();
 }
 
 fn named(name: &str) -> Contact {
@@ -129,11 +132,19 @@ async fn an_unknown_caller_becomes_a_contact() {
     assert!(card.contains("value=\"ACME LTD\""), "the form is filled in: {card}");
     let form = "call=a&name=Cy+%3Cb%3EBold&company=Acme&notes=";
     assert_eq!(send(&app, "/callers/new", form, None).await.status(), StatusCode::FORBIDDEN);
-    assert_eq!(send(&app, "/callers/new", "call=a&name=+", OWN).await.status(), StatusCode::BAD_REQUEST);
+    let nameless = send(&app, "/callers/new", "call=a&name=+", OWN).await;
+    assert_eq!(nameless.status(), StatusCode::BAD_REQUEST);
+    assert!(text(nameless).await.contains("The name is missing"));
     assert_eq!(send(&app, "/callers/new", "call=x&name=Cy", OWN).await.status(), StatusCode::BAD_REQUEST);
     assert_eq!(send(&app, "/callers/new", form, OWN).await.status(), StatusCode::SEE_OTHER);
     let card = events.card_with(&["Cy &#60;b&#62;Bold is calling", "Acme"]).await;
     assert!(!card.contains("New contact for") && !card.contains("<b>"), "{card}");
+    // Who was kept can be amended on the card, and stays one contact.
+    let page = app.text("/").await;
+    assert!(page.contains("Amend Cy") && page.contains("name=\"company\" value=\"Acme\""), "{page}");
+    assert_eq!(send(&app, "/callers/new", "call=a&name=Cy+Bold", OWN).await.status(), StatusCode::SEE_OTHER);
+    events.card_with(&["Cy Bold is calling", "Amend Cy Bold"]).await;
+    assert_eq!(contacts::count(&app.store.pool, contacts::BY_HAND).await.unwrap(), 1);
     let large = format!("call=a&name={}", "x".repeat(20_000));
     assert_eq!(send(&app, "/callers/new", &large, OWN).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }

@@ -7,18 +7,25 @@ use axum::{
 use jiff::Timestamp;
 use tower::ServiceExt as _;
 
-use super::pages::{App, text};
+use super::{
+    pages::{App, text},
+    ring,
+};
 use crate::{
-    people::number::{Home, Number},
+    people::{
+        contact::Contact,
+        number::{Home, Number},
+    },
     screen_pop::{
-        limits::{CONTACT_LISTS_MAX, UPLOAD_BYTES_MAX},
+        limits::{CONTACT_LISTS_MAX, KEPT_CONTACTS_SHOWN_MAX, UPLOAD_BYTES_MAX},
         routes::router,
         secrets::digest,
         sight::Person,
+        written::Written,
     },
     store::{
         contact_files::{self, ContactFile},
-        contacts,
+        contacts, kept_contacts,
     },
 };
 
@@ -175,9 +182,23 @@ async fn wrong_files_names_and_people_are_refused() {
     let closed = App::closed(std::slice::from_ref(&agent)).await;
     assert_eq!(send(&closed, "PUT", "/contacts/file", FILE).await.status(), 401);
     let cookie = format!("callfeed_session_5000={}", agent.id);
-    let request = Request::get("/contacts").header("host", "localhost:5000").header("cookie", cookie);
-    let answer = router(closed.pages.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    assert_eq!(answer.status(), 403);
+    for (method, path) in [
+        ("GET", "/contacts"),
+        ("GET", "/contacts/kept"),
+        ("POST", "/contacts/kept"),
+        ("POST", "/contacts/kept/remove"),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost:5000")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", &cookie);
+        let form = format!("contact=1001&proof={}", digest("proof", &agent.id));
+        let body = Body::from(if method == "POST" { form } else { String::new() });
+        let answer = router(closed.pages.clone()).oneshot(request.body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 403, "{method} {path}");
+    }
 }
 
 #[tokio::test]
@@ -223,10 +244,91 @@ async fn contacts_are_changed_from_this_page_alone() {
     assert_eq!(ask("PUT", "/contacts/file", "http://evil.example", &proof, FILE).await, 403, "forged origin");
     assert_eq!(ask("PUT", "/contacts/file", own, "guessed", FILE).await, 403, "no proof");
     assert_eq!(ask("PUT", "/contacts/file", own, &proof, FILE).await, 204);
-    for path in ["/contacts", "/contacts/remove"] {
+    for path in ["/contacts", "/contacts/remove", "/contacts/kept", "/contacts/kept/remove"] {
         // The proof of a form stands in the form.
         assert_eq!(ask("POST", path, "null", &proof, "name=a&proof=guessed").await, 403, "{path}");
     }
     let form = format!("name=a&proof={proof}");
     assert_eq!(ask("POST", "/contacts/remove", "null", "", &form).await, 303);
+}
+
+async fn keep(app: &App, call: &str, number: &str, name: &str) {
+    app.desk.take(&ring(call, "2026-02-03T17:00:00Z", "", number)).await;
+    let written = Written { name: name.into(), ..Written::default() };
+    app.pages.callers.add(call, &written).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_contact_that_was_kept_on_a_card_is_amended_and_taken_away() {
+    let app = App::start().await;
+    assert!(app.text("/contacts/kept").await.contains("No contacts kept yet"));
+    keep(&app, "a", "+13125550147", "Ada Exampel").await;
+    keep(&app, "b", "+13125550148", "Bo Sample").await;
+    assert!(app.text("/contacts").await.contains("href=\"/contacts/kept\""));
+    let page = app.text("/contacts/kept").await;
+    assert!(page.find("Bo Sample") < page.find("Ada Exampel"), "the newest first: {page}");
+    for (words, there) in [("exampel", true), ("(312) 555-0147", true), ("sample", false), ("0148", false)] {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("q", words).finish();
+        let page = app.text(&format!("/contacts/kept?{query}")).await;
+        assert_eq!(page.contains("Ada Exampel"), there, "{words}: {page}");
+    }
+    let amend = async |form: &str| {
+        let answer =
+            send(&app, "POST", "/contacts/kept", format!("contact=%2B13125550147&q=ada&{form}")).await;
+        (answer.status().as_u16(), answer.headers().get("location").cloned(), text(answer).await)
+    };
+    for (form, words) in [
+        ("name=+&number=%2B13125550147", "Write a name."),
+        ("name=Ada&number=front+gate", "No caller can be known by front gate."),
+        ("name=Ada&number=", "No caller can be known by"),
+        ("name=Ada+Exam&number=%2B13125550148", "Another contact is kept with the number"),
+    ] {
+        let (status, _, page) = amend(form).await;
+        assert!(
+            status == 422 && page.contains(words) && page.contains("<details class=\"amend\" open>"),
+            "{page}"
+        );
+    }
+    let (status, location, _) = amend("name=Ada+Example&company=Acme&notes=&number=312+555+0147").await;
+    assert_eq!((status, location.unwrap().to_str().unwrap()), (303, "/contacts/kept?q=ada&done=kept"));
+    assert_eq!(found(&app, "+13125550147").await, ["Ada Example {}"]);
+    assert!(app.text("/").await.contains("Ada Example is calling"), "on the card too");
+    // With another number she is known by that, and nobody by the former.
+    assert_eq!(amend("name=Ada+Example&number=%2B13125550149").await.0, 303);
+    assert!(found(&app, "+13125550147").await.is_empty());
+    assert_eq!(found(&app, "+13125550149").await, ["Ada Example {}"]);
+    let former = Number::read("+13125550147", Home::default());
+    assert_eq!(contacts::picked(&app.store.pool, &former).await.unwrap(), None);
+    assert!(!app.text("/").await.contains("Ada Example is calling"));
+    assert!(amend("name=Ada&number=1001").await.2.contains("not there any more"));
+    for contact in ["%2B13125550149", "%2B13125550148"] {
+        let form = format!("contact={contact}");
+        assert_eq!(send(&app, "POST", "/contacts/kept/remove", form).await.status(), 303);
+    }
+    assert!(found(&app, "+13125550149").await.is_empty());
+    assert!(app.text("/").await.contains("New contact for"));
+    assert!(app.text("/contacts").await.contains("No contacts yet"), "an empty list is none");
+}
+
+#[tokio::test]
+async fn of_many_contacts_that_were_kept_the_newest_are_shown_and_a_search_finds_the_others() {
+    let app = App::start().await;
+    for n in 0..=KEPT_CONTACTS_SHOWN_MAX {
+        let number = Number::read(&format!("+1312555{:04}", 100 + n), Home::default());
+        let key = number.key().unwrap().to_owned();
+        let contact = Contact { reference: key.clone(), name: format!("Ada {n}."), ..Contact::default() };
+        let new = contacts::NewContact::new(contact, vec![(key, number)]);
+        kept_contacts::add(&app.store.pool, new, Timestamp::now()).await.unwrap();
+    }
+    let (all, page) = (
+        |page: &str| page.matches("<details class=\"amend\"").count(),
+        async |query: &str| {
+            text(send(&app, "GET", &format!("/contacts/kept{query}"), Body::empty()).await).await
+        },
+    );
+    let first = page("").await;
+    assert_eq!(all(&first), KEPT_CONTACTS_SHOWN_MAX);
+    assert!(first.contains("These are the newest 100.") && !first.contains("Ada 0."), "{first}");
+    let oldest = page("?q=Ada+0.").await;
+    assert!(all(&oldest) == 1 && oldest.contains("Ada 0.") && !oldest.contains("the newest 100"), "{oldest}");
 }

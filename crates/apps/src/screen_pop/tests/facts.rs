@@ -13,7 +13,7 @@ use crate::{
         number::{Home, Number},
         sources::tests::{Fake, fake},
     },
-    store::contacts::{self, NewContact},
+    store::{contacts::NewContact, kept_contacts},
 };
 
 const CREATED: &str = "2026-02-03T17:00:00Z";
@@ -22,7 +22,7 @@ const NUMBER: &str = "+13125550147";
 async fn keep(app: &App, contact: Contact) {
     let read = Number::read(NUMBER, Home::default());
     let new = NewContact::new(contact, vec![(NUMBER.to_owned(), read)]);
-    contacts::add(&app.store.pool, new, Timestamp::now()).await.unwrap();
+    kept_contacts::add(&app.store.pool, new, Timestamp::now()).await.unwrap();
 }
 
 fn crm(fake: &Fake) -> String {

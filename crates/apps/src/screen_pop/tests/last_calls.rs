@@ -9,10 +9,7 @@ use crate::{
         number::{Home, Number},
     },
     screen_pop::{board::Board, call::Outcome},
-    store::{
-        contacts::{self, NewContact},
-        privacy,
-    },
+    store::{contacts::NewContact, kept_contacts, privacy},
 };
 
 const NUMBER: &str = "+13125550147";
@@ -23,7 +20,7 @@ async fn keep(app: &App, name: &str, numbers: &[&str]) {
     let numbers =
         numbers.iter().map(|text| ((*text).to_owned(), Number::read(text, Home::default()))).collect();
     let new = NewContact::new(Contact { name: name.to_owned(), ..Contact::default() }, numbers);
-    contacts::add(&app.store.pool, new, Timestamp::now()).await.unwrap();
+    kept_contacts::add(&app.store.pool, new, Timestamp::now()).await.unwrap();
 }
 
 async fn missed(app: &App, id: &str, created: &str, number: &str) {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::screen_pop::{
     board::{Board, Change},
-    limits::WALL_LINKS_MAX,
+    limits::{WALL_LINK_NAME_CHARS_MAX, WALL_LINKS_MAX},
     routes::router,
     secrets::digest,
     sight::{Directory, Person},
@@ -85,8 +85,18 @@ async fn a_read_only_link_shows_the_wall_until_it_is_taken_away() {
     let proof = |person: &Person| format!("proof={}", digest("proof", &person.id));
     assert_eq!(form(&app, &front(), &proof(&front())).await.0, StatusCode::FORBIDDEN, "admins alone");
     assert_eq!(form(&app, &admin(), "proof=guessed").await.0, StatusCode::FORBIDDEN);
-    let (status, page) = form(&app, &admin(), &proof(&admin())).await;
-    assert_eq!(status, StatusCode::OK);
+    for name in ["", "&name=+", &format!("&name={}", "x".repeat(WALL_LINK_NAME_CHARS_MAX + 1))] {
+        let (status, page) = form(&app, &admin(), &format!("{}{name}", proof(&admin()))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+        assert!(page.contains("Give it a short name") && page.contains("href=\"/wallboard\""), "{page}");
+    }
+    let new = format!("{}&name=Kitchen+TV", proof(&admin()));
+    assert_eq!(form(&app, &admin(), &new).await.0, StatusCode::SEE_OTHER, "so that a reload makes no other");
+    assert!(!text(get(&app, "/wallboard", &front()).await).await.contains("/wall/"), "it is the admin's");
+    let page = text(get(&app, "/wallboard", &admin()).await).await;
+    assert!(page.contains("Kitchen TV"), "{page}");
+    let again = text(get(&app, "/wallboard", &admin()).await).await;
+    assert!(!again.contains("localhost:5000/wall/") && again.contains("Kitchen TV"), "shown once: {again}");
     let start = page.find("http://localhost:5000/wall/").expect("the new link is shown");
     let link = page[start + "http://localhost:5000".len()..].split('"').next().unwrap().to_owned();
     let token = link.strip_prefix("/wall/").unwrap();
@@ -100,8 +110,10 @@ async fn a_read_only_link_shows_the_wall_until_it_is_taken_away() {
     assert!(seen.contains("Waiting now") && !seen.contains("Read-only links"), "{seen}");
     let mut wall = Events::of(get(&app, &format!("{link}/events"), &nobody).await);
     wall.expect("wall").await;
-    for path in ["/wall/guessed", "/wall/guessed/events"] {
-        assert_eq!(get(&app, path, &nobody).await.status(), StatusCode::NOT_FOUND, "{path}");
+    for path in ["/wall/guessed", "/wall/guessed/events", "/wall/%00%ff", "/wall/%ff/events"] {
+        let unknown = get(&app, path, &nobody).await;
+        assert_eq!(unknown.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(text(unknown).await.contains("This link leads nowhere"), "{path}");
     }
     assert_eq!(get(&app, "/wallboard/events", &nobody).await.status(), StatusCode::UNAUTHORIZED);
     let end = format!("{}&end={}", proof(&admin()), digest("wall", token));
@@ -113,9 +125,9 @@ async fn a_read_only_link_shows_the_wall_until_it_is_taken_away() {
 #[tokio::test]
 async fn with_as_many_links_as_there_may_be_one_has_to_be_taken_away_first() {
     let app = App::closed(&[admin()]).await;
-    let proof = format!("proof={}", digest("proof", &admin().id));
+    let proof = format!("proof={}&name=Kitchen+TV", digest("proof", &admin().id));
     for _ in 0..WALL_LINKS_MAX {
-        assert_eq!(form(&app, &admin(), &proof).await.0, StatusCode::OK);
+        assert_eq!(form(&app, &admin(), &proof).await.0, StatusCode::SEE_OTHER);
     }
     let (status, page) = form(&app, &admin(), &proof).await;
     assert_eq!(status, StatusCode::CONFLICT);
@@ -124,7 +136,7 @@ async fn with_as_many_links_as_there_may_be_one_has_to_be_taken_away_first() {
     assert_eq!(links.len(), usize::try_from(WALL_LINKS_MAX).unwrap());
     let end = format!("{proof}&end={}", links[0].digest);
     assert_eq!(form(&app, &admin(), &end).await.0, StatusCode::SEE_OTHER);
-    assert_eq!(form(&app, &admin(), &proof).await.0, StatusCode::OK);
+    assert_eq!(form(&app, &admin(), &proof).await.0, StatusCode::SEE_OTHER);
 }
 
 #[test]
