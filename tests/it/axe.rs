@@ -179,16 +179,7 @@ async fn no_page_keeps_anybody_out() {
     ] {
         look.page(name, &format!("{page}{path}")).await;
     }
-    look.page("wallboard", &format!("{page}/wallboard")).await;
-    look.show("document.querySelector('details.wall-links').open = true").await;
-    look.browser.type_into("#link-name", "Kitchen TV").await;
-    look.browser.press("Make a read-only link").await;
-    look.browser.sees(&["A new read-only link"]).await;
-    look.at("wallboard-link").await;
-    let link =
-        look.browser.page.execute("return document.querySelector('.wall-link').value", Vec::new()).await;
-    let link = link.expect("the link is shown").as_str().expect("a text").to_owned();
-    look.page("wallboard-by-link", &link).await;
+    wallboard(&mut look, &page).await;
     contacts(&mut look, &team, "en", ["refused.xlsx", "friends.csv"]).await;
     kept_contact(&mut look, &page).await;
 
@@ -236,6 +227,20 @@ async fn contacts(look: &mut Look, team: &Team, lang: &str, [refused, taken]: [&
         .await;
     look.browser.until("the list is in use", "document.querySelector('.notice.good')").await;
     look.at(&format!("contacts-{lang}")).await;
+}
+
+/// The wallboard, the link that an admin makes, and what stands there.
+async fn wallboard(look: &mut Look, page: &str) {
+    look.page("wallboard", &format!("{page}/wallboard")).await;
+    look.show("document.querySelector('details.wall-links').open = true").await;
+    look.browser.type_into("#link-name", "Kitchen TV").await;
+    look.browser.press("Make a read-only link").await;
+    look.browser.sees(&["A new read-only link"]).await;
+    look.at("wallboard-link").await;
+    let link =
+        look.browser.page.execute("return document.querySelector('.wall-link').value", Vec::new()).await;
+    let link = link.expect("the link is shown").as_str().expect("a text").to_owned();
+    look.page("wallboard-by-link", &link).await;
 }
 
 /// A contact that was kept on a card, and what is wrong with it.

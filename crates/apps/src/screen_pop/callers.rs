@@ -57,6 +57,11 @@ impl Known {
         known
     }
 
+    #[cfg(test)]
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     /// What the imported contacts say.
     fn take_imported(&mut self, contacts: Vec<Contact>) {
         let source = IMPORTED.to_owned();
@@ -272,7 +277,7 @@ impl Callers {
     }
 
     /// Asks the services about the calls that were taken back at the start: those under way at once, then the others one by
-    /// one, the newest first.
+    /// one, the newest first. Calls whose caller a service could not tell of before are written to the CRM then.
     pub async fn catch_up(&self) {
         if !self.lookup.asks_services() {
             return;
@@ -281,9 +286,16 @@ impl Callers {
         let (live, over): (Vec<Call>, Vec<Call>) = calls.into_iter().partition(Call::is_live);
         let live = live.iter().filter(|call| self.is_unasked(&call.id));
         stream::iter(live).for_each_concurrent(CATCH_UP_AT_ONCE, |call| self.ask(call)).await;
+        let open = match &self.write_back {
+            Some(write_back) => write_back.open_calls().await,
+            None => Vec::new(),
+        };
         for call in over {
             if self.is_unasked(&call.id) {
                 self.ask_slowly(&call).await;
+            }
+            if open.contains(&call.id) {
+                self.log(&call.id).await;
             }
         }
     }

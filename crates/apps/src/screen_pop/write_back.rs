@@ -25,7 +25,10 @@ use crate::{
         contact::{Candidate, Contact, certain},
         limits::{WRITE_RETRY_FIRST, WRITE_RETRY_MAX, WRITE_SETTLES, WRITE_TRIES_MAX, WRITES_AT_ONCE},
         number::Number,
-        sources::write::{LogCalls, Refusal, Values, Writer},
+        sources::{
+            Failure,
+            write::{LogCalls, Refusal, Values, Writer},
+        },
     },
     store::{
         crm_log::{self as store, Entry},
@@ -175,8 +178,7 @@ impl WriteBack {
 
     async fn try_to_write(&self, entry: &Entry) -> sqlx::Result<Result<(), Refusal>> {
         let Some(writer) = self.writers.get(&entry.source) else {
-            let failure = crate::people::sources::Failure::NotSetUp;
-            return Ok(Err(Refusal { failure, is_final: true }));
+            return Ok(Err(Refusal { failure: Failure::NotSetUp, is_final: true }));
         };
         let values: Values = serde_json::from_str(&entry.document).unwrap_or_default();
         let mut record = entry.record.clone();
@@ -200,8 +202,40 @@ impl WriteBack {
         }
     }
 
+    /// Calls that are over, and of which a service has still to tell who called.
+    pub async fn open_calls(&self) -> Vec<String> {
+        if self.writers.is_empty() {
+            return Vec::new();
+        }
+        store::all_open(&self.pool).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "calls that wait for the CRM could not be read");
+            Vec::new()
+        })
+    }
+
+    /// Who called can still be told by a service that takes calls.
+    fn is_open(&self, call: &Call) -> bool {
+        let fails = |(source, _, why): (&str, _, &Failure)| {
+            self.writers.contains_key(source) && *why != Failure::NotSetUp
+        };
+        call.known.as_ref().is_none_or(|known| !known.done || known.failures().any(fails))
+    }
+
     /// A call that is over: it is to be written if somebody surely called.
     async fn over(&self, call: &Call) -> sqlx::Result<()> {
+        // Noted first, so that no end of the program comes between.
+        let is_open = self.is_open(call);
+        if is_open {
+            store::open(&self.pool, &call.id, Timestamp::now()).await?;
+        }
+        self.want(call).await?;
+        if !is_open {
+            store::told(&self.pool, &call.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn want(&self, call: &Call) -> sqlx::Result<()> {
         let before = store::of(&self.pool, &call.id).await?;
         let candidates = call.known.as_ref().map_or(&[][..], |known| &known.candidates);
         let surely = certain(candidates);

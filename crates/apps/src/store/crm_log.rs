@@ -23,6 +23,10 @@ CREATE TABLE IF NOT EXISTS crm_calls (
     created_us bigint NOT NULL
 );
 CREATE INDEX IF NOT EXISTS crm_calls_due ON crm_calls (due_us) WHERE wanted > sent AND dead = 0;
+CREATE TABLE IF NOT EXISTS crm_open (
+    conversation_space_id text PRIMARY KEY,
+    since_us bigint NOT NULL
+);
 ";
 
 /// A call and how far it has come.
@@ -95,6 +99,33 @@ pub async fn want(pool: &AnyPool, new: &Entry, due: Timestamp, now: Timestamp) -
 pub async fn withdraw(pool: &AnyPool, call: &str) -> sqlx::Result<bool> {
     let gone = sqlx::query("DELETE FROM crm_calls WHERE conversation_space_id = $1 AND attempted = 0");
     Ok(gone.bind(call).execute(pool).await?.rows_affected() > 0)
+}
+
+/// A call is over, and its CRM has not told yet who called: it is asked again, also after a restart.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn open(pool: &AnyPool, call: &str, now: Timestamp) -> sqlx::Result<()> {
+    let open =
+        "INSERT INTO crm_open (conversation_space_id, since_us) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    sqlx::query(open).bind(call).bind(now.as_microsecond()).execute(pool).await.map(|_| ())
+}
+
+/// Who called is told, or that nobody is known.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn told(pool: &AnyPool, call: &str) -> sqlx::Result<()> {
+    let told = "DELETE FROM crm_open WHERE conversation_space_id = $1";
+    sqlx::query(told).bind(call).execute(pool).await.map(|_| ())
+}
+
+/// Calls of which it is still to be told who called.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn all_open(pool: &AnyPool) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar("SELECT conversation_space_id FROM crm_open").fetch_all(pool).await
 }
 
 /// Calls whose time has come, the longest due first.
@@ -202,8 +233,10 @@ pub async fn again(pool: &AnyPool, call: &str, now: Timestamp) -> sqlx::Result<b
 /// # Errors
 /// When the database refuses.
 pub async fn forget_old(pool: &AnyPool, oldest: Timestamp) -> sqlx::Result<()> {
-    let old = sqlx::query("DELETE FROM crm_calls WHERE created_us < $1");
-    old.bind(oldest.as_microsecond()).execute(pool).await.map(|_| ())
+    for old in ["DELETE FROM crm_calls WHERE created_us < $1", "DELETE FROM crm_open WHERE since_us < $1"] {
+        sqlx::query(old).bind(oldest.as_microsecond()).execute(pool).await?;
+    }
+    Ok(())
 }
 
 fn entry(row: &AnyRow) -> sqlx::Result<Entry> {

@@ -42,9 +42,15 @@ pub(crate) struct Fake {
     pub asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-pub(crate) async fn fake(answers: Vec<(&'static str, StatusCode, Value)>) -> Fake {
+/// A little server on a free port of this machine; its address.
+pub(crate) async fn served(router: Router) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    base
+}
+
+pub(crate) async fn fake(answers: Vec<(&'static str, StatusCode, Value)>) -> Fake {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let (log, answers) = (Arc::clone(&asked), Arc::new(answers));
     let router = Router::new().fallback(move |uri: Uri, headers: HeaderMap, body: Bytes| {
@@ -63,8 +69,7 @@ pub(crate) async fn fake(answers: Vec<(&'static str, StatusCode, Value)>) -> Fak
             known.map_or((StatusCode::NOT_FOUND, Value::Null), |(_, status, body)| (*status, body.clone()));
         async move { (status, body.to_string()) }
     });
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Fake { base, asked }
+    Fake { base: served(router).await, asked }
 }
 
 pub(super) fn phone() -> Number {

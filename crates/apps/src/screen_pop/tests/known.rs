@@ -21,7 +21,7 @@ use crate::{
     people::{
         contact::Contact,
         number::{Home, Number},
-        sources::tests::fake,
+        sources::tests::{fake, served},
     },
     store::contacts::{self, NewContact},
 };
@@ -70,9 +70,7 @@ async fn a_source_that_is_back_is_asked_again_also_about_calls_that_are_over() {
             false => (StatusCode::OK, Json(json!([{"name": "Ada Example", "tel": NUMBER}]))),
         }
     };
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    let base = served(Router::new().fallback(answer)).await;
     let app = App::asking(&source(&base)).await;
     let mut events = app.events().await;
     app.desk.take(&ring("a", CREATED, "", NUMBER)).await;
@@ -104,9 +102,7 @@ async fn a_list_that_comes_while_a_service_is_asked_stays_on_the_card() {
         let _open = opens.acquire().await;
         Json(json!([]))
     };
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    let base = served(Router::new().fallback(answer)).await;
     let app = App::asking(&source(&base)).await;
     let mut events = app.events().await;
     app.desk.take(&ring("a", CREATED, "", NUMBER)).await;

@@ -14,6 +14,7 @@ mod limits;
 mod living;
 mod looks;
 mod marks;
+mod outage;
 pub(super) mod pages;
 mod past;
 mod rights;

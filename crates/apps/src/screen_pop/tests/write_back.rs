@@ -13,7 +13,6 @@ use axum::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{ending, ring};
@@ -24,6 +23,7 @@ use crate::{
         sources::{
             Answer, Failure, Lookup,
             config::{self, Source},
+            tests::served,
         },
     },
     screen_pop::{
@@ -78,8 +78,6 @@ pub(super) struct Shape {
 }
 
 pub(super) async fn crm(shape: Shape) -> Crm {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
     let (changes, made) = Default::default();
     let state = Arc::new(Mutex::new(State { mood: Mood::Takes, made, changes, looks: 0 }));
     let of_server = Arc::clone(&state);
@@ -88,8 +86,7 @@ pub(super) async fn crm(shape: Shape) -> Crm {
         let answer = respond(&shape, &mut of_server.lock().unwrap(), &method, &uri, body);
         async move { answer }
     });
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Crm { base, state }
+    Crm { base: served(router).await, state }
 }
 
 fn respond(
@@ -173,15 +170,15 @@ fn environment(name: &str) -> Option<String> {
     (name == "CRM_TOKEN").then(|| "t0ken".to_owned())
 }
 
-fn sources_of(toml: &str, folder: &std::path::Path) -> Vec<Source> {
+pub(super) fn sources_of(toml: &str, folder: &std::path::Path) -> Vec<Source> {
     config::read(toml, folder, environment).unwrap().sources
 }
 
 /// A desk whose calls go to the CRM of `toml`, on a store that lasts.
 pub(super) struct Office {
-    desk: Desk,
-    hub: Arc<Hub>,
-    callers: Arc<Callers>,
+    pub(super) desk: Desk,
+    pub(super) hub: Arc<Hub>,
+    pub(super) callers: Arc<Callers>,
     pub(super) store: Store,
     stop: CancellationToken,
     writing: tokio::task::JoinHandle<()>,
@@ -189,13 +186,17 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) async fn open(folder: &std::path::Path, toml: &str) -> Self {
-        Self::with(folder, sources_of(toml, folder), Duration::from_millis(5)).await
+        Self::with(folder, (sources_of(toml, folder), &[]), Duration::from_millis(5)).await
     }
 
-    /// With this wait before each further try.
-    async fn with(folder: &std::path::Path, sources: Vec<Source>, retry: Duration) -> Self {
+    /// With this wait before each further try; `asked` are asked who calls.
+    pub(super) async fn with(
+        folder: &std::path::Path,
+        (sources, asked): (Vec<Source>, &[Source]),
+        retry: Duration,
+    ) -> Self {
         let store = testing::open(folder).await;
-        let lookup = Lookup::new(store.pool.clone(), &[], environment).unwrap();
+        let lookup = Lookup::new(store.pool.clone(), asked, environment).unwrap();
         let writers = lookup.writers(&sources, environment).unwrap();
         let hub = Hub::new(TimeZone::UTC);
         let pace = Pace { settles: Duration::ZERO, retry_first: retry, retry_max: retry, tries_max: 5 };
@@ -225,7 +226,7 @@ impl Office {
     }
 
     /// The look-ups of a new call are over.
-    async fn settled(&self, id: &str) {
+    pub(super) async fn settled(&self, id: &str) {
         let done = || {
             self.hub
                 .board(|board| board.find(id).and_then(|(_, call)| call.known.clone()))
@@ -317,7 +318,7 @@ async fn a_lost_answer_and_a_restart_make_no_second_record() {
     let toml = own(&crm, "all");
     // Nothing is tried again before the restart.
     let sources = sources_of(&toml, folder.path());
-    let office = Office::with(folder.path(), sources, Duration::from_secs(3_600)).await;
+    let office = Office::with(folder.path(), (sources, &[]), Duration::from_secs(3_600)).await;
     office.call("a", NUMBER).await;
     office
         .shows("a", "the answer was lost", |logged| matches!(logged, Logged::Failed { again: true, .. }))
@@ -386,7 +387,7 @@ async fn preset(name: &str, shape: Shape) -> (Vec<String>, Vec<(String, String)>
         request.url = format!("{}/{path}", crm.base);
     }
     crm.set(Mood::LosesAnswer);
-    let office = Office::with(folder.path(), sources, Duration::from_millis(5)).await;
+    let office = Office::with(folder.path(), (sources, &[]), Duration::from_millis(5)).await;
     office.call("c-1", NUMBER).await;
     office.shows("c-1", name, is_there).await;
     office.close().await;
