@@ -1,5 +1,7 @@
 //! A real browser: headless Chromium behind ChromeDriver, with its console and its requests.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ const FLAGS: &[&str] = &[
 pub struct Browser {
     pub page: Client,
     driver: String,
+    session: String,
     _chromedriver: Child,
     _profile: TempDir,
 }
@@ -52,7 +55,8 @@ impl Browser {
             .connect(&driver)
             .await
             .expect("Chromium starts");
-        Self { page, driver, _chromedriver: chromedriver, _profile: profile }
+        let session = page.session_id().await.ok().flatten().expect("the session is open");
+        Self { page, driver, session, _chromedriver: chromedriver, _profile: profile }
     }
 
     pub async fn open(&self, url: &str) {
@@ -132,8 +136,7 @@ impl Browser {
 
     /// A command of the Chrome DevTools Protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
-        let session = self.page.session_id().await.ok().flatten().expect("the session is open");
-        let url = format!("{}/session/{session}/goog/cdp/execute", self.driver);
+        let url = format!("{}/session/{}/goog/cdp/execute", self.driver, self.session);
         let body = json!({"cmd": command, "params": parameters});
         let answer = http().post(url).json(&body).send().await.expect("chromedriver answers");
         let status = answer.status();
@@ -184,8 +187,7 @@ impl Browser {
     }
 
     async fn log(&self, kind: &str) -> Vec<Value> {
-        let session = self.page.session_id().await.ok().flatten().expect("the session is open");
-        let url = format!("{}/session/{session}/se/log", self.driver);
+        let url = format!("{}/session/{}/se/log", self.driver, self.session);
         let answer =
             http().post(url).json(&json!({"type": kind})).send().await.expect("chromedriver answers");
         let body: Value = answer.json().await.expect("chromedriver answers JSON");
@@ -193,7 +195,23 @@ impl Browser {
     }
 
     pub async fn close(self) {
-        let _ = self.page.close().await;
+        let _ = self.page.clone().close().await;
+    }
+}
+
+/// A story that ends in a panic leaves no Chromium behind: ChromeDriver ends it, and is ended itself after that.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let address = self.driver.trim_start_matches("http://");
+        let Ok(mut driver) = TcpStream::connect(address) else { return };
+        let end = format!(
+            "DELETE /session/{} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n",
+            self.session
+        );
+        let _ = driver.set_read_timeout(Some(SOON));
+        let _ = driver.write_all(end.as_bytes());
+        // The answer comes when Chromium has ended.
+        let _ = driver.read(&mut [0; 64]);
     }
 }
 
@@ -213,4 +231,19 @@ fn chromium() -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
     let mut folders = std::env::split_paths(&path).map(|folder| folder.join("chromium"));
     folders.find(|file| file.is_file())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_browser_that_is_dropped_leaves_no_chromium_behind() {
+    let browser = Browser::start().await;
+    let profile = browser._profile.path().display().to_string();
+    let running = || {
+        let processes = std::fs::read_dir("/proc").expect("Linux tells them").flatten();
+        let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+        lines.filter(|line| String::from_utf8_lossy(line).contains(&profile)).count()
+    };
+    assert!(running() > 0, "Chromium runs");
+    drop(browser);
+    eventually("Chromium has ended", SOON, async || (running() == 0).then_some(())).await;
 }
