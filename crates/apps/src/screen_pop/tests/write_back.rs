@@ -208,9 +208,8 @@ impl Office {
             None,
             Some(Arc::clone(&write_back)),
         );
-        let page = "http://localhost:5000/".to_owned();
-        let desk =
-            Desk::open(Arc::clone(&hub), store.pool.clone(), Arc::clone(&callers), None, page).await.unwrap();
+        let (pool, page) = (store.pool.clone(), "http://localhost:5000/".to_owned());
+        let desk = Desk::open(Arc::clone(&hub), pool, Arc::clone(&callers), None, page).await.unwrap();
         let stop = CancellationToken::new();
         let writing = tokio::spawn(write_back.run(stop.clone()));
         Self { desk, hub, callers, store, stop, writing }
