@@ -2,7 +2,12 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The crates whose lines a person asks for.
+const OURS: [&str; 7] = ["callfeed", "wire", "engine", "sdk", "server", "apps", "ui"];
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -21,25 +26,28 @@ pub fn init(level: &str) {
 
 /// The same in a format.
 pub fn init_as(level: &str, format: Format) {
-    let ours = ["callfeed", "wire", "engine", "sdk", "server", "apps", "ui"];
-    let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
-    let others = if level == "off" { "off" } else { "warn" };
-    // A slow statement is told as SQL, which helps nobody but who reads debug logs.
+    let level = level.parse().unwrap_or(LevelFilter::INFO);
     let statements = match level {
-        "debug" | "trace" => "warn",
-        "off" => "off",
-        _ => "error",
+        LevelFilter::OFF => LevelFilter::OFF,
+        // A slow statement is told as SQL, which helps nobody but who reads debug logs.
+        LevelFilter::DEBUG | LevelFilter::TRACE => LevelFilter::WARN,
+        _ => LevelFilter::ERROR,
     };
-    let filter = EnvFilter::new(format!("{others},sqlx={statements},{}", directives.join(",")));
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("sqlx", statements)
+        .with_targets(OURS.map(|name| (name, level)));
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // A second call, as in a test, keeps the first.
     let _ = match format {
-        Format::Text => subscriber.try_init(),
-        Format::Json => subscriber.json().flatten_event(true).with_span_list(false).try_init(),
+        Format::Text => subscriber.finish().with(filter).try_init(),
+        Format::Json => {
+            subscriber.json().flatten_event(true).with_span_list(false).finish().with(filter).try_init()
+        }
     };
 }
 

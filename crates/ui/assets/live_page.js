@@ -38,7 +38,8 @@ function clockText(seconds) {
 export function showTimers() {
   const now = appNow();
   for (const timer of page.querySelectorAll("[data-since]")) {
-    timer.textContent = clockText(Math.max(0, Math.floor((now - Number(timer.dataset.since)) / 1000)));
+    const words = clockText(Math.max(0, Math.floor((now - Number(timer.dataset.since)) / 1000)));
+    if (timer.textContent !== words) timer.textContent = words;
   }
 }
 

@@ -16,6 +16,8 @@ const calls = document.getElementById("calls");
 const say = document.getElementById("say");
 const search = document.getElementById("search");
 const more = document.getElementById("more");
+const empty = document.getElementById("empty");
+const badges = document.querySelectorAll("[data-count]");
 
 let tab = "active";
 let shownMax = CARDS_SHOWN_MAX;
@@ -32,7 +34,7 @@ export function visibleCards() {
 }
 
 export function cardOf(id) {
-  return cards().find((card) => card.dataset.call === id);
+  return calls.querySelector(`.card[data-call="${CSS.escape(id)}"]`) ?? undefined;
 }
 
 export function focused() {
@@ -70,17 +72,17 @@ export function tick() {
   if (due) arrange();
 }
 
-function title() {
+function titleWords() {
   const open = cards().filter((card) => !("closed" in card.dataset));
   const ringing = open.filter((card) => card.dataset.phase === "ringing" || card.dataset.phase === "waiting");
   const talking = open.find((card) => card.dataset.phase === "answered");
-  if (ringing.length > 0) {
-    document.title = fill(texts.ringing, { n: ringing.length, who: ringing[0].dataset.who });
-  } else if (talking) {
-    document.title = fill(texts.talking, { who: talking.dataset.who });
-  } else {
-    document.title = texts.document;
-  }
+  if (ringing.length > 0) return fill(texts.ringing, { n: ringing.length, who: ringing[0].dataset.who });
+  return talking ? fill(texts.talking, { who: talking.dataset.who }) : texts.document;
+}
+
+function title() {
+  const words = titleWords();
+  if (document.title !== words) document.title = words;
 }
 
 // Whether a card stands in a tab. What is pinned or just over is among the active ones too.
@@ -92,27 +94,34 @@ export function isIn(card, name) {
   return card.dataset.tab === name;
 }
 
-// Missed calls of one caller are one card, the newest; it tells how many there are.
-function group(list) {
-  const newest = new Map();
-  const first = [];
+// The calls of each caller, the newest first.
+function byCaller(list) {
+  const groups = new Map();
   for (const card of list) {
     const key = card.dataset.caller ?? card.dataset.call;
-    const others = newest.get(key);
-    if (others) {
-      others.push(card);
-    } else {
-      newest.set(key, [card]);
-      first.push(card);
-    }
+    if (groups.has(key)) groups.get(key).push(card);
+    else groups.set(key, [card]);
   }
-  for (const card of first) {
-    const calls = newest.get(card.dataset.caller ?? card.dataset.call).length;
-    const words = card.querySelector("[data-more]");
-    words.hidden = calls < 2;
-    words.textContent = count(texts.missed_calls, calls);
-  }
-  return first;
+  return [...groups.values()];
+}
+
+// A page is laid out anew for what is written to it, even if it is the same.
+function write(node, words) {
+  if (node.textContent !== words) node.textContent = words;
+}
+
+function hide(node, isHidden) {
+  if (node.hidden !== isHidden) node.hidden = isHidden;
+}
+
+// Missed calls of one caller are one card, the newest; it tells how many there are.
+function grouped(list) {
+  return byCaller(list).map((of) => {
+    const words = of[0].querySelector("[data-more]");
+    hide(words, of.length < 2);
+    write(words, count(texts.missed_calls, of.length));
+    return of[0];
+  });
 }
 
 // What a search looks at: what stands on the card, the notes, and the outcome that was chosen.
@@ -155,9 +164,9 @@ function sorted() {
 
 function showEmpty(isEmpty, words) {
   const [head, text] = words === "" ? EMPTY[tab] : [texts.not_found, texts.not_found_text];
-  document.getElementById("empty").hidden = !isEmpty;
-  document.getElementById("empty-title").textContent = head;
-  document.getElementById("empty-text").textContent = text;
+  hide(empty, !isEmpty);
+  write(document.getElementById("empty-title"), head);
+  write(document.getElementById("empty-text"), text);
 }
 
 // Decides which cards are shown, and in which order. While somebody searches, the numbers on the tabs tell what each has.
@@ -165,21 +174,21 @@ export function arrange() {
   const all = sorted();
   const words = search.value.trim().toLowerCase();
   const found = new Set(all.filter((card) => words === "" || isFound(card, words)));
-  for (const badge of document.querySelectorAll("[data-count]")) {
+  for (const badge of badges) {
     const of = badge.dataset.count;
     // Calls that have ended stand among the active ones for their notes, and are not counted there.
     const counts = (card) => isIn(card, of) && found.has(card) && (of !== "active" || card.classList.contains("live"));
     const inTab = all.filter(counts);
-    const cards = of === "missed" ? group(inTab).length : inTab.length;
-    badge.textContent = cards > 0 ? String(cards) : "";
+    const cards = of === "missed" ? byCaller(inTab).length : inTab.length;
+    write(badge, cards > 0 ? String(cards) : "");
   }
-  for (const card of all) card.querySelector("[data-more]").hidden = true;
+  for (const words of calls.querySelectorAll("[data-more]:not([hidden])")) words.hidden = true;
   let list = all.filter((card) => isIn(card, tab) && found.has(card));
-  if (tab === "missed") list = group(list);
+  if (tab === "missed") list = grouped(list);
   const shown = new Set(list.slice(0, shownMax));
-  for (const card of all) card.hidden = !shown.has(card);
-  more.hidden = list.length <= shownMax;
-  more.textContent = count(texts.more, Math.max(0, list.length - shownMax));
+  for (const card of all) hide(card, !shown.has(card));
+  hide(more, list.length <= shownMax);
+  if (list.length > shownMax) write(more, count(texts.more, list.length - shownMax));
   showEmpty(shown.size === 0, words);
 }
 

@@ -317,7 +317,8 @@ impl Hub {
             page.try_send(bytes).expect("a new queue has room for three");
         }
         let seat = inner.seats.get_mut(&person.id)?;
-        seat.shown.extend(ids);
+        // What was sent before this page opened is not news to the others alone.
+        seat.shown.extend(ids.into_iter().map(|id| (id, None)));
         seat.open(session, lang, page);
         Some(events)
     }

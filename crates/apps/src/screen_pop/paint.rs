@@ -69,7 +69,6 @@ impl Hub {
     ) {
         match seat.sight(call, operator, directory) {
             Some(sight) => {
-                seat.shown.insert(call.id.clone());
                 let claim = claim(seat, call, &sight, operator, directory);
                 let frames = seat.in_languages(|lang| CardFrame {
                     id: &call.id,
@@ -80,9 +79,11 @@ impl Hub {
                     alert: seat.is_to_tell(&call.id, &sight),
                     now: now.as_millisecond(),
                 });
-                seat.send_each(self.run, "card", &frames);
+                if seat.is_news(&call.id, &frames) {
+                    seat.send_each(self.run, "card", &frames);
+                }
             }
-            None if seat.shown.remove(&call.id) => {
+            None if seat.shown.remove(&call.id).is_some() => {
                 seat.send(self.run, "gone", &GoneFrame { ids: std::slice::from_ref(&call.id) });
             }
             None => {}
@@ -103,7 +104,7 @@ impl Hub {
         let frames = seat.in_languages(|lang| self.snapshot(inner, seat, lang, now));
         let Some(seat) = inner.seats.get_mut(person) else { return };
         let ids = frames.first().into_iter().flat_map(|(_, frame)| &frame.cards);
-        seat.shown = ids.map(|card| card.id.clone()).collect();
+        seat.shown = ids.map(|card| (card.id.clone(), None)).collect();
         seat.send_each(self.run, "snapshot", &frames);
     }
 

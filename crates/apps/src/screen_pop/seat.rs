@@ -1,6 +1,7 @@
 //! One person's place at the hub: what they chose and marked, and their open pages.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use axum::body::Bytes;
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use ui::Lang;
 use super::{
     board::Board,
     call::Call,
+    frames::CardFrame,
     kept::Room,
     limits::{FINISHED_OF_ONE_MAX, FINISHED_OF_ONE_MORE},
     sight::{self, Choice, Directory, Person, Sight, Tab},
@@ -23,8 +25,8 @@ const SHOWN_MAX: usize = 2 * FINISHED_OF_ONE_MAX + FINISHED_OF_ONE_MORE;
 pub struct Seat {
     pub person: Person,
     pub choice: Choice,
-    /// Calls that are on the person's pages now.
-    pub shown: HashSet<String>,
+    /// Calls that are on the person's pages now, with a digest of the card if all those pages have that one.
+    pub shown: HashMap<String, Option<u64>>,
     /// With as many the oldest finished ones are looked for, to leave.
     pub shown_max: usize,
     /// For which ring of a call a page has rung last ([`Sight::ring`]).
@@ -112,7 +114,7 @@ impl Seat {
         self.told.remove(call);
         self.noted.remove(call);
         self.marks.remove(call);
-        self.shown.remove(call)
+        self.shown.remove(call).is_some()
     }
 
     /// How many calls the seat keeps something of.
@@ -132,9 +134,9 @@ impl Seat {
             let sight = self.sight(call, operator, directory);
             sight.is_some_and(|sight| room.has(call, &sight, self.mark_of(&call.id).pinned))
         };
-        let shown = board.calls().iter().filter(|call| self.shown.contains(&call.id));
+        let shown = board.calls().iter().filter(|call| self.shown.contains_key(&call.id));
         let gone: Vec<String> = shown.filter(|call| !stays(call)).map(|call| call.id.clone()).collect();
-        self.shown.retain(|id| !gone.contains(id));
+        self.shown.retain(|id, _| !gone.contains(id));
         // Calls under way may be many, too: the next look is when there are more again.
         self.shown_max = SHOWN_MAX.max(self.shown.len() + FINISHED_OF_ONE_MORE);
         gone
@@ -196,6 +198,16 @@ impl Seat {
             let bytes = self.frame(run, event, data);
             self.pages.retain(|page| page.lang != *lang || page.events.try_send(bytes.clone()).is_ok());
         }
+    }
+
+    /// Whether these cards of a call differ from the last ones: a call's states say more than a card shows.
+    pub fn is_news(&mut self, call: &str, frames: &[(Lang, CardFrame<'_>)]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        for (lang, frame) in frames {
+            (lang.tag(), &frame.html, frame.alert).hash(&mut hasher);
+        }
+        let digest = Some(hasher.finish());
+        self.shown.insert(call.to_owned(), digest) != Some(digest)
     }
 
     /// The person has chosen a language.
