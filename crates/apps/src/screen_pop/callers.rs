@@ -62,6 +62,11 @@ impl Known {
         self.asked
     }
 
+    #[cfg(test)]
+    pub(super) fn has_heard(&self, source: &str) -> bool {
+        self.answers.contains_key(source)
+    }
+
     /// What the imported contacts say.
     fn take_imported(&mut self, contacts: Vec<Contact>) {
         let source = IMPORTED.to_owned();

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 
 use super::{
+    super::board::Board,
     ending,
     pages::{App, Events},
     ring,
@@ -21,7 +22,10 @@ use crate::{
     people::{
         contact::Contact,
         number::{Home, Number},
-        sources::tests::{fake, served},
+        sources::{
+            IMPORTED,
+            tests::{fake, served},
+        },
     },
     store::contacts::{self, NewContact},
 };
@@ -107,8 +111,18 @@ async fn a_list_that_comes_while_a_service_is_asked_stays_on_the_card() {
     let mut events = app.events().await;
     app.desk.take(&ring("a", CREATED, "", NUMBER)).await;
     events.card_with(&["1st call today"]).await;
-    // The imported contacts have answered.
-    events.expect("card").await;
+    let has_heard = |board: &mut Board| {
+        board
+            .find("a")
+            .and_then(|(_, call)| call.known.as_ref())
+            .is_some_and(|known| known.has_heard(IMPORTED))
+    };
+    let asking = async {
+        while !app.hub.board(has_heard) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), asking).await.expect("the imported contacts have answered");
     let callers = &app.pages.callers;
     let before = callers.learn_lists(None).await.unwrap();
     let (ada, number) = (Contact { name: "Ada Example".into(), ..Contact::default() }, NUMBER.to_owned());

@@ -11,6 +11,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 use tokio::{sync::mpsc, time::timeout};
 use tower::ServiceExt;
+use ui::Link;
 
 use super::{ending, inbound, ring, with_id};
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     },
     screen_pop::{
         ContactFiles,
+        board::Board,
         callers::Callers,
         desk::{Desk, Pop},
         door::{Access, Door},
@@ -285,6 +287,43 @@ async fn a_page_that_does_not_keep_up_is_closed_and_starts_afresh() {
     assert!(heard <= PAGE_QUEUE_MAX, "{heard}");
     let fresh = app.events().await.expect("snapshot").await;
     assert_eq!(fresh["cards"].as_array().unwrap().len(), calls);
+}
+
+#[tokio::test]
+async fn a_card_is_sent_when_it_has_changed_and_to_a_page_that_opened_since() {
+    let app = App::start().await;
+    let mut first = app.events().await;
+    app.desk.take(&ring("a", CREATED, "Ada", "+13125550147")).await;
+    first.card_with(&["1st call today"]).await;
+    let is_known = |board: &mut Board| {
+        board.find("a").and_then(|(_, call)| call.known.as_ref()).is_some_and(|known| known.done)
+    };
+    let asking = async {
+        while !app.hub.board(is_known) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, asking).await.expect("nothing more is to come");
+    // How many cards come until the pages hear of the link.
+    let cards = async |events: &mut Events, link| {
+        app.hub.set_link(link);
+        let mut cards = 0;
+        loop {
+            match events.next().await.expect("the events ended") {
+                (name, data) if name == "link" && data["key"] == link.key() => return cards,
+                (name, _) => cards += usize::from(name == "card"),
+            }
+        }
+    };
+    cards(&mut first, Link::Live).await;
+    app.hub.publish_card("a");
+    app.hub.publish_card("a");
+    assert_eq!(cards(&mut first, Link::Lost).await, 0, "it is what the page has");
+    let mut second = app.events().await;
+    app.hub.publish_card("a");
+    assert_eq!((cards(&mut first, Link::Live).await, cards(&mut second, Link::Live).await), (1, 1));
+    app.desk.take(&ending("a", CREATED, 2)).await;
+    assert!(cards(&mut first, Link::Lost).await > 0);
 }
 
 #[tokio::test]
