@@ -62,6 +62,38 @@ async fn a_contact_that_was_kept_on_a_card_is_amended_there_and_by_an_admin_with
 }
 
 #[tokio::test]
+async fn a_contact_that_is_being_written_stays_whoever_keeps_the_caller_meanwhile() {
+    let team = Team::start().await;
+    let (mine, theirs) = (Browser::start().await, Browser::start().await);
+    for browser in [&mine, &theirs] {
+        browser.sign_in_at_desk(&team.page, &team.person(1)).await;
+    }
+    play(&team.platform, "missed", &["--from", "+13125550163", "--to", "1001", "--speed", "50"]).await;
+    for browser in [&mine, &theirs] {
+        browser.until("nobody knows the caller", "document.querySelector('.new-contact')").await;
+        click(browser, ".new-contact summary").await;
+    }
+    mine.type_into(".new-contact [name=name]", "Max").await;
+    mine.type_into(".new-contact [name=company]", "Example Bakery").await;
+    theirs.type_into(".new-contact [name=name]", "Theo Other").await;
+    click(&theirs, ".new-contact button").await;
+    mine.until("the card tells the name", "document.querySelector('.who').innerText === 'Theo Other'").await;
+    // Letters go on into the field, and are no commands.
+    keys(&mine, "xpx").await;
+    let field = "document.querySelector('.new-contact [name=company]')";
+    mine.until("what is written stays", &format!("{field}.value === 'Example Bakeryxpx'")).await;
+    let closed = "document.querySelectorAll('[data-closed], [data-pinned]').length";
+    assert_eq!(read(&mine, closed).await, 0);
+    // Sent, it is as the app has it.
+    click(&mine, ".new-contact button").await;
+    mine.sees(&["Max", "Example Bakeryxpx", "Amend Max"]).await;
+    assert_eq!(read(&mine, "document.querySelectorAll('.new-contact').length").await, 1);
+    mine.close().await;
+    theirs.close().await;
+    team.app.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_app_does_not_take_is_put_back_and_hours_say_what_they_mean() {
     let team = Team::start().await;
     let browser = Browser::start().await;

@@ -1,7 +1,7 @@
 // Keeps the board in step with the app: the server sends whole cards of this person, this script puts them in their place.
 
 import { mayComeBack, setClock, showLink, texts } from "./live_page.js";
-import { send, takeActs } from "./screen_pop_acts.js";
+import { keepForm, send, takeActs } from "./screen_pop_acts.js";
 import { amendAlert, closeAlert, ring, setUpAlerts } from "./screen_pop_alerts.js";
 import { announce, cardOf, cards, parse, settle, tick, unsay } from "./screen_pop_cards.js";
 import { takeKeys } from "./screen_pop_keys.js";
@@ -31,6 +31,10 @@ function carry(old, card) {
   noteCarried(old, card);
   for (const before of old.querySelectorAll("details")) {
     const after = card.querySelector(`details.${before.className}`);
+    if (after?.dataset.form !== before.dataset.form) {
+      keepForm(before, after, card);
+      continue;
+    }
     if (!after) continue;
     after.open = before.open;
     for (const input of before.querySelectorAll("input:not([type=hidden])")) {
@@ -61,7 +65,7 @@ function replace(old, card) {
   card.hidden = old.hidden;
   old.replaceWith(card);
   if (!find) return;
-  const target = find(card);
+  const target = card.contains(field) ? field : find(card);
   target.focus({ preventScroll: true });
   if (!target.matches("input, textarea") || caret == null) return;
   const place = caretIn(field.value, target.value, caret);

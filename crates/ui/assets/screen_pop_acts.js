@@ -105,17 +105,35 @@ async function claim(card, wanted) {
   else if (!kept) notKept();
 }
 
-// Forms on cards are sent without leaving the page; the changed card comes by itself.
+// A contact that somebody is writing stays on the card, whatever comes to be known of the caller meanwhile.
+export function keepForm(details, other, card) {
+  const inputs = [...details.querySelectorAll("input:not([type=hidden])")];
+  const isWritten = inputs.length > 0 && (details.open || inputs.some((input) => input.value !== input.defaultValue));
+  if (!isWritten || "sent" in details.dataset) return;
+  if (other) other.replaceWith(details);
+  else card.append(details);
+}
+
+// Forms on cards are sent without leaving the page; the changed card comes by itself, perhaps before the answer.
 async function sendForm(event) {
   const form = event.target.closest("form[data-quiet]");
   if (!form) return;
   event.preventDefault();
-  const [card, details] = [form.closest(".card"), form.closest("details")];
+  const [id, details] = [form.closest(".card").dataset.call, form.closest("details")];
   const fields = new FormData(form, event.submitter);
-  // The card's next state, which can come before the answer, takes over whether it is open.
-  details?.removeAttribute("open");
-  if ((await send(form.action, fields)).kept) return cardOf(card.dataset.call)?.focus({ preventScroll: true });
-  details?.setAttribute("open", "");
+  if (details) [details.open, details.dataset.sent] = [false, ""];
+  const { kept } = await send(form.action, fields);
+  if (details) delete details.dataset.sent;
+  if (kept) {
+    form.reset();
+    cardOf(id)?.focus({ preventScroll: true });
+    return;
+  }
+  const card = cardOf(id);
+  if (details && card) {
+    details.open = true;
+    if (!details.isConnected) keepForm(details, card.querySelector(`details.${details.className}`), card);
+  }
   notKept();
 }
 

@@ -230,6 +230,8 @@ pub struct MatchLine {
 /// What stands in the form that keeps a contact on a card.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContactForm {
+    /// It changes a contact that is there.
+    pub amends: bool,
     pub heading: String,
     pub name: String,
     pub company: String,

@@ -79,10 +79,11 @@ impl Known {
         self.candidates = rank(number, contacts, self.picked.as_deref(), home);
     }
 
-    /// All sources have answered, and none knows the caller: one that failed may know them, and a second contact of theirs
-    /// would be made.
-    pub fn is_nobody(&self) -> bool {
-        self.done && self.candidates.is_empty() && self.failures().next().is_none()
+    /// Nobody is surely the caller, as far as can be told now. Calls that were over at the start are asked about one by one,
+    /// which takes its time; for all others the answers are on their way.
+    pub fn is_nobody(&self, is_live: bool) -> bool {
+        let is_coming = !self.done && (self.asked || is_live);
+        !is_coming && certain(&self.candidates).is_none()
     }
 
     /// Sources that have not answered, or not about everything, and why.
@@ -197,9 +198,12 @@ impl Callers {
         self.look_up_in(call, true).await;
     }
 
-    /// Asks all sources; what they say is shown at once where it is to come in pieces, else when all have answered.
+    /// Asks all sources; what they say is shown at once where it is to come in pieces, else when all have answered. What each
+    /// has said before stands until it answers anew.
     async fn look_up_in(&self, call: &Call, pieces: bool) {
-        let mut known = Known { asked: true, picked: self.picked(&call.caller).await, ..Known::default() };
+        let picked = self.picked(&call.caller).await;
+        let before = self.call(&call.id).and_then(|call| call.known).unwrap_or_default();
+        let mut known = Known { asked: true, picked, ..before };
         let (home, learnt) = (self.home(call), self.lists_learnt.load(Ordering::SeqCst));
         let mut answers = self.lookup.look_up(&call.caller, home);
         while let Some(answer) = answers.next().await {

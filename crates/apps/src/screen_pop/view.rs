@@ -7,7 +7,6 @@ use ui::{Card, Code, Dialled, Fact, MatchLine, Phase, Texts};
 
 use super::{
     call::{Call, Line, Logged, Outcome, Place, Stage},
-    callers::Known,
     limits::{FACTS_SHOWN_MAX, FINISHED_STAYS, LINES_SHOWN_MAX, MATCHES_SHOWN_MAX, TAKEN_STAYS},
     sight::{Part, Sight, Tab},
     when::{clock, coming, last_call, short},
@@ -330,13 +329,13 @@ fn matches(call: &Call, texts: &Texts) -> Vec<MatchLine> {
     candidates(call).iter().filter(is_other).take(MATCHES_SHOWN_MAX).map(line).collect()
 }
 
-/// A new contact where nobody is known by the number; else the one that was kept on a card for this very number, to be
+/// A new contact where nobody is surely the caller; else the one that was kept on a card for this very number, to be
 /// amended.
 fn contact_form(call: &Call, who: &str, texts: &Texts) -> Option<ui::ContactForm> {
     if !matches!(call.caller, Number::Phone(_) | Number::Digits { .. }) {
         return None;
     }
-    if call.known.as_ref().is_some_and(Known::is_nobody) {
+    if call.known.as_ref().is_some_and(|known| known.is_nobody(call.is_live())) {
         let heading = texts.card.new_contact.with("who", who);
         return Some(ui::ContactForm {
             heading,
@@ -347,6 +346,7 @@ fn contact_form(call: &Call, who: &str, texts: &Texts) -> Option<ui::ContactForm
     let kept = |part: &&Contact| part.source == BY_HAND && Some(part.reference.as_str()) == call.caller.key();
     let kept = certain(candidates(call))?.parts.iter().find(kept)?;
     Some(ui::ContactForm {
+        amends: true,
         heading: texts.kept.amend.with("who", &kept.name),
         name: kept.name.clone(),
         company: kept.company.clone(),
