@@ -57,6 +57,10 @@ pub struct Change {
     pub new: bool,
     /// It is at another stage than before.
     pub moved: bool,
+    /// Something that the store keeps is different.
+    pub kept: bool,
+    /// The store remembered the call: what happened to it meanwhile is needed ([`Board::replay`]).
+    pub unheard: bool,
     /// Cards that had to leave.
     pub gone: Vec<String>,
     /// Cards of earlier missed calls of the same caller, which this call has settled.
@@ -72,13 +76,15 @@ impl Change {
     #[must_use]
     pub fn of_card(id: &str) -> Self {
         let (gone, settled) = Default::default();
-        Self { id: id.to_owned(), new: false, moved: false, gone, settled, answered: false, missed: false }
+        let (new, moved, kept, unheard, answered, missed) = Default::default();
+        Self { id: id.to_owned(), new, moved, kept, unheard, gone, settled, answered, missed }
     }
 
     /// Two changes of one card as one.
     fn then(mut self, next: Self) -> Self {
         self.new |= next.new;
         self.moved |= next.moved;
+        self.kept |= next.kept;
         self.gone.extend(next.gone);
         self.settled.extend(next.settled);
         self.answered |= next.answered;
@@ -100,7 +106,7 @@ impl Board {
         self.calls.iter().enumerate().find(|(_, call)| call.id == id)
     }
 
-    /// Takes in one state of a call; repeats and late ones change nothing.
+    /// Takes in one state of a call. Repeats change nothing; late ones tell whose lines rang and who talked.
     pub fn apply(&mut self, now: Timestamp, event: &CallEvent) -> Applied {
         let id = &event.metadata.conversation_space_id;
         if event.metadata.direction != Direction::Inbound {
@@ -111,11 +117,15 @@ impl Board {
         }
         if let Some(call) = self.calls.iter_mut().find(|call| call.id == *id) {
             if event.state.sequence_number <= call.sequence {
-                return Applied::Nothing;
+                let told = call.recall(&event.state);
+                let change = Change { kept: true, ..Change::of_card(id) };
+                return if told { Applied::Changed(change) } else { Applied::Nothing };
             }
             let (before, was_answered) = (call.stage.clone(), call.answered_at.is_some());
-            call.take(&event.state, now);
+            let unheard = call.is_from_store() && event.state.sequence_number > 1;
+            let told = call.take(&event.state, now);
             let moved = call.stage != before;
+            let kept = moved || told;
             let over = moved && !call.is_live();
             let first = !was_answered && call.answered_at.is_some();
             let missed = moved && call.stage == Stage::Ended(Outcome::Missed);
@@ -126,7 +136,8 @@ impl Board {
             let talk = answered.zip(call.answered_at);
             let settled = talk.map(|(number, at)| self.settle(&number, at)).unwrap_or_default();
             let gone = if over { self.trim() } else { Vec::new() };
-            let change = Change { moved, gone, settled, answered: first, missed, ..Change::of_card(id) };
+            let change = Change::of_card(id);
+            let change = Change { moved, kept, unheard, gone, settled, answered: first, missed, ..change };
             return Applied::Changed(change);
         }
         match Call::first_seen(event, &Arc::clone(&self.account), now) {
@@ -237,7 +248,7 @@ impl Board {
         let call = self.calls.iter_mut().find(|call| call.id == id && call.is_live())?;
         let outcome = if call.answered_at.is_some() { Outcome::Answered } else { Outcome::Unknown };
         call.end(outcome, now);
-        Some(Change { moved: true, gone: self.trim(), ..Change::of_card(id) })
+        Some(Change { moved: true, kept: true, gone: self.trim(), ..Change::of_card(id) })
     }
 
     pub fn set_history(&mut self, id: &str, history: History) {
@@ -296,7 +307,8 @@ impl Board {
         let answered = reached.is_some() || self.calls[at].answered_at.is_some();
         let settled = reached.map(|(number, at)| self.settle(&number, at)).unwrap_or_default();
         let gone = self.trim();
-        Applied::Changed(Change { new: true, moved: true, gone, settled, answered, ..Change::of_card(&id) })
+        let change = Change { new: true, moved: true, kept: true, ..Change::of_card(&id) };
+        Applied::Changed(Change { gone, settled, answered, ..change })
     }
 
     /// An outbound call is no card, but reaching somebody settles what was missed from them.

@@ -177,8 +177,28 @@ impl Call {
         if let Stage::Ended(outcome) = self.stage { Some(outcome) } else { None }
     }
 
-    /// Takes in a newer state.
-    pub(super) fn take(&mut self, state: &State, now: Timestamp) {
+    /// The store remembers the call, and nothing was heard of it since.
+    #[must_use]
+    pub(super) fn is_from_store(&self) -> bool {
+        self.sequence == 0
+    }
+
+    /// Takes in whose lines ring and who talks, whenever that was; tells whether somebody of them is new.
+    pub(super) fn recall(&mut self, state: &State) -> bool {
+        let before = (self.rang.len(), self.talked.len());
+        for line in lines(state, |status| *status == Status::Ringing) {
+            remember(&mut self.rang, &line);
+        }
+        if talks(state) {
+            for line in lines(state, in_talk) {
+                remember(&mut self.talked, &line);
+            }
+        }
+        before != (self.rang.len(), self.talked.len())
+    }
+
+    /// Takes in a newer state; tells as [`Call::recall`].
+    pub(super) fn take(&mut self, state: &State, now: Timestamp) -> bool {
         self.sequence = state.sequence_number;
         self.heard = now;
         let at = instant(&state.timestamp, now);
@@ -189,17 +209,17 @@ impl Call {
                 None => Outcome::Missed,
             };
             self.end(outcome, at);
-            return;
+            return false;
         }
         self.cut_off |= is_cut_off(state);
         // News of a call that was given up: it goes on after all.
         self.ended_at = None;
+        let told = self.recall(state);
         let rang_before = std::mem::take(&mut self.ringing);
         for line in lines(state, |status| *status == Status::Ringing) {
             if !rang_before.iter().any(|other| other.id == line.id) {
                 self.rings.insert(line.id.clone(), state.sequence_number);
             }
-            remember(&mut self.rang, &line);
             remember(&mut self.ringing, &line);
         }
         let place = place(state);
@@ -211,14 +231,12 @@ impl Call {
             self.answered_at.get_or_insert(at);
             let talking = lines(state, in_talk);
             if !talking.is_empty() {
-                for line in &talking {
-                    remember(&mut self.talked, line);
-                }
                 self.answered_by = talking;
             }
         }
         self.parked = state.participants.iter().any(|party| party.status.value == Status::Parked);
         self.stage = self.stage_of(state, place);
+        told
     }
 
     fn stage_of(&self, state: &State, place: Option<Place>) -> Stage {

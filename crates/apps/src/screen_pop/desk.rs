@@ -92,7 +92,7 @@ impl Desk {
         &self.hub
     }
 
-    /// Takes in one state of a call. The id of a call comes back whose earlier states are needed.
+    /// Takes in one state of a call. Its id comes back if its earlier states are needed.
     pub async fn take(&self, event: &CallEvent) -> Option<String> {
         let applied = self.hub.board(|board| board.apply(Timestamp::now(), event));
         if applied == Applied::Nothing {
@@ -194,8 +194,9 @@ impl Desk {
                 None
             }
             Applied::Changed(change) => {
+                let needed = change.unheard.then(|| change.id.clone());
                 self.show(change).await;
-                None
+                needed
             }
         }
     }
@@ -230,7 +231,7 @@ impl Desk {
             // Nobody listens any more: the pages still do.
             let _ = pops.send(pop).await;
         }
-        if change.moved {
+        if change.kept {
             self.keep(Seen::Call(Box::new(call))).await;
         }
     }

@@ -208,5 +208,7 @@ pub fn sight(
     let told = part == Part::Rings || (part == Part::Watched && person.id.is_empty() && waits);
     let ring = |line: &String| call.rings.get(line).filter(|_| !choice.muted.contains(line)).copied();
     let ring = lines.iter().filter_map(ring).max().unwrap_or_default();
+    // What the store remembers rings when the phone system says that it still does.
+    let told = told && !call.is_from_store();
     Some(Sight { alerts: told && !choice.do_not_disturb, part, tab, ring, closed: false })
 }

@@ -6,14 +6,15 @@ use axum::{
 };
 use jiff::Timestamp;
 use tower::ServiceExt as _;
+use wire::call_events::CallEvent;
 
 use super::{
-    doors::{act, front, get},
+    doors::{act, front, get, other},
     ending, inbound,
     pages::{App, Events, text},
     with_id,
 };
-use crate::screen_pop::routes::router;
+use crate::screen_pop::{routes::router, sight::Person};
 
 async fn events_after(app: &App, last: &str) -> Events {
     let request = Request::get("/events").header("host", "localhost:5000").header("last-event-id", last);
@@ -78,4 +79,75 @@ async fn shown(app: App, calls: &[(&str, &str, bool)]) -> App {
         assert!(!(*closed && card.contains("data-until")), "{id}: {card}");
     }
     app
+}
+
+/// The states of the example, in which the telephone of [`other`] rings beside that of [`front`].
+fn ring_of_two() -> Vec<CallEvent> {
+    let mut states = with_id(inbound(), "a");
+    let line = states[1].state.participants.iter().find(|party| party.kind.as_line().is_some());
+    let mut line = serde_json::to_value(line.unwrap()).unwrap();
+    (line["id"], line["legId"], line["type"]["lineId"]) =
+        ("second".into(), "second".into(), "another".into());
+    states[1].state.participants.push(serde_json::from_value(line).unwrap());
+    states
+}
+
+async fn card(app: &App, person: &Person) -> String {
+    text(get(app, "/calls/a", person).await).await
+}
+
+#[tokio::test]
+async fn after_a_restart_everybody_whose_line_rang_has_the_card_and_their_notes() {
+    let states = ring_of_two();
+    let app = App::closed(&[front(), other()]).await;
+    app.desk.take(&states[0]).await;
+    app.desk.take(&states[1]).await;
+    for (person, notes) in [(front(), "notes=Asks+for+Ada"), (other(), "notes=Wants+a+Tuesday")] {
+        assert_eq!(act(&app, "/calls/a/notes", notes, &person).await, StatusCode::NO_CONTENT);
+    }
+    let app = app.restart_closed().await;
+    assert!(card(&app, &other()).await.contains("Wants a Tuesday"), "before anything is heard");
+    for person in [front(), other()] {
+        let mut page = Events::of(get(&app, "/events", &person).await);
+        assert_eq!(page.expect("snapshot").await["cards"][0]["alert"], false, "nor does it ring");
+    }
+    // Answered meanwhile.
+    app.desk.take(&states[3]).await;
+    assert!(card(&app, &front()).await.contains("Asks for Ada"));
+    let told = card(&app, &other()).await;
+    assert!(told.contains("Taken by Front Desk") && told.contains("Wants a Tuesday"), "{told}");
+    for state in &states[4..] {
+        app.desk.take(state).await;
+    }
+    let app = app.restart_closed().await;
+    let told = card(&app, &other()).await;
+    assert!(told.contains("data-tab=\"recent\"") && told.contains("Wants a Tuesday"), "{told}");
+}
+
+#[tokio::test]
+async fn whose_line_rang_while_the_app_was_away_is_learnt_from_what_the_call_was_before() {
+    let states = ring_of_two();
+    let app = App::closed(&[front(), other()]).await;
+    app.desk.take(&states[0]).await;
+    let app = app.restart_closed().await;
+    assert_eq!(app.desk.take(&states[3]).await, Some("a".into()), "what was before is asked for");
+    assert_eq!(get(&app, "/calls/a", &other()).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(app.desk.take(&states[4]).await, None, "once");
+    app.desk.replay("a", &states[..4]).await;
+    assert!(card(&app, &other()).await.contains("Taken by Front Desk"));
+    assert!(card(&app, &front()).await.contains("data-tab=\"active\""), "and it goes on as it was");
+    let app = app.restart_closed().await;
+    assert!(card(&app, &other()).await.contains("Taken by Front Desk"), "kept");
+}
+
+#[tokio::test]
+async fn a_call_that_still_rings_after_a_restart_alerts_when_that_is_heard() {
+    let states = ring_of_two();
+    let app = App::closed(&[front()]).await;
+    app.desk.take(&states[0]).await;
+    app.desk.take(&states[1]).await;
+    let app = app.restart_closed().await;
+    assert_eq!(act(&app, "/alerts", "call=a", &front()).await, StatusCode::OK, "it may be over");
+    app.desk.reconcile(&["a".to_owned()], &states[1..2]).await;
+    assert_eq!(act(&app, "/alerts", "call=a", &front()).await, StatusCode::NO_CONTENT);
 }
