@@ -56,15 +56,14 @@ enum Command {
     Stats,
 }
 
+/// What the page calls the contacts that were kept on cards.
+const KEPT: &str = "Kept on cards";
+
 pub async fn run(args: Args) -> anyhow::Result<()> {
     match args.command {
         Command::Import { file, map, name, replace_all } => {
             let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let name = name.unwrap_or(stem).trim().to_owned();
-            if name.is_empty() {
-                let text = "the import has no name: give one with --name, such as --name customers; nothing was changed";
-                return Err(crate::output::Refused(text.to_owned()).into());
-            }
+            let name = import_name(name.unwrap_or(stem).trim())?;
             let options = Options {
                 file,
                 name,
@@ -81,6 +80,22 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Command::List => list(&args.state, args.json).await,
         Command::Stats => stats(&args.state, args.json).await,
     }
+}
+
+/// The name of an import. Contacts that were kept on cards are none, and no import takes their place.
+fn import_name(name: &str) -> Result<String, crate::output::Refused> {
+    let wrong = match name {
+        "" => "the import has no name".to_owned(),
+        store::BY_HAND | KEPT => format!("{name:?} is the list of the contacts that were kept on cards"),
+        name => return Ok(name.to_owned()),
+    };
+    let to_do = "give another name with --name, such as --name customers; nothing was changed";
+    Err(crate::output::Refused(format!("{wrong}: {to_do}")))
+}
+
+/// What people call a list.
+fn shown(name: &str) -> &str {
+    if name == store::BY_HAND { KEPT } else { name }
 }
 
 async fn import(state: &std::path::Path, options: Options, json: bool) -> anyhow::Result<()> {
@@ -133,14 +148,16 @@ fn in_words(taken: &[columns::Choice]) -> String {
 }
 
 async fn remove(state: &std::path::Path, name: &str, home: Home) -> anyhow::Result<()> {
+    let name = if name == KEPT { store::BY_HAND } else { name };
     let _one_import = OneApp::take(state, "contacts-import")?;
     let store = Store::open_existing(state).await?;
     let before = store::count(&store.pool, name).await?;
     let files = ContactFiles { state_dir: state.to_owned(), home, taken: Vec::new() };
     if files.remove(&store.pool, name).await? {
-        return print(&format!("{name} is taken away: {before} contacts"));
+        return print(&format!("{} is taken away: {before} contacts", shown(name)));
     }
-    let there: Vec<String> = store::imports(&store.pool).await?.into_iter().map(|(name, ..)| name).collect();
+    let there = store::imports(&store.pool).await?;
+    let there: Vec<&str> = there.iter().map(|(name, ..)| shown(name)).collect();
     let there = if there.is_empty() { "there is none".to_owned() } else { there.join(", ") };
     Err(crate::output::Refused(format!("there is no import {name:?}; imports: {there}")).into())
 }
@@ -153,8 +170,9 @@ async fn find(state: &std::path::Path, text: &str, home: Home, json: bool) -> an
     if found.is_empty() && !json {
         return print("nobody is known by this number");
     }
-    for Candidate { contact, parts, matched, picked } in found {
-        let sources: Vec<&str> = parts.iter().map(|part| part.source.as_str()).collect();
+    for Candidate { mut contact, parts, matched, picked } in found {
+        contact.source = shown(&contact.source).to_owned();
+        let sources: Vec<&str> = parts.iter().map(|part| shown(&part.source)).collect();
         let level = matched.level.as_str();
         if json {
             let (reason, text) = (matched.reason.key(), matched.reason.text());
@@ -181,7 +199,8 @@ async fn list(state: &std::path::Path, json: bool) -> anyhow::Result<()> {
         let page = store::page(&store.pool, after, LIST_PAGE).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = *last;
-        for (_, contact) in page {
+        for (_, mut contact) in page {
+            contact.source = shown(&contact.source).to_owned();
             if json {
                 print(&serde_json::to_string(&contact)?)?;
             } else {
@@ -199,6 +218,7 @@ async fn list(state: &std::path::Path, json: bool) -> anyhow::Result<()> {
 async fn stats(state: &std::path::Path, json: bool) -> anyhow::Result<()> {
     let store = Store::open_existing(state).await?;
     for (name, contacts, imported_us) in store::imports(&store.pool).await? {
+        let name = shown(&name);
         let imported = jiff::Timestamp::from_microsecond(imported_us)?;
         if json {
             print(

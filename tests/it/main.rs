@@ -24,6 +24,7 @@ mod collector_sign_in;
 mod collector_start;
 mod connections;
 mod console;
+mod contacts;
 mod crash;
 mod demo;
 mod desk_choices;
