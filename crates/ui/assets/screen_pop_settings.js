@@ -10,18 +10,29 @@ const hoursSay = document.getElementById("hours-say");
 const { from, to, hours } = settings.elements;
 
 // What the app has, as far as the page knows.
-let kept = state();
+let kept = new Map();
+kept = state();
 let newest = 0;
 
+function areTimesWhole() {
+  return from.value !== "" && to.value !== "";
+}
+
+// What each field says; of times that are not whole, the last ones that were.
 function state() {
-  return [...settings.elements].map((field) => (field.type === "checkbox" ? field.checked : field.value));
+  const areWhole = areTimesWhole();
+  const says = (field) => {
+    if (field.type === "checkbox") return field.checked;
+    return field.type === "time" && !areWhole ? kept.get(field) : field.value;
+  };
+  return new Map([...settings.elements].map((field) => [field, says(field)]));
 }
 
 function putBack() {
-  [...settings.elements].forEach((field, at) => {
-    if (field.type === "checkbox") field.checked = kept[at];
-    else field.value = kept[at];
-  });
+  for (const [field, says] of kept) {
+    if (field.type === "checkbox") field.checked = says;
+    else field.value = says;
+  }
   heed();
 }
 
@@ -39,7 +50,7 @@ function heed() {
 // Nothing where they say themselves what they mean.
 function hoursWords() {
   if (!hours.checked) return "";
-  if (!from.value || !to.value) return texts.hours_empty;
+  if (!areTimesWhole()) return texts.hours_empty;
   if (!settings.querySelector("[name=day]:checked")) return texts.hours_no_day;
   if (from.value === to.value) return texts.hours_whole_day;
   return from.value > to.value ? texts.hours_next_day : "";
@@ -47,10 +58,9 @@ function hoursWords() {
 
 async function changed() {
   heed();
-  // Times that nothing goes by need not be whole.
-  if (hours.checked && !settings.checkValidity()) return;
-  const [mine, sent] = [++newest, state()];
-  const isKept = (await send("/settings", new FormData(settings))).kept;
+  const [mine, sent, form] = [++newest, state(), new FormData(settings)];
+  for (const time of [from, to]) form.set(time.name, sent.get(time));
+  const isKept = (await send("/settings", form)).kept;
   if (isKept) kept = sent;
   if (isKept || mine !== newest) return;
   putBack();
@@ -61,9 +71,9 @@ async function changed() {
 export function settingsFrom(data) {
   const set = new Set(data.ticks);
   for (const tick of settings.querySelectorAll("[type=checkbox]")) tick.checked = set.has(`${tick.name}=${tick.value}`);
-  from.value = data.from;
-  to.value = data.to;
-  kept = state();
+  // Times that are being written stay.
+  if (areTimesWhole()) [from.value, to.value] = [data.from, data.to];
+  kept = state().set(from, data.from).set(to, data.to);
   heed();
 }
 

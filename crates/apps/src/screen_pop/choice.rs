@@ -23,8 +23,8 @@ pub struct Choice {
     pub keys: bool,
     /// Ids of lines of theirs whose calls make no card, unless they answer them.
     pub muted: BTreeSet<String>,
-    /// Outside these cards come in silence; always loud without any.
-    pub hours: Option<Hours>,
+    /// Outside these cards come in silence, if they are `on`.
+    pub hours: Hours,
 }
 
 impl Default for Choice {
@@ -52,9 +52,12 @@ pub enum Wrong {
     Hours,
 }
 
-/// Hours of some days of the week.
+/// Hours of some days of the week. Those that are not `on` wait until they are again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hours {
+    /// Older versions kept hours only while they were.
+    #[serde(default = "on")]
+    pub on: bool,
     /// Minutes since midnight. When `to` is not later than `from` the hours end on the next day.
     pub from_min: u16,
     pub to_min: u16,
@@ -62,9 +65,20 @@ pub struct Hours {
     pub days: u8,
 }
 
+fn on() -> bool {
+    true
+}
+
+impl Default for Hours {
+    /// Monday to Friday, nine to five, once they are on.
+    fn default() -> Self {
+        Self { on: false, ..Self::USUAL }
+    }
+}
+
 impl Hours {
     /// Monday to Friday, nine to five.
-    pub const USUAL: Self = Self { from_min: 9 * 60, to_min: 17 * 60, days: 0b1_1111 };
+    const USUAL: Self = Self { on: true, from_min: 9 * 60, to_min: 17 * 60, days: 0b1_1111 };
 
     #[must_use]
     pub fn has_day(self, day: Weekday) -> bool {
@@ -87,7 +101,7 @@ impl Choice {
     /// Cards come in silence at this time of the app's clock.
     #[must_use]
     pub fn is_quiet(&self, at: DateTime) -> bool {
-        self.do_not_disturb || self.hours.is_some_and(|hours| !hours.hold(at))
+        self.do_not_disturb || (self.hours.on && !self.hours.hold(at))
     }
 
     /// Reads a form. `line` is a line that is to pop, `shown` one that the form has a tick for; `day` is 1 for Monday.
@@ -104,16 +118,15 @@ impl Choice {
         if muted.len() > LINES_CHOSEN_MAX {
             return Err(Wrong::ManyLines);
         }
-        let hours = match value("hours") {
-            Some(_) => {
-                let minute = |name| value(name).and_then(minutes).ok_or(Wrong::Hours);
-                let day = |value: &String| value.parse().ok().filter(|day| (1..=7).contains(day));
-                let days = values("day").filter_map(day).fold(0, |days: u8, day: u8| days | 1 << (day - 1));
-                Some(Hours { from_min: minute("from")?, to_min: minute("to")?, days })
-            }
-            None => None,
-        };
         let is = |name: &str| value(name).is_some();
+        let day = |value: &String| value.parse().ok().filter(|day| (1..=7).contains(day));
+        let days = values("day").filter_map(day).fold(0, |days: u8, day: u8| days | 1 << (day - 1));
+        let minute = |name| value(name).and_then(minutes);
+        let hours = match (is("hours"), minute("from"), minute("to")) {
+            (on, Some(from_min), Some(to_min)) => Hours { on, from_min, to_min, days },
+            (true, ..) => return Err(Wrong::Hours),
+            (false, ..) => Hours::default(),
+        };
         Ok(Self {
             everybody: is("everybody"),
             unowned: is("unowned"),
@@ -162,7 +175,7 @@ mod tests {
         ] {
             check(Hours::USUAL, at, hold);
         }
-        let night = Hours { from_min: 22 * 60, to_min: 6 * 60, days: 0b1 };
+        let night = Hours { on: true, from_min: 22 * 60, to_min: 6 * 60, days: 0b1 };
         for (at, hold) in [
             ("2026-02-02T21:59", false),
             ("2026-02-02T22:00", true),
@@ -196,9 +209,11 @@ mod tests {
         ]);
         let read = read.unwrap();
         assert_eq!(read.muted.iter().collect::<Vec<_>>(), ["a"]);
-        assert_eq!(read.hours, Some(Hours { from_min: 540, to_min: 1020, days: 0b1_0001 }));
+        assert_eq!(read.hours, Hours { on: true, from_min: 540, to_min: 1020, days: 0b1_0001 });
         assert!(read.team && !read.everybody && !read.unowned && !read.sound);
         assert!(form(&[("hours", "on"), ("from", "25:00"), ("to", "9")]).is_err());
-        assert_eq!(form(&[]).unwrap().hours, None);
+        assert_eq!(form(&[]).unwrap().hours, Hours::default());
+        let older = r#"{"from_min": 540, "to_min": 1020, "days": 31}"#;
+        assert_eq!(serde_json::from_str::<Hours>(older).unwrap(), Hours::USUAL);
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use ui::Texts;
 
 use super::{
-    choice::{Choice, Hours, Wrong, clock_text},
+    choice::{Choice, Wrong, clock_text},
     language,
     routes::{Pages, acting},
     seat::Seat,
@@ -39,12 +39,12 @@ pub fn frame(seat: &Seat, directory: &Directory) -> SettingsFrame {
         ("do_not_disturb", choice.do_not_disturb),
         ("sound", choice.sound),
         ("keys", choice.keys),
-        ("hours", choice.hours.is_some()),
+        ("hours", choice.hours.on),
     ];
     ticks.extend(simple.into_iter().filter(|(_, set)| *set).map(|(name, _)| format!("{name}=on")));
     let wanted = |id: &&String| !choice.muted.contains(*id);
     ticks.extend(directory.lines(&seat.person).iter().filter(wanted).map(|id| format!("line={id}")));
-    let hours = choice.hours.unwrap_or(Hours::USUAL);
+    let hours = choice.hours;
     let days = days().filter(|(_, day)| hours.has_day(*day));
     ticks.extend(days.map(|(number, _)| format!("day={number}")));
     SettingsFrame { ticks, from: clock_text(hours.from_min), to: clock_text(hours.to_min) }
@@ -66,16 +66,16 @@ pub fn lines(seat: &Seat, directory: &Directory, texts: &Texts) -> Vec<ui::DeskL
     directory.lines(&seat.person).iter().enumerate().map(line).collect()
 }
 
-/// The hours of a person; usual ones to begin with where none are set.
+/// The hours of a person.
 pub fn hours(choice: &Choice, texts: &Texts) -> ui::DeskHours {
-    let hours = choice.hours.unwrap_or(Hours::USUAL);
+    let hours = choice.hours;
     let day = |((number, day), name): ((usize, Weekday), &ui::Text)| ui::DeskDay {
         number,
         name: name.into(),
         set: hours.has_day(day),
     };
     ui::DeskHours {
-        set: choice.hours.is_some(),
+        set: hours.on,
         from: clock_text(hours.from_min),
         to: clock_text(hours.to_min),
         days: days().zip(&texts.settings.days).map(day).collect(),
@@ -102,12 +102,12 @@ pub async fn settings(
             });
         }
     };
-    let kept = store::choose(&pages.store.pool, &visitor.person.id, &choice).await;
-    pages.hub.choose(&visitor.person, choice);
-    if let Err(error) = kept {
+    // What is not kept does not hold either: the page puts it back.
+    if let Err(error) = store::choose(&pages.store.pool, &visitor.person.id, &choice).await {
         tracing::error!(%error, "what a person chose could not be kept");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         return language::page(&pages, &headers, status, |texts| &texts.errors.store);
     }
+    pages.hub.choose(&visitor.person, choice);
     StatusCode::NO_CONTENT.into_response()
 }

@@ -189,7 +189,7 @@ pub async fn choice(pool: &AnyPool, person: &str) -> sqlx::Result<Choice> {
         sound: is("sound")?,
         keys: row.try_get::<i64, _>("team")? & KEYS_OFF == 0,
         muted: json(&row, "muted")?.unwrap_or_default(),
-        hours: json(&row, "hours")?,
+        hours: json(&row, "hours")?.unwrap_or_default(),
     })
 }
 
@@ -225,7 +225,7 @@ pub async fn choose(pool: &AnyPool, person: &str, choice: &Choice) -> sqlx::Resu
     )
     .bind(person)
     .bind(serde_json::to_string(&choice.muted).expect("ids are texts"))
-    .bind(choice.hours.map(|hours| serde_json::to_string(&hours).expect("hours are numbers")))
+    .bind(serde_json::to_string(&choice.hours).expect("hours are numbers"))
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await

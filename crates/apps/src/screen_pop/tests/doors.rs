@@ -206,6 +206,14 @@ async fn what_is_chosen_in_one_page_is_in_all_and_kept() {
     let line = format!("line={FRONT_DESK}");
     assert_eq!(settings["ticks"], serde_json::json!(["sound=on", "keys=on", "hours=on", line]));
     assert_eq!(act(&app, "/alerts", &format!("call={id}"), &front()).await, StatusCode::OK, "in silence");
+    // Not in force, they are kept for when they are again.
+    let form = "from=09:00&to=17:30&day=6&sound=on";
+    assert_eq!(act(&app, "/settings", form, &front()).await, StatusCode::NO_CONTENT);
+    let settings = page.expect("settings").await;
+    assert_eq!((&settings["from"], &settings["to"]), (&"09:00".into(), &"17:30".into()));
+    assert_eq!(settings["ticks"], serde_json::json!(["sound=on", line, "day=6"]));
+    let kept = desks::choice(&app.store.pool, &front().id).await.unwrap().hours;
+    assert_eq!((kept.on, kept.from_min, kept.to_min, kept.days), (false, 540, 1050, 0b10_0000));
     // The same line, not ticked: its call leaves the page, and stays away after a restart.
     let form = format!("shown={FRONT_DESK}");
     assert_eq!(act(&app, "/settings", &form, &front()).await, StatusCode::NO_CONTENT);
@@ -245,6 +253,17 @@ async fn what_a_person_sees_of_the_team_is_kept() {
         let chosen = (form.contains("unowned"), form.contains("team"));
         assert_eq!((kept.unowned, kept.team), chosen, "{form}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_does_not_hold() {
+    let app = App::closed(&[front()]).await;
+    let page = text(get(&app, "/", &front()).await).await;
+    assert!(page.contains("name=\"do_not_disturb\">"), "{page}");
+    sqlx::query("DROP TABLE desk_choices").execute(&app.store.pool).await.unwrap();
+    let status = act(&app, "/settings", "do_not_disturb=on", &front()).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!app.hub.choice(&front()).unwrap().do_not_disturb);
 }
 
 #[tokio::test]
