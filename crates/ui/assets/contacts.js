@@ -96,8 +96,3 @@ if (drop) setUpDrop();
 if (mapping) setUpMapping();
 // What went wrong is where a reader begins.
 if (!wrong.hidden) wrong.focus();
-for (const form of document.querySelectorAll("[data-sure]")) {
-  form.addEventListener("submit", (event) => {
-    if (!confirm(form.dataset.sure)) event.preventDefault();
-  });
-}

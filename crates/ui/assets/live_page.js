@@ -64,3 +64,10 @@ export async function mayComeBack(path, refusals) {
 
 // A page that comes back from the browser's memory is out of date.
 addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+// What takes something away asks first.
+for (const form of document.querySelectorAll("[data-sure]")) {
+  form.addEventListener("submit", (event) => {
+    if (!confirm(form.dataset.sure)) event.preventDefault();
+  });
+}

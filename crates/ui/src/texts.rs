@@ -387,6 +387,7 @@ pub struct WallTexts {
     pub made: Text,
     pub made_by: Text,
     pub take_away: Text,
+    pub sure: Text,
     pub make_link: Text,
     pub link_name: Text,
     pub link_name_example: Text,

@@ -118,7 +118,9 @@ async fn link_of(pages: &Pages, headers: &HeaderMap, token: &str) -> Result<Stri
     match store::holds(&pages.store.pool, &key).await {
         Ok(true) => Ok(key),
         Ok(false) => {
-            Err(language::page(pages, headers, StatusCode::NOT_FOUND, |texts| &texts.errors.dead_link))
+            // Who stands before a wall has no calls to go back to.
+            let page = language::message(pages, headers, |texts| &texts.errors.dead_link);
+            Err(ui::page(StatusCode::NOT_FOUND, &page, &[]))
         }
         Err(error) => Err(not_now(pages, headers, &error)),
     }
