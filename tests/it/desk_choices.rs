@@ -43,22 +43,23 @@ async fn a_contact_that_was_kept_on_a_card_is_amended_there_and_by_an_admin_with
     keys(&browser, "Dee Known").await;
     keys(&browser, ENTER).await;
     browser.sees(&["The contact is kept.", "Dee Known"]).await;
-    let asked = async |answer: bool| {
-        browser.press("Take away").await;
-        let words = browser.page.get_alert_text().await.expect("it is asked first");
-        assert!(words.contains("Take away Dee Known?"), "{words}");
-        let page = &browser.page;
-        if answer { page.accept_alert().await } else { page.dismiss_alert().await }
-            .expect("it can be answered");
-    };
-    asked(false).await;
+    take_away(&browser, "Dee Known", false).await;
     browser.sees(&["Dee Known"]).await;
-    asked(true).await;
+    take_away(&browser, "Dee Known", true).await;
     browser.sees(&["The contact is taken away.", "No contacts kept yet"]).await;
     browser.open(&team.page).await;
     browser.sees(&["New contact for (312) 555-0162"]).await;
     browser.close().await;
     team.app.stop().await;
+}
+
+/// Presses the button, and answers what is asked then.
+async fn take_away(browser: &Browser, what: &str, is_sure: bool) {
+    browser.press("Take away").await;
+    let page = &browser.page;
+    let words = page.get_alert_text().await.expect("it is asked first");
+    assert!(words.contains(&format!("Take away {what}?")), "{words}");
+    if is_sure { page.accept_alert().await } else { page.dismiss_alert().await }.expect("it can be answered");
 }
 
 #[tokio::test]
@@ -134,7 +135,12 @@ async fn what_the_app_does_not_take_is_put_back_and_hours_say_what_they_mean() {
     };
     choose("08:30", "08:30", "Both times are the same").await;
     is_kept("name=\"to\" value=\"08:30\"").await;
-    choose("22:00", "", "until then nothing is kept").await;
+    choose("22:00", "", "until then the last ones hold").await;
+    click(&browser, "[name=do_not_disturb]").await;
+    is_kept("name=\"do_not_disturb\" checked").await;
+    assert!(page().await.contains("name=\"from\" value=\"08:30\""), "as they were");
+    let written = "[settings.elements.from.value, settings.elements.to.value]";
+    assert_eq!(read(&browser, written).await, json!(["22:00", ""]), "and what is being written stays");
     choose("22:00", "06:00", "end on the next day").await;
     is_kept("name=\"to\" value=\"06:00\"").await;
     for day in browser.page.find_all(Locator::Css("[name=day]:checked")).await.expect("days") {
@@ -146,7 +152,7 @@ async fn what_the_app_does_not_take_is_put_back_and_hours_say_what_they_mean() {
 }
 
 #[tokio::test]
-async fn a_reload_makes_no_second_link_of_the_wallboard() {
+async fn a_reload_makes_no_second_link_of_the_wallboard_and_none_goes_unasked() {
     let team = Team::start().await;
     let browser = Browser::start().await;
     browser.sign_in_at_desk(&team.page, &team.person(1)).await;
@@ -165,6 +171,11 @@ async fn a_reload_makes_no_second_link_of_the_wallboard() {
         .await,
         json!([1, null])
     );
+    click(&browser, ".wall-links summary").await;
+    take_away(&browser, "Kitchen TV", false).await;
+    browser.sees(&["Kitchen TV"]).await;
+    take_away(&browser, "Kitchen TV", true).await;
+    browser.until("the link is gone", "!document.querySelector('.wall-row')").await;
     browser.close().await;
     team.app.stop().await;
 }

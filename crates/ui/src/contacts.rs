@@ -102,9 +102,11 @@ pub struct KeptContacts {
 pub struct KeptContact {
     /// What forms know it by.
     pub reference: String,
+    /// What was kept of it when the form was made.
+    pub was: String,
     /// What people know it by.
     pub title: String,
-    /// Company and number.
+    /// Company, number and notes.
     pub about: String,
     pub name: String,
     pub company: String,

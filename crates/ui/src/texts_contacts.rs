@@ -56,6 +56,7 @@ pub struct KeptTexts {
     pub done: Text,
     pub away: Text,
     pub gone: Text,
+    pub changed: Text,
     pub no_name: Text,
     pub no_number: Text,
     pub number_taken: Text,

@@ -35,13 +35,15 @@ pub struct Wanted {
     done: String,
 }
 
-/// What stands in the form of a contact. `contact` is its reference, `q` what was searched for when the form was made.
+/// What stands in the form of a contact. `contact` is its reference, `was` its state and `q` what was searched for when the
+/// form was made.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct KeptForm {
     proof: String,
     q: String,
     contact: String,
+    was: String,
     name: String,
     company: String,
     notes: String,
@@ -79,7 +81,8 @@ pub async fn amend(
     };
     let (name, company, notes) = (form.name.clone(), form.company.clone(), form.notes.clone());
     let number = Number::read(&form.number, pages.contacts.home);
-    let kept = pages.callers.amend(&form.contact, &Written { name, company, notes }, &number).await;
+    let written = Written { name, company, notes };
+    let kept = pages.callers.amend(&form.contact, &form.was, &written, &number).await;
     answer(&pages, &admin, form, kept, "kept").await
 }
 
@@ -113,7 +116,9 @@ async fn answer(
             Redirect::to(&format!("{HERE}?{query}")).into_response()
         }
         Ok(why) => {
-            let wanted = Wanted { q: form.q.clone(), ..Wanted::default() };
+            // What it was found by may not stand in it any more.
+            let q = if why == Kept::Changed { &form.contact } else { &form.q };
+            let wanted = Wanted { q: q.clone(), ..Wanted::default() };
             shown(pages, admin, &wanted, Some((form, why))).await
         }
         Err(error) => not_kept(&error, &admin.texts),
@@ -133,7 +138,7 @@ async fn shown(
     };
     let line = |contact: Contact| {
         let shown = Number::read(&contact.reference, pages.contacts.home);
-        let about = [contact.company.as_str(), shown.people().unwrap_or_default()];
+        let about = [contact.company.as_str(), shown.people().unwrap_or_default(), contact.notes.as_str()];
         let about: Vec<&str> = about.into_iter().filter(|text| !text.is_empty()).collect();
         let typed = refused.as_ref().map(|(form, _)| form).filter(|form| form.contact == contact.reference);
         KeptContact {
@@ -144,6 +149,7 @@ async fn shown(
             notes: typed.map_or(&contact.notes, |form| &form.notes).clone(),
             number: typed.map_or(&contact.reference, |form| &form.number).clone(),
             open: typed.is_some(),
+            was: store::state(&contact),
             reference: contact.reference.clone(),
         }
     };
@@ -172,6 +178,7 @@ fn in_words(why: Kept, number: &str, admin: &Admin) -> Option<String> {
     Some(match why {
         Kept::Yes => return None,
         Kept::Gone => (&words.gone).into(),
+        Kept::Changed => (&words.changed).into(),
         Kept::NoName => (&words.no_name).into(),
         Kept::NoNumber => words.no_number.with("number", tidy(number)),
         Kept::NumberTaken => words.number_taken.with("number", tidy(number)),

@@ -25,6 +25,8 @@ pub enum Kept {
     Yes,
     /// Its call or contact is not there.
     Gone,
+    /// Somebody amended it meanwhile.
+    Changed,
     NoName,
     /// Nobody is known by such a number.
     NoNumber,
@@ -96,18 +98,26 @@ impl Callers {
         Ok(Kept::Yes)
     }
 
-    /// Puts what a person wrote down in the place of the kept contact with this reference, on all cards too.
+    /// Puts what a person wrote down in the place of the kept contact with this reference, on all cards too; `was` is the
+    /// state of the contact that the person saw.
     ///
     /// # Errors
     /// When the store refuses.
-    pub async fn amend(&self, reference: &str, written: &Written, number: &Number) -> sqlx::Result<Kept> {
+    pub async fn amend(
+        &self,
+        reference: &str,
+        was: &str,
+        written: &Written,
+        number: &Number,
+    ) -> sqlx::Result<Kept> {
         let new = match written.contact(number) {
             Ok(new) => new,
             Err(why) => return Ok(why),
         };
-        let kept = match kept_contacts::amend(&self.pool, reference, new).await? {
+        let kept = match kept_contacts::amend(&self.pool, reference, was, new).await? {
             Amended::Done => Kept::Yes,
             Amended::Gone => Kept::Gone,
+            Amended::Changed => Kept::Changed,
             Amended::NumberTaken => Kept::NumberTaken,
         };
         self.learn_all().await?;

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use sqlx::{Any, AnyPool, Transaction};
 
 use super::contacts::{BY_HAND, NewContact, contact_of, insert};
-use crate::people::{contact::Contact, text::digits};
+use crate::{
+    people::{contact::Contact, text::digits},
+    screen_pop::secrets::digest,
+};
 
 /// What became of a contact that was to be amended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub enum Amended {
     Done,
     /// It is not there any more.
     Gone,
+    /// It is not what it was when somebody began to amend it.
+    Changed,
     /// Another one has the new number.
     NumberTaken,
 }
@@ -43,15 +48,19 @@ pub async fn add(pool: &AnyPool, new: NewContact, now: Timestamp) -> sqlx::Resul
     transaction.commit().await
 }
 
-/// Puts a contact in the place of the one with this reference. Whom it was picked for stays; where the number is another
+/// Puts a contact in the place of the one with this reference, if that is still what it `was` ([`state`]; empty where
+/// nobody knows). Whom it was picked for stays; where the number is another
 /// one, what was picked for the former is forgotten.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn amend(pool: &AnyPool, reference: &str, new: NewContact) -> sqlx::Result<Amended> {
+pub async fn amend(pool: &AnyPool, reference: &str, was: &str, new: NewContact) -> sqlx::Result<Amended> {
     let mut transaction = super::write(pool).await?;
     let Some(import) = import(&mut transaction).await? else { return Ok(Amended::Gone) };
     let Some(id) = id_of(&mut transaction, import, reference).await? else { return Ok(Amended::Gone) };
+    if !was.is_empty() && state(&one(&mut transaction, id).await?) != was {
+        return Ok(Amended::Changed);
+    }
     if new.contact.reference != reference {
         if id_of(&mut transaction, import, &new.contact.reference).await?.is_some() {
             return Ok(Amended::NumberTaken);
@@ -67,6 +76,12 @@ pub async fn amend(pool: &AnyPool, reference: &str, new: NewContact) -> sqlx::Re
     put(&mut transaction, import, new).await?;
     transaction.commit().await?;
     Ok(Amended::Done)
+}
+
+/// Tells all that is kept of a contact from what was kept of it before.
+#[must_use]
+pub fn state(contact: &Contact) -> String {
+    digest("kept contact", &serde_json::to_string(contact).expect("a contact is plain texts"))
 }
 
 /// Takes a contact away, and what was picked by it. False if there is none.
@@ -146,6 +161,12 @@ async fn id_of(
         .bind(reference)
         .fetch_optional(&mut **transaction)
         .await
+}
+
+async fn one(transaction: &mut Transaction<'static, Any>, id: i64) -> sqlx::Result<Contact> {
+    let text = "SELECT c.reference, c.document, i.name FROM people_contacts AS c
+                JOIN people_imports AS i ON i.id = c.import_id WHERE c.id = $1";
+    contact_of(&sqlx::query(text).bind(id).fetch_one(&mut **transaction).await?)
 }
 
 async fn put(transaction: &mut Transaction<'static, Any>, import: i64, new: NewContact) -> sqlx::Result<()> {

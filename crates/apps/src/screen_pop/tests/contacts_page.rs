@@ -311,6 +311,33 @@ async fn a_contact_that_was_kept_on_a_card_is_amended_and_taken_away() {
 }
 
 #[tokio::test]
+async fn what_somebody_amended_meanwhile_is_told_before_it_is_written_over() {
+    let app = App::start().await;
+    keep(&app, "a", "+13125550147", "Ada Example").await;
+    let was = |page: &str| {
+        let (_, rest) = page.split_once("name=\"was\" value=\"").unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let amend = async |was: &str, form: &str| {
+        let form = format!("contact=%2B13125550147&q=ada&number=%2B13125550147&was={was}&{form}");
+        let answer = send(&app, "POST", "/contacts/kept", form).await;
+        (answer.status().as_u16(), text(answer).await)
+    };
+    let first = was(&app.text("/contacts/kept?q=ada").await);
+    assert_eq!(amend(&first, "name=Eve+Example&company=Acme").await.0, 303);
+    // The same page in another tab, which does not know of the company and the name yet.
+    let (status, page) = amend(&first, "name=Ada+Example&notes=Prefers+mornings").await;
+    assert!(status == 422 && page.contains("This contact was amended meanwhile"), "{page}");
+    assert!(page.contains("<bdi>Acme · (312) 555-0147</bdi>"), "as it is now: {page}");
+    assert!(page.contains("<details class=\"amend\" open>"), "{page}");
+    assert!(page.contains("name=\"notes\" value=\"Prefers mornings\""), "what was written: {page}");
+    assert_eq!(found(&app, "+13125550147").await, ["Eve Example {}"]);
+    assert_eq!(amend(&was(&page), "name=Ada+Example&notes=Prefers+mornings").await.0, 303);
+    let page = app.text("/contacts/kept?q=mornings").await;
+    assert!(page.contains("<bdi>(312) 555-0147 · Prefers mornings</bdi>"), "found by notes: {page}");
+}
+
+#[tokio::test]
 async fn of_many_contacts_that_were_kept_the_newest_are_shown_and_a_search_finds_the_others() {
     let app = App::start().await;
     for n in 0..=KEPT_CONTACTS_SHOWN_MAX {
