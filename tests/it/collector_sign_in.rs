@@ -139,3 +139,17 @@ async fn calls_of_a_time_without_a_sign_in_are_collected_once_after_a_login_else
     assert_eq!(stored, spaces);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_service_that_refuses_all_tokens_for_a_while_asks_nobody_to_sign_in() {
+    let platform = Platform::start().await;
+    let state = platform.folder("state");
+    apps::reports_signed_in(&platform, &state, &["--json"]).await.stop().await;
+    add(&platform, &json!({"fault": "unauthorized", "times": 12})).await;
+    let app = apps::start(&platform, "reports", &state, &["--json"]);
+    let space = play(&platform, "missed", &["--speed", "50"]).await;
+    apps::printed(&app, &space).await;
+    let said = app.stderr.all().join("\n");
+    assert!(said.contains("401") && !said.contains("the sign-in has ended"), "{said}");
+    app.stop().await;
+}

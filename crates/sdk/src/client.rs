@@ -55,6 +55,8 @@ pub(crate) struct Held {
     pub expires_at: Instant,
     /// The authorization server refused the refresh token.
     pub refused: bool,
+    /// When a refresh of ours brought the access token.
+    pub refreshed_at: Option<Instant>,
 }
 
 impl Held {
@@ -67,6 +69,7 @@ impl Held {
             expires_at: now + tokens.lifetime().saturating_sub(age),
             tokens,
             refused: false,
+            refreshed_at: None,
         }
     }
 }
@@ -255,6 +258,13 @@ pub(crate) fn issuer(hosts: &Hosts) -> String {
 impl Inner {
     pub fn held(&self) -> Option<Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a refresh has brought this token less than [`limits::REFUSED_PAUSE`] ago.
+    pub fn is_just_refreshed(&self, token: &str) -> bool {
+        let held = self.held().filter(|held| held.tokens.access_token == token);
+        let at = held.and_then(|held| held.refreshed_at);
+        at.is_some_and(|at| at.elapsed() < limits::REFUSED_PAUSE)
     }
 
     /// Changes what is held without telling: the tokens stay the same.

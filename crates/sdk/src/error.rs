@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wire::error::ApiError;
+use wire::error::{ApiError, code};
 
 /// Channel ids have about 87 characters and tokens more; a UUID, which is no secret, has 36.
 const SECRET_WORD_CHARS: usize = 48;
@@ -20,7 +20,7 @@ pub enum ErrorKind {
     RateLimited,
     /// The request was understood and refused; trying it unchanged does not help.
     Rejected,
-    /// No answer, or one that says "not now" (5xx). Trying later can help.
+    /// No answer, or one that says "not now" (5xx), or a refusal of a token that was refreshed before. Trying later can help.
     Unreachable,
     /// An answer that does not fit the specification.
     BadAnswer,
@@ -88,7 +88,12 @@ impl Error {
     pub(crate) fn from_answer(doing: &str, status: u16, body: &[u8]) -> Self {
         let api: ApiError = serde_json::from_slice(body).unwrap_or_default();
         let (kind, advice) = match status {
-            401 => (ErrorKind::SignInNeeded, "; sign in again"),
+            // The right sign-in of the wrong person (spec/errors-and-limits.md).
+            401 if api.error_code == code::NOT_AUTHENTICATED => {
+                (ErrorKind::Forbidden, "; sign in as an admin")
+            }
+            // Only a refused refresh ends a sign-in: this token has just come from one.
+            401 => (ErrorKind::Unreachable, "; try again later, and sign in again if that lasts"),
             403 => {
                 (ErrorKind::Forbidden, "; check the scopes of the OAuth client and the rights of the user")
             }

@@ -12,6 +12,9 @@ pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often a request's token is refreshed when each is said to have expired; then the service counts as unreachable:
 /// a refresh that succeeds proves that the sign-in lives.
 pub const REFRESHES_MAX: u32 = 4;
+/// A token that a refresh has brought less long ago than this is not refreshed when it is refused: the service counts as
+/// unreachable. However many requests are refused, and for how long, there is no storm of refreshes.
+pub const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 /// Tries of one request that is safe to repeat; then its last error is returned.
 pub const TRIES_MAX: u32 = 4;
 /// Pause before the second try; doubled for each further one, jittered down to half.

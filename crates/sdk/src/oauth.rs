@@ -166,6 +166,7 @@ impl Inner {
                 if let Err(error) = self.install(tokens) {
                     tracing::error!("{error}");
                 }
+                self.update_held(|held| held.refreshed_at = Some(Instant::now()));
                 tracing::debug!("access token refreshed");
                 Ok(())
             }

@@ -1,5 +1,5 @@
 //! Typed calls of the APIs. What is safe to repeat is repeated, within limits; a refused token is refreshed
-//! once (spec/errors-and-limits.md).
+//! once (spec/errors-and-limits.md). Only a refused refresh ends a sign-in.
 
 use jiff::Timestamp;
 use std::time::Duration;
@@ -312,7 +312,7 @@ impl Client {
             self.inner.paces.turn(api).await;
             let token = self.inner.access_token().await?;
             let (error, wish) = match self.once(&call, &token).await {
-                Ok(answer) if answer.status == 401 && may_refresh(refreshes, &answer) => {
+                Ok(answer) if answer.status == 401 && self.may_refresh(refreshes, &token, &answer) => {
                     refreshes += 1;
                     self.inner.refresh(&token).await?;
                     continue;
@@ -331,11 +331,7 @@ impl Client {
                     if (200..300).contains(&answer.status) {
                         return Ok(answer);
                     }
-                    let mut error = Error::from_answer(call.doing, answer.status, &answer.body);
-                    if answer.status == 401 && has_expired(&answer) {
-                        // The service has just given out this token: the sign-in lives, the token comes too late.
-                        error.kind = ErrorKind::Unreachable;
-                    }
+                    let error = Error::from_answer(call.doing, answer.status, &answer.body);
                     (error, retry_after(&answer.headers))
                 }
                 Err(error) => (error, None),
@@ -346,6 +342,16 @@ impl Client {
                 return Err(error);
             }
             tokio::time::sleep(pause(tries, wish)).await;
+        }
+    }
+
+    /// A refused token is refreshed once, unless a refresh has brought it a moment ago. One that is said to have expired
+    /// again had its time: the machine slept between refresh and request, or the service's clock runs faster than ours, as
+    /// a virtual one does.
+    fn may_refresh(&self, refreshes: u32, token: &str, answer: &Answer) -> bool {
+        match has_expired(answer) {
+            true => refreshes < limits::REFRESHES_MAX,
+            false => refreshes == 0 && !self.inner.is_just_refreshed(token),
         }
     }
 
@@ -364,12 +370,6 @@ impl Client {
             .map_err(|_| Error::local(format!("{}: the request cannot be written", call.doing)))?;
         self.inner.send(call.doing, request).await
     }
-}
-
-/// A refused token is refreshed once. One that is said to have expired again had its time: the machine slept between
-/// refresh and request, or the service's clock runs faster than ours, as a virtual one does.
-fn may_refresh(refreshes: u32, answer: &Answer) -> bool {
-    refreshes == 0 || (refreshes < limits::REFRESHES_MAX && has_expired(answer))
 }
 
 /// Whether a 401 says that the token lived too long, not that it is none.

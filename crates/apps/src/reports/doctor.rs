@@ -396,6 +396,9 @@ pub(super) fn step(error: &Error, scope: &str, account: &str) -> String {
         (ErrorKind::NotFound | ErrorKind::Rejected, _) => MEND_KEY.to_owned(),
         (ErrorKind::SignInNeeded, _) => "callfeed login, with the same --env and --state".to_owned(),
         (ErrorKind::RateLimited, _) => "end the other programs of this OAuth client, or wait".to_owned(),
+        (ErrorKind::Unreachable, _) if error.status == Some(401) => {
+            "wait and try again; if that lasts: callfeed login, with the same --env and --state".to_owned()
+        }
         (ErrorKind::Unreachable, _) => "wait and try again; the service or the way to it is down".to_owned(),
         // Each such message has a cause of its own.
         (ErrorKind::BadAnswer | ErrorKind::Local, _) => format!("see the message: {}", error.message),

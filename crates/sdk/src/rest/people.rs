@@ -7,7 +7,9 @@ use wire::directory::{AdminMe, Line, MyAccount, PhoneNumber, ScimMe, User};
 
 use super::{Call, endpoint, with_query};
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 
 /// The entitlement of whoever may administer an account (spec/oauth.md, Where account keys come from).
 const ADMIN: &str = "acctadmin";
@@ -104,11 +106,7 @@ impl Client {
     /// 401 `not.authenticated` for a user who is no admin.
     async fn admin_record(&self) -> Result<AdminMe, Error> {
         let url = endpoint(&self.config().hosts.admin, &["admin", "rest", "v1"], &["me"]);
-        let record = self.json(Call::new("reading the admin's record", Method::GET, url)).await;
-        record.map_err(|error| match error.code.as_deref() {
-            Some("not.authenticated") => Error { kind: ErrorKind::Forbidden, ..error },
-            _ => error,
-        })
+        self.json(Call::new("reading the admin's record", Method::GET, url)).await
     }
 }
 

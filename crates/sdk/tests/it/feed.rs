@@ -180,6 +180,26 @@ async fn without_a_sign_in_it_waits_for_one() {
     feed.close().await;
 }
 
+#[tokio::test]
+async fn tokens_that_are_refused_for_a_while_stop_no_feed() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let refused = json!({"errorCode": "AUTHN_INVALID_TOKEN", "message": "invalid"});
+    for _ in 0..4 {
+        fake.next("POST /notification-channel/v1/channels", 401, refused.clone());
+    }
+    let mut feed = Feed::open(client.clone(), config(&fake));
+    loop {
+        match next(&mut feed).await {
+            FeedEvent::Problem(error) => assert_eq!(error.status, Some(401)),
+            FeedEvent::Connected { .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(fake.count("POST /oauth/token grant_type=refresh_token"), 1);
+    feed.close().await;
+}
+
 /// An answer of the fake to "which accounts are subscribed".
 fn keys(keys: &[&str]) -> serde_json::Value {
     json!({"accountKeys": keys})

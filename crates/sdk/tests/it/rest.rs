@@ -46,11 +46,31 @@ async fn a_refused_token_is_refreshed_once() {
     client.channel("demo", &channel.channel_id).await.unwrap();
     assert_eq!(fake.count(REFRESH), 1);
 
-    fake.next(&path, 401, refused.clone());
-    fake.next(&path, 401, refused);
+    // The refresh has just succeeded, so the sign-in lives: it is tried again later, and not refreshed each time.
+    for _ in 0..sdk::limits::TRIES_MAX {
+        fake.next(&path, 401, refused.clone());
+    }
     let error = client.channel("demo", &channel.channel_id).await.unwrap_err();
-    assert_eq!((error.kind, error.status), (ErrorKind::SignInNeeded, Some(401)));
-    assert_eq!(fake.count(REFRESH), 2);
+    assert_eq!((error.kind, error.status), (ErrorKind::Unreachable, Some(401)));
+    assert!(error.is_temporary() && client.is_signed_in(), "{error}");
+    assert_eq!(fake.count(REFRESH), 1);
+    client.channel("demo", &channel.channel_id).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_token_of_a_new_sign_in_may_be_refreshed_at_once() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let channels = "GET /notification-channel/v1/channels";
+    let refused = json!({"errorCode": "AUTHN_INVALID_TOKEN", "message": "invalid"});
+    for refreshes in 1..=2 {
+        // A token of a sign-in, not of a refresh.
+        client.exchange("code-2").await.unwrap();
+        fake.next(channels, 401, refused.clone());
+        fake.next(channels, 200, json!({"items": []}));
+        client.channels().await.unwrap();
+        assert_eq!(fake.count(REFRESH), refreshes);
+    }
 }
 
 #[tokio::test]
