@@ -87,7 +87,7 @@ async fn a_sign_in_that_ends_twice_is_asked_for_twice_and_a_refusal_ends_nothing
 }
 
 /// Starts `callfeed login` beside a collector and signs in there.
-async fn log_in_elsewhere(platform: &Platform, state: &Path) {
+pub async fn log_in_elsewhere(platform: &Platform, state: &Path) {
     let listen = format!("127.0.0.1:{}", ports::free());
     let mut login = apps::start(platform, "login", state, &["--listen", &listen]);
     apps::sign_in(platform, &login).await;

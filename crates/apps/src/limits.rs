@@ -35,6 +35,10 @@ pub const FETCHES_MAX: usize = 16;
 pub const CATCHING_UP: u64 = 40;
 /// … this often.
 pub const CATCHING_UP_EVERY: Duration = Duration::from_secs(30);
+/// Why reports cannot be had is told this long after the first one meets it, so that the others are counted …
+pub const CAUSE_WAIT: Duration = Duration::from_secs(3);
+/// … and again when it holds back so many times more than were told.
+pub const CAUSE_GROWN: u64 = 10;
 /// First pause before a report is asked for again; doubled each time, jittered down to half.
 pub const FETCH_PAUSE: Duration = Duration::from_millis(500);
 /// Longest such pause.

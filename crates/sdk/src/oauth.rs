@@ -207,6 +207,7 @@ impl Inner {
             // An answer without one means: keep using the old (spec/oauth.md, Refresh behaviour).
             refresh_token: answer.refresh_token.map(RefreshToken::into_secret).or(old_refresh),
             refresh_obtained: Some(refresh_obtained),
+            signed_in: old.map_or(Some(now), |old| old.signed_in),
             expires_in_s: answer.expires_in.unwrap_or(EXPIRES_IN_DEFAULT_S),
             obtained: now,
             scope: answer.scope.or_else(|| old?.scope.clone()),

@@ -176,9 +176,19 @@ pub(crate) struct Tokens {
     /// When this refresh token was first seen; in files of earlier versions when the access token was.
     #[serde(default)]
     pub refresh_obtained: Option<Timestamp>,
+    /// When somebody signed in, which refreshes leave as it is; not known of files of earlier versions.
+    #[serde(default)]
+    pub signed_in: Option<Timestamp>,
 }
 
+/// Tells one sign-in from another: when it was, and whose.
+pub(crate) type SignIn = (Option<Timestamp>, Option<String>);
+
 impl Tokens {
+    pub fn sign_in(&self) -> SignIn {
+        (self.signed_in, self.principal.clone())
+    }
+
     pub fn lifetime(&self) -> Duration {
         Duration::from_secs(self.expires_in_s)
     }
@@ -221,6 +231,7 @@ mod tests {
             scope: None,
             principal: Some("ada@example.com".to_owned()),
             refresh_obtained: None,
+            signed_in: None,
         }
     }
 

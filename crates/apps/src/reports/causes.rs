@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use sdk::{Error, ErrorKind};
 
 use super::{counted, doctor};
+use crate::limits;
 use crate::store::causes::Cause;
 
 /// What stands in a cause for the call that it is of.
@@ -42,26 +44,30 @@ pub(super) fn reason(error: &Error, account_key: &str, conversation_space_id: &s
     format!("{error}; {step}")
 }
 
-/// Which causes the log has told, and how many reports each held back at most.
-#[derive(Debug, Default)]
-pub(super) struct Told(HashMap<String, u64>);
-
-/// What the log has not told yet.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// A cause, with its step.
-    Stands(String),
-    /// That one is over.
-    Over(String),
+/// What the gap and the log say of a look at the list of finished calls that is refused.
+pub(super) fn refused_look(error: &Error, account_key: &str) -> String {
+    let error = Error { reference: None, ..error.clone() };
+    format!("{error}; {}", doctor::step(&error, "cr.v1.read", account_key))
 }
 
-impl News {
-    pub fn log(&self) {
-        match self {
-            Self::Stands(text) => tracing::warn!("{text}"),
-            Self::Over(text) => tracing::info!("{text}"),
-        }
+/// A cause in two: what was said, and the step that mends it.
+pub(super) fn parts(reason: &str) -> (&str, &str) {
+    // An answer that refuses ends with its status in brackets.
+    match reason.rfind("); ") {
+        Some(at) => (&reason[..=at], &reason[at + 3..]),
+        None => (reason, reason),
     }
+}
+
+/// Which causes the log has told.
+#[derive(Debug, Default)]
+pub(super) struct Told(HashMap<String, Known>);
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    since: Timestamp,
+    /// How many reports it held back when the log said so.
+    said: u64,
 }
 
 impl Told {
@@ -69,28 +75,34 @@ impl Told {
         self.0.contains_key(reason)
     }
 
-    /// What is news, given the causes that stand now: those that are new, and the end of those that are over.
-    pub fn news(&mut self, who: &str, standing: &[Cause]) -> Vec<News> {
+    /// Forgets the causes that do not stand any more, and returns them with the time since when they were known. Their reports
+    /// are had, or given up, or held back by another cause now: the store knows.
+    pub fn over(&mut self, standing: &[Cause]) -> Vec<(String, Timestamp)> {
+        let stands = |reason: &str| standing.iter().any(|cause| cause.reason == reason);
+        let over = self.0.extract_if(|reason, _| !stands(reason));
+        over.map(|(reason, known)| (reason, known.since)).collect()
+    }
+
+    /// The causes that the log is to tell now: those that are new, and those that have grown much.
+    pub fn news<'a>(&mut self, standing: &'a [Cause], now: Timestamp) -> Vec<&'a Cause> {
         let mut news = Vec::new();
-        self.0.retain(|reason, most| {
-            let stands = standing.iter().any(|cause| cause.reason == *reason);
-            if !stands {
-                let number = counted(*most, "report", "reports");
-                news.push(News::Over(format!(
-                    "{who}over, no report is held back by it any more (it was {number}): \"{reason}\""
-                )));
-            }
-            stands
-        });
         for cause in standing {
-            let most = self.0.get(&cause.reason).copied();
-            if most.is_none() {
-                news.push(News::Stands(format!("{who}{}", line(cause))));
+            let known = self.0.get(&cause.reason).copied();
+            let grown = |known: Known| cause.reports >= known.said.saturating_mul(limits::CAUSE_GROWN);
+            if known.is_none_or(grown) {
+                let since = known.map_or(now, |known| known.since);
+                self.0.insert(cause.reason.clone(), Known { since, said: cause.reports });
+                news.push(cause);
             }
-            self.0.insert(cause.reason.clone(), cause.reports.max(most.unwrap_or_default()));
         }
         news
     }
+}
+
+/// That reports which a cause held back are had.
+pub(super) fn over(reports: u64, reason: &str) -> String {
+    let number = counted(reports, "report that it held back is", "reports that it held back are");
+    format!("over, {number} had: \"{reason}\"")
 }
 
 /// How many cannot be had, and why.
@@ -100,8 +112,6 @@ pub(super) fn line(cause: &Cause) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     fn cause(reason: &str, reports: u64) -> Cause {
@@ -118,22 +128,32 @@ mod tests {
     }
 
     #[test]
-    fn the_log_tells_a_cause_once_however_many_reports_it_holds_back_and_its_end() {
-        let mut told = Told::default();
-        let news = told.news("", &[cause("no rights", 1), cause("status 404", 2)]);
-        let stands = |text: &str| News::Stands(text.to_owned());
-        let both =
-            [stands("1 report cannot be had: no rights"), stands("2 reports cannot be had: status 404")];
-        assert_eq!(news, both);
+    fn the_log_tells_a_cause_once_again_when_it_has_grown_much_and_forgets_it_at_its_end() {
+        let (mut told, now) = (Told::default(), Timestamp::UNIX_EPOCH);
+        let standing = [cause("no rights", 3), cause("status 404", 2)];
+        let news: Vec<String> = told.news(&standing, now).into_iter().map(line).collect();
+        assert_eq!(news, ["3 reports cannot be had: no rights", "2 reports cannot be had: status 404"]);
         assert!(told.knows("no rights") && !told.knows("no route"));
-        for reports in [300, 3] {
-            assert_eq!(told.news("", &[cause("no rights", reports), cause("status 404", 2)]), []);
+        let with = |reports| [cause("no rights", reports), cause("status 404", 2)];
+        for (reports, is_news) in
+            [(3, false), (29, false), (30, true), (30, false), (299, false), (300, true)]
+        {
+            let standing = with(reports);
+            assert_eq!(!told.news(&standing, now + limits::CAUSE_WAIT).is_empty(), is_news, "{reports}");
+            assert!(told.over(&standing).is_empty());
         }
-        let news = told.news("account 17: ", &[cause("status 404", 2)]);
-        let over =
-            "account 17: over, no report is held back by it any more (it was 300 reports): \"no rights\"";
-        assert_eq!(news, [News::Over(over.to_owned())]);
-        assert_eq!(told.news("", &[cause("no rights", 1), cause("status 404", 2)]).len(), 1, "it is back");
+        assert_eq!(told.over(&[cause("status 404", 2)]), [("no rights".to_owned(), now)]);
+        assert_eq!(told.news(&with(1), now).len(), 1, "it is back");
+        assert_eq!(over(2, "no rights"), "over, 2 reports that it held back are had: \"no rights\"");
+    }
+
+    #[test]
+    fn a_cause_has_its_step_behind_what_was_said() {
+        let mut error = Error::new(ErrorKind::Forbidden, "no rights; check the scopes");
+        error.status = Some(403);
+        let (said, step) = (error.to_string(), doctor::step(&error, "cr.v1.read", "17"));
+        assert_eq!(parts(&reason(&error, "17", "a")), (said.as_str(), step.as_str()));
+        assert_eq!(parts(&refused_look(&error, "17")), (said.as_str(), step.as_str()));
     }
 
     #[test]

@@ -279,7 +279,7 @@ impl Collector {
         let mut tasks = JoinSet::new();
         tasks.spawn(fetcher.run(fetching.clone()));
         tasks.spawn(puller.clone().run(self.link.subscribe(), fetching.clone()));
-        tasks.spawn(puller.backfill(fetching.clone()));
+        tasks.spawn(puller.backfill(self.link.subscribe(), fetching.clone()));
         let mut feed = Feed::open(self.client.clone(), self.feed.clone());
         let result = self.work(&mut feed).await;
         feed.close().await;
@@ -356,7 +356,7 @@ impl Collector {
             }
             FeedEvent::SignedIn => {
                 self.asking.enough();
-                tracing::info!("{who}signed in");
+                tracing::info!("{who}a new sign-in is taken up: what waits is asked for at once");
                 self.write(Due::Hurry).await;
                 self.wake.notify_one();
                 // What could not be looked for meanwhile is looked for now.

@@ -11,12 +11,12 @@ use url::Url;
 
 use super::findings::Findings;
 use super::reach::{REACH_API, REACH_AUTH, REACH_CHANNELS, hosts};
-use super::{causes, counted};
+use super::{NICKNAME as COLLECTOR, causes, counted};
 use crate::env::Settings;
 use crate::limits;
 use crate::session::{SCOPES, session};
 use crate::store::causes::{Cause, causes as standing};
-use crate::store::{OpenError, Store, prepare};
+use crate::store::{OneApp, OpenError, Store, prepare};
 
 pub use super::findings::Finding;
 
@@ -93,19 +93,24 @@ pub async fn examine(
         Some(missing) => told.not_checked(&OF_CHANNELS, missing),
         None => notifications(&client, account, &mut told).await,
     }
-    held_back(state_dir, account).await.into_iter().for_each(|finding| told.tell(finding));
+    let is_refused_now = told.is_wrong(REPORTS);
+    held_back(state_dir, account, is_refused_now).await.into_iter().for_each(|finding| told.tell(finding));
     Ok(())
 }
 
-/// What somebody must mend before reports can be had, as the collector met it last. Nothing without a store.
-async fn held_back(state_dir: &Path, account: &str) -> Vec<Finding> {
+/// What somebody must mend before reports can be had, as the collector met it last. Where it does not run, and nothing is refused
+/// now, its start is what is missing. Nothing without a store.
+async fn held_back(state_dir: &Path, account: &str, is_refused_now: bool) -> Vec<Finding> {
     let Ok(store) = Store::open_existing(state_dir).await else { return Vec::new() };
     let found = standing(&store.pool, Some(account), false, 0, limits::LIST_PAGE).await;
     let found = found.unwrap_or_default().into_iter().filter(|cause| causes::is_common(&cause.reason));
     let finding = |cause: Cause| {
         let number = counted(cause.reports, "report", "reports");
-        let found = format!("{number} could not be had when the collector asked last");
-        Finding::bad(HELD_BACK, found, cause.reason)
+        let (said, step) = causes::parts(&cause.reason);
+        let found = format!("{number} could not be had when the collector asked last: {said}");
+        let asks_again = is_refused_now || OneApp::is_running(state_dir, COLLECTOR);
+        let step = if asks_again { step } else { "start callfeed reports: it asks again" };
+        Finding::bad(HELD_BACK, found, step)
     };
     found.map(finding).collect()
 }
@@ -408,6 +413,27 @@ pub(super) fn step(error: &Error, scope: &str, account: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_held_back_is_mended_by_a_start_where_nothing_is_refused_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = &crate::store::testing::open(folder.path()).await.pool;
+        let at = Timestamp::UNIX_EPOCH;
+        crate::store::reports::announce(pool, "17", "a", at).await.unwrap();
+        let mut error = Error::new(ErrorKind::Forbidden, "no rights");
+        error.status = Some(403);
+        let reason = causes::reason(&error, "17", "a");
+        crate::store::causes::cannot_be_had(pool, "17", "a", &reason, at).await.unwrap();
+        let step = async |is_refused_now| {
+            let found = held_back(folder.path(), "17", is_refused_now).await.remove(0);
+            assert!(found.found.ends_with("asked last: no rights (status 403)"), "{}", found.found);
+            found.step
+        };
+        assert_eq!(step(false).await, "start callfeed reports: it asks again");
+        assert_eq!(step(true).await, super::step(&error, "cr.v1.read", "17"));
+        let _running = OneApp::take(folder.path(), COLLECTOR).unwrap();
+        assert_eq!(step(false).await, super::step(&error, "cr.v1.read", "17"));
+    }
 
     #[test]
     fn each_refusal_names_what_mends_it() {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::causes::{Told, is_common, is_refusal, reason};
+use super::causes::{Told, is_common, is_refusal, line, over, reason};
 use super::counted;
 use super::progress::{estimate, words};
 use super::service::Service;
@@ -70,7 +70,7 @@ impl<S: Service> Fetcher<S> {
                     if let Ok(Tried { id, cause }) = done {
                         under_way.remove(&id);
                         if cause.is_some_and(|cause| !told.knows(&cause)) {
-                            say_at = Instant::now();
+                            say_at = say_at.min(Instant::now() + limits::CAUSE_WAIT);
                         }
                     }
                 }
@@ -96,8 +96,14 @@ impl<S: Service> Fetcher<S> {
             );
         }
         let standing = causes::causes(pool, Some(account), false, 0, limits::LIST_PAGE).await?;
-        for news in told.news(&self.who, &standing) {
-            news.log();
+        for (reason, since) in told.over(&standing) {
+            let had = causes::had(pool, account, &reason, since).await?;
+            if had > 0 {
+                tracing::info!("{}{}", self.who, over(had, &reason));
+            }
+        }
+        for cause in told.news(&standing, self.client.now()) {
+            tracing::warn!("{}{}", self.who, line(cause));
         }
         Ok(())
     }
@@ -427,7 +433,7 @@ mod tests {
     #[tokio::test]
     async fn many_reports_that_cannot_be_had_for_one_cause_are_one_line() {
         let (folder, now) = (tempfile::tempdir().unwrap(), "2026-02-03T17:00:00Z".parse().unwrap());
-        let fetcher = fetcher(folder.path(), now).await;
+        let mut fetcher = fetcher(folder.path(), now).await;
         let pool = &fetcher.store.pool;
         for id in ["a", "b", "c"] {
             table::announce(pool, ACCOUNT, id, now).await.unwrap();
@@ -440,8 +446,20 @@ mod tests {
         fetcher.say_how_far(&mut told).await.unwrap();
         let standing = causes::causes(pool, None, false, 0, 9).await.unwrap();
         assert_eq!((standing.len(), standing[0].reports), (1, 3), "{standing:?}");
-        assert_eq!(told.news("", &standing), [], "it has been said");
+        assert!(told.news(&standing, now).is_empty(), "it has been said");
         assert_eq!(pace::slowest(pool).await.unwrap(), Some(400.0));
+
+        // One is had, one is held back by another cause now, one is given up.
+        let reason = &standing[0].reason;
+        causes::cannot_be_had(pool, ACCOUNT, "b", "no rights", now).await.unwrap();
+        causes::give_up(pool, ACCOUNT, &crate::store::testing::asked("c"), now).await.unwrap();
+        assert_eq!(causes::had(pool, ACCOUNT, reason, now).await.unwrap(), 0);
+        fetcher.client.1 = Ok(INCOMPLETE);
+        let due = table::due(pool, ACCOUNT, Timestamp::MAX, 9).await.unwrap();
+        let first = due.iter().find(|pending| pending.conversation_space_id == "a").unwrap();
+        fetcher.try_once(first).await.unwrap();
+        assert_eq!(causes::had(pool, ACCOUNT, reason, now).await.unwrap(), 1);
+        assert_eq!(causes::had(pool, ACCOUNT, reason, Timestamp::MAX).await.unwrap(), 0, "in another time");
     }
 
     #[tokio::test]

@@ -80,7 +80,7 @@ impl Health {
     }
 }
 
-/// Reports of an account that cannot be had for one cause.
+/// Reports of an account that cannot be had for one cause; 0 where the list of calls is refused, so that nobody knows.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HeldBack {
@@ -174,6 +174,8 @@ impl Monitor {
         let mut outputs = changes::standings(pool).await?;
         outputs.retain(|output| output.used);
         let standing = causes::causes(pool, None, false, 0, limits::LIST_PAGE).await?;
+        let look = |(account_key, reason, since)| HeldBack { account_key, reports: 0, since, reason };
+        let looks = ledger::refused_looks(pool).await?.into_iter().map(look);
         let refusal = self.store.refusal();
         Ok(Health {
             store_failing_since: refusal.as_ref().map(|refusal| refusal.since),
@@ -183,7 +185,7 @@ impl Monitor {
             known_through: accounts.iter().map(|account| account.known_through).min().flatten(),
             gaps_open: ledger::open_gaps(pool).await?,
             missing: table::missing(pool, None).await?,
-            held_back: standing.into_iter().map(HeldBack::from).collect(),
+            held_back: looks.chain(standing.into_iter().map(HeldBack::from)).collect(),
             lost: causes::lost(pool).await?,
             sign_in_needed: accounts.iter().any(|account| account.sign_in_needed),
             sign_in_ends: accounts.iter().filter_map(|account| account.sign_in_ends).min(),
@@ -347,9 +349,19 @@ mod tests {
             causes::cannot_be_had(pool, "17", id, why, Timestamp::UNIX_EPOCH).await.unwrap();
         }
         let health = serde_json::to_value(monitor.health().await.unwrap()).unwrap();
-        let told = serde_json::json!([{"accountKey": "17", "reports": 2, "since": "1970-01-01T00:00:00Z",
-            "reason": "status 403; sign in as a super admin"}]);
-        assert_eq!((&health["heldBack"], &health["gapsOpen"]), (&told, &2.into()), "{health}");
+        let told = serde_json::json!({"accountKey": "17", "reports": 2, "since": "1970-01-01T00:00:00Z",
+            "reason": "status 403; sign in as a super admin"});
+        assert_eq!((&health["heldBack"][0], &health["gapsOpen"]), (&told, &2.into()), "{health}");
+
+        let (kind, at) = (ledger::GapKind::Look, Timestamp::UNIX_EPOCH);
+        ledger::open_gap(pool, "17", kind, "", "the list is refused", at).await.unwrap();
+        let health = serde_json::to_value(monitor.health().await.unwrap()).unwrap();
+        let look = serde_json::json!({"accountKey": "17", "reports": 0, "since": "1970-01-01T00:00:00Z",
+            "reason": "the list is refused"});
+        assert_eq!(health["heldBack"], serde_json::json!([look, told]), "{health}");
+        ledger::looked(pool, "17", sdk::pull::Watermark::new(at), Some((9, at)), 0).await.unwrap();
+        let health = serde_json::to_value(monitor.health().await.unwrap()).unwrap();
+        assert_eq!(health["heldBack"], serde_json::json!([told]), "{health}");
     }
 
     #[test]

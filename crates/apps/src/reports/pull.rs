@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::causes::{is_refusal, refused_look};
 use super::counted;
 use super::progress::Progress;
 use super::service::Service;
@@ -92,7 +93,7 @@ impl<S: Service> Puller<S> {
             () = shutdown.cancelled() => return,
             _ = tokio::time::timeout(limits::PULL_FIRST_WAIT, first) => {}
         }
-        let (mut looked_in, mut failures, mut daily_at) = (None, 0, Instant::now());
+        let (mut looked_in, mut failures, mut daily_at, mut told) = (None, 0, Instant::now(), None);
         loop {
             let now = *link.borrow_and_update();
             let look = which(looked_in == Some(now.epoch), daily_at <= Instant::now());
@@ -100,14 +101,17 @@ impl<S: Service> Puller<S> {
                 () = shutdown.cancelled() => return,
                 result = self.look(look, now, &link) => match result {
                     Ok(()) => {
-                        (looked_in, failures) = (Some(now.epoch), 0);
+                        (looked_in, failures, told) = (Some(now.epoch), 0, None);
                         if look == Look::Daily {
                             daily_at = Instant::now() + limits::PULL_DAILY;
                         }
                         limits::PULL_EVERY
                     }
                     Err(error) => {
-                        self.say(&error, "reports that nobody announced are looked for again soon");
+                        self.say(&error, "reports that nobody announced are looked for again soon", &mut told);
+                        if let Err(error) = self.note_refusal(&error).await {
+                            self.store.refused(&error);
+                        }
                         failures += 1;
                         pause(failures)
                     }
@@ -127,11 +131,31 @@ impl<S: Service> Puller<S> {
         }
     }
 
-    fn say(&self, error: &PullError, then: &str) {
+    /// `told` is the refusal that the log has told last: what only a person can mend is told once, with its step.
+    fn say(&self, error: &PullError, then: &str, told: &mut Option<String>) {
         match error {
             PullError::Store(error) => self.store.refused(error),
+            PullError::Sdk(error) if is_refusal(error) => {
+                let why = refused_look(error, &self.account_key);
+                if told.as_ref() != Some(&why) {
+                    tracing::warn!("{why}; {then}");
+                    *told = Some(why);
+                }
+            }
             PullError::Sdk(error) => tracing::warn!("{error}; {then}"),
         }
+    }
+
+    /// A look that only a person can mend is a gap of the ledger until one succeeds.
+    async fn note_refusal(&self, error: &PullError) -> sqlx::Result<()> {
+        let PullError::Sdk(error) = error else { return Ok(()) };
+        if !is_refusal(error) {
+            return Ok(());
+        }
+        let (pool, account) = (&self.store.pool, self.account_key.as_str());
+        let known = ledger::known(pool, account).await?;
+        let from = known.map_or_else(|| self.client.now(), |known| known.watermark.through());
+        ledger::open_gap(pool, account, GapKind::Look, "", &refused_look(error, account), from).await
     }
 
     pub(super) async fn look(
@@ -209,22 +233,24 @@ impl<S: Service> Puller<S> {
         Ok(())
     }
 
-    /// Looks through the time before the first start, newest first, as far as it is not done yet.
-    pub async fn backfill(self, shutdown: CancellationToken) {
-        let (mut failures, mut progress) = (0, None);
+    /// Looks through the time before the first start, newest first, as far as it is not done yet. What fails is tried again
+    /// after a pause, which a new sign-in or connection ends.
+    pub async fn backfill(self, mut link: watch::Receiver<Link>, shutdown: CancellationToken) {
+        let (mut failures, mut progress, mut told) = (0, None, None);
         loop {
+            let epoch = link.borrow_and_update().epoch;
             let step = tokio::select! {
                 () = shutdown.cancelled() => return,
                 step = self.backfill_step(&mut progress) => step,
             };
             let pause = match step {
                 Ok(true) => {
-                    failures = 0;
+                    (failures, told) = (0, None);
                     continue;
                 }
                 Ok(false) => return,
                 Err(error) => {
-                    self.say(&error, "earlier calls are looked for again soon");
+                    self.say(&error, "earlier calls are looked for again soon", &mut told);
                     failures += 1;
                     pause(failures)
                 }
@@ -232,6 +258,7 @@ impl<S: Service> Puller<S> {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
+                Ok(_) = link.wait_for(|link| link.epoch != epoch) => {}
             }
         }
     }

@@ -157,6 +157,17 @@ pub async fn hurry(pool: &AnyPool, account_key: &str, reason: &str, now: Timesta
     Ok(done.rows_affected())
 }
 
+/// How many reports that were missing for a cause have come since then.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn had(pool: &AnyPool, account_key: &str, reason: &str, since: Timestamp) -> sqlx::Result<u64> {
+    let text = "SELECT count(*) FROM gaps WHERE account_key = $1 AND kind = 'report' AND reason = $2
+        AND closed_us >= $3 AND reports > 0";
+    let row = sqlx::query(text).bind(account_key).bind(reason).bind(since.as_microsecond());
+    Ok(row.fetch_one(pool).await?.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
 /// Why a report cannot be had, where it has an open gap.
 ///
 /// # Errors

@@ -48,6 +48,8 @@ pub enum GapKind {
     SignIn,
     /// The time before the first start.
     Backfill,
+    /// The list of finished calls was refused.
+    Look,
     /// One report was announced and cannot be had.
     Report,
 }
@@ -60,6 +62,7 @@ impl GapKind {
             Self::Connection => "connection",
             Self::SignIn => "sign-in",
             Self::Backfill => "backfill",
+            Self::Look => "look",
             Self::Report => "report",
         }
     }
@@ -280,7 +283,8 @@ pub async fn looked(
         closed = sqlx::query(
             "UPDATE gaps SET closed_us = $2, to_us = CASE WHEN from_us > $2 THEN from_us ELSE $2 END,
                              reports = reports + $3
-             WHERE account_key = $1 AND kind IN ('downtime', 'connection', 'sign-in') AND closed_us IS NULL AND number <= $4",
+             WHERE account_key = $1 AND kind IN ('downtime', 'connection', 'sign-in', 'look') AND closed_us IS NULL
+                 AND number <= $4",
         )
         .bind(account_key)
         .bind(at.as_microsecond())
@@ -292,6 +296,19 @@ pub async fn looked(
     }
     transaction.commit().await?;
     Ok(closed)
+}
+
+/// The gaps of looks that are refused, of accounts that are collected.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn refused_looks(pool: &AnyPool) -> sqlx::Result<Vec<(String, String, Timestamp)>> {
+    let text = format!(
+        "SELECT account_key, reason, from_us FROM gaps
+         WHERE kind = 'look' AND closed_us IS NULL AND {COLLECTED} ORDER BY number"
+    );
+    let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, instant(row.try_get(2)?)))).collect()
 }
 
 /// Opens a gap, unless one of this kind and subject is open: that one goes on.

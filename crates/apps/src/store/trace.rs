@@ -158,7 +158,7 @@ pub async fn of(pool: &AnyPool, account: Option<&str>, id: &str) -> sqlx::Result
 /// Gaps of an account, or of all, that were open at an instant, or are.
 async fn unheard(pool: &AnyPool, account: Option<&str>, at: Option<Timestamp>) -> sqlx::Result<Vec<Unheard>> {
     let rows = sqlx::query(
-        "SELECT kind, reason, from_us, closed_us FROM gaps WHERE kind NOT IN ('report', 'sign-in') AND ($1 IS NULL OR account_key = $1)
+        "SELECT kind, reason, from_us, closed_us FROM gaps WHERE kind NOT IN ('report', 'sign-in', 'look') AND ($1 IS NULL OR account_key = $1)
              AND CASE WHEN $2 IS NULL THEN closed_us IS NULL
                  ELSE from_us <= $2 AND (closed_us IS NULL OR closed_us >= $2) END ORDER BY number",
     )

@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind};
 use crate::lifecycle::{Action, Event, Generation, Lifecycle, Listed, Sweep, Told, Trouble};
 use crate::limits;
 use crate::shape::Misfit;
+use crate::tokens::SignIn;
 
 /// First frame of a Callfeed platform that cannot resume wholly behind the notification named by `?after=`.
 const RESUME_SOURCE: &str = "callfeed";
@@ -47,6 +48,8 @@ struct Driver {
     last_heard: Option<String>,
     /// The reader was told that somebody must sign in.
     sign_in_told: bool,
+    /// The sign-in in use; `None` while there is none.
+    sign_in: Option<SignIn>,
     /// The channel of the last run, until it is taken over or cannot be.
     saved: Option<SavedChannel>,
     /// Why the socket went, for the reader.
@@ -72,6 +75,7 @@ pub(super) async fn run(
 ) {
     let saved = SavedChannel::load(&client, &config);
     let mut tokens = client.token_changes();
+    let sign_in = sign_in_of(&client);
     let (machine, actions) = Lifecycle::start(fastrand::u64(..), saved.is_some());
     let (inbox, mut news) = mpsc::channel(limits::SOCKET_QUEUE);
     let mut driver = Driver {
@@ -89,6 +93,7 @@ pub(super) async fn run(
         sweep: Sweep::default(),
         last_heard: None,
         sign_in_told: false,
+        sign_in,
         saved,
         last_close: String::new(),
     };
@@ -112,6 +117,10 @@ pub(super) async fn run(
     driver.close().await;
 }
 
+fn sign_in_of(client: &Client) -> Option<SignIn> {
+    client.inner.held().map(|held| held.tokens.sign_in())
+}
+
 impl Driver {
     fn deadline(&self) -> Instant {
         // Never is far away: a clock cannot count to the end of time.
@@ -124,12 +133,16 @@ impl Driver {
         self.perform(actions).await;
     }
 
-    /// A dead sign-in is told at once, not when the next request needs it.
+    /// A dead sign-in is told at once, not when the next request needs it, and a new one whether or not it was waited for:
+    /// it may have rights that the one before lacked.
     async fn tokens_changed(&mut self) {
         if !self.operator.client.is_signed_in() {
             return self.tell(Told::SignInNeeded).await;
         }
-        if std::mem::take(&mut self.sign_in_told) {
+        let sign_in = sign_in_of(&self.operator.client);
+        let is_new = self.sign_in != sign_in;
+        self.sign_in = sign_in;
+        if std::mem::take(&mut self.sign_in_told) || is_new {
             self.emit(FeedEvent::SignedIn).await;
         }
         self.step(Event::SignedIn).await;

@@ -59,7 +59,7 @@ pub enum FeedEvent {
     Other(Box<FrameData>),
     /// Nothing goes on until a person has signed in; then it does by itself. May be told repeatedly.
     SignInNeeded,
-    /// Somebody has signed in, in this process or another one.
+    /// Somebody has signed in, in this process or another one, whether or not that was needed.
     SignedIn,
     /// Something failed; the feed tries again by itself. Kinds other than
     /// [`Unreachable`](crate::ErrorKind::Unreachable) and [`RateLimited`](crate::ErrorKind::RateLimited)

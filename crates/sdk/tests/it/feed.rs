@@ -181,12 +181,25 @@ async fn without_a_sign_in_it_waits_for_one() {
 }
 
 #[tokio::test]
+async fn a_new_sign_in_is_told_though_nobody_waited_for_one() {
+    let fake = Fake::start().await;
+    let client = fake.signed_in().await;
+    let mut feed = connected(&fake, client.clone()).await;
+    client.exchange("code-2").await.unwrap();
+    assert!(matches!(next(&mut feed).await, FeedEvent::SignedIn));
+    // Another program's, found in the file.
+    fake.client().exchange("code-3").await.unwrap();
+    assert!(matches!(next(&mut feed).await, FeedEvent::SignedIn));
+    feed.close().await;
+}
+
+#[tokio::test]
 async fn tokens_that_are_refused_for_a_while_stop_no_feed() {
     let fake = Fake::start().await;
     let client = fake.signed_in().await;
     let refused = json!({"errorCode": "AUTHN_INVALID_TOKEN", "message": "invalid"});
     for _ in 0..4 {
-        fake.next("POST /notification-channel/v1/channels", 401, refused.clone());
+        fake.next("POST /notification-channel/v1/channels/demo", 401, refused.clone());
     }
     let mut feed = Feed::open(client.clone(), config(&fake));
     loop {

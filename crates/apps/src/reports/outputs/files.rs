@@ -6,6 +6,7 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Zoned;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{Taken, csv_line};
@@ -50,7 +51,8 @@ impl Rolled {
         {
             return Taken::Down(format!(
                 "{file} is of an earlier time of this output, which begins anew and would write the same reports again: \
-                 move what is in its folder elsewhere, or name another folder"
+                 move the files {FILE}YYYY-MM-DD.{} of its folder elsewhere, or name another folder",
+                self.extension()
             ));
         }
         let today = self.folder.join(self.name(&Zoned::now()));
@@ -79,6 +81,13 @@ impl Rolled {
         format!("{FILE}{}.{}", at.strftime("%Y-%m-%d"), self.extension())
     }
 
+    /// Whether a file of this name is one that [`Self::name`] gives.
+    fn is_ours(&self, name: &str) -> bool {
+        let day = name.strip_prefix(FILE).and_then(|rest| rest.strip_suffix(self.extension()));
+        let day = day.and_then(|day| day.strip_suffix('.'));
+        day.is_some_and(|day| day.parse::<Date>().is_ok_and(|date| date.to_string() == day))
+    }
+
     fn extension(&self) -> &'static str {
         match self.format {
             Format::Jsonl => "jsonl",
@@ -91,8 +100,7 @@ impl Rolled {
         let mut entries = tokio::fs::read_dir(&self.folder).await.ok()?;
         while let Ok(Some(entry)) = entries.next_entry().await {
             let path = entry.path();
-            let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FILE))
-                && path.extension().is_some_and(|extension| extension == self.extension());
+            let is_ours = entry.file_name().to_str().is_some_and(|name| self.is_ours(name));
             if is_ours && entry.metadata().await.is_ok_and(|data| data.len() > 0) {
                 return Some(path.to_string_lossy().into_owned());
             }
@@ -197,6 +205,22 @@ mod tests {
         assert!(matches!(Rolled::new(&nowhere, Format::Csv, false).take(&one, "").await, Taken::Down(_)));
     }
 
+    #[tokio::test]
+    async fn files_of_others_in_the_folder_hold_up_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "reports-summary.csv",
+            "reports-2026-02-03-old.csv",
+            "reports-20260203.csv",
+            "my-reports-2026-02-03.csv",
+        ] {
+            std::fs::write(folder.path().join(name), "a,b\n").unwrap();
+        }
+        let files = Rolled::new(folder.path(), Format::Csv, false);
+        take(&files, &[change("report-inbound-call.json")], "").await;
+        assert!(files.is_ours("reports-2026-02-03.csv") && !files.is_ours("reports-2026-02-03.jsonl"));
+    }
+
     /// As after `callfeed outputs forget`, or with another store.
     #[tokio::test]
     async fn an_output_that_begins_anew_writes_into_no_folder_that_has_its_reports() {
@@ -209,6 +233,7 @@ mod tests {
         let refused = files(Format::Jsonl, false).take(&one, "").await;
         let Taken::Down(why) = refused else { panic!("{refused:?}") };
         assert!(why.contains(".jsonl is of an earlier time") && why.contains("another folder"), "{why}");
+        assert!(why.contains("move the files reports-YYYY-MM-DD.jsonl of"), "{why}");
         assert_eq!(read(folder.path()).lines().count(), 1);
         take(&files(Format::Csv, false), &one, "").await;
         take(&files(Format::Jsonl, true), &one, "").await;
