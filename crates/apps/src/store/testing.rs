@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AnyPool, AssertSqlSafe, Executor as _};
 
 use super::pending::Pending;
 use super::{Store, database, folder, use_database};
@@ -43,4 +43,9 @@ pub(crate) async fn new_database() -> String {
     let mut url = url::Url::parse(&server).expect("a URL");
     url.set_path(&name);
     url.to_string()
+}
+
+/// What writes to this table is refused from now on.
+pub(crate) async fn lose(pool: &AnyPool, table: &str) {
+    pool.execute(AssertSqlSafe(format!("DROP TABLE {table}"))).await.unwrap();
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     screen_pop::{routes::router, secrets::digest, sight::Person},
-    store::desks,
+    store::{desks, testing},
 };
 
 pub(super) const FRONT_DESK: &str = "a97782c9-1b9b-4567-83f6-0050a2a2ef4a";
@@ -260,7 +260,7 @@ async fn what_cannot_be_kept_does_not_hold() {
     let app = App::closed(&[front()]).await;
     let page = text(get(&app, "/", &front()).await).await;
     assert!(page.contains("name=\"do_not_disturb\">"), "{page}");
-    sqlx::query("DROP TABLE desk_choices").execute(&app.store.pool).await.unwrap();
+    testing::lose(&app.store.pool, "desk_choices").await;
     let status = act(&app, "/settings", "do_not_disturb=on", &front()).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!app.hub.choice(&front()).unwrap().do_not_disturb);
